@@ -1,0 +1,17 @@
+/* The door of base/: memory, strings, collections, errors, files, time, hashes, JSON, faults. Knows nothing of
+ * databases. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_BASE_BASE_H
+#define WHIMBREL_BASE_BASE_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/suggest.h"
+#include "base/fault.h"
+
+#endif

@@ -1,0 +1,63 @@
+/* Files, folders and paths. SPDX-License-Identifier: Apache-2.0
+ *
+ * Every function names the path in its error. Interrupted calls are taken up again. */
+#ifndef WHIMBREL_BASE_FILE_H
+#define WHIMBREL_BASE_FILE_H
+
+#include "base/error.h"
+#include "base/vec.h"
+
+/* Whole file into the arena. limit_bytes: larger is ERROR_IO that says so (0: no limit). A folder is an error that says
+ * so; so are devices and sockets. */
+bool file_read(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_text, Error *err);
+
+/* Writes through a temporary file in the same folder, fsync and rename, so that path holds the old or the new text and
+ * never half of one. mode as for open(2). */
+bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error *err);
+
+/* Creates path, failing with ERROR_IO (errno EEXIST) if anything has that name already. */
+bool file_create_new(const char *path, Str text, unsigned mode, Error *err);
+
+typedef enum FileKind { FILE_ABSENT, FILE_REGULAR, FILE_FOLDER, FILE_OTHER } FileKind;
+typedef struct FileInfo {
+    FileKind kind; /* of what a symbolic link points to; FILE_ABSENT for a dangling one */
+    bool is_link, is_executable;
+    uint64_t size_bytes;
+    int64_t mtime_ns;
+} FileInfo;
+
+/* ENOENT and ENOTDIR give FILE_ABSENT, other failures an error. */
+bool file_info(const char *path, FileInfo *ret_info, Error *err);
+bool file_remove(const char *path, Error *err);
+bool file_rename(const char *from, const char *to, Error *err);
+/* Makes the folder and those above it. */
+bool folder_make(Arena *scratch, const char *path, unsigned mode, Error *err);
+
+typedef struct FolderEntry {
+    Str name; /* without its folder */
+    FileKind kind;
+    bool is_link;
+} FolderEntry;
+typedef Vec(FolderEntry) FolderEntryVec;
+
+/* Entries but "." and "..", sorted by bytes, so that reports come out the same everywhere. An absent folder is an
+ * error. */
+bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Error *err);
+
+/* A file read piece by piece. */
+typedef struct FileReader {
+    int fd; /* -1: closed */
+    const char *path;
+} FileReader;
+bool file_reader_open(FileReader *reader, Arena *arena, const char *path, Error *err);
+/* ret_len 0 means the end. */
+bool file_reader_read(FileReader *reader, char *buf, size_t cap, size_t *ret_len, Error *err);
+void file_reader_close(FileReader *reader); /* takes a closed one */
+
+/* "a/b" from "a" and "b"; b alone if it is absolute or a is "" or ".". NULL when memory is out. */
+char *path_join(Arena *arena, const char *a, Str b);
+Str path_base(Str path);   /* after the last '/' */
+Str path_folder(Str path); /* before it; "." if there is none */
+bool path_is_absolute(Str path);
+
+#endif
