@@ -11,7 +11,7 @@
 /* Runs done(&variable) when the variable's scope ends, on every way out. */
 #define scoped(type, done) __attribute__((cleanup(done))) type
 
-#define PRINTF_LIKE(format_index, first_argument)                                                                       \
+#define PRINTF_LIKE(format_index, first_argument)                                                  \
     __attribute__((format(printf, format_index, first_argument)))
 
 typedef struct Arena Arena;

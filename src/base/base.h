@@ -4,14 +4,14 @@
 #define WHIMBREL_BASE_BASE_H
 
 #include "base/arena.h"
-#include "base/str.h"
-#include "base/vec.h"
-#include "base/error.h"
-#include "base/file.h"
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "base/suggest.h"
-#include "base/fault.h"
+#include "base/vec.h"
 
 #endif

@@ -34,15 +34,15 @@ typedef struct Error {
     ErrorKind kind;
     const char *code; /* stable, for `whimbrel explain`: "duplicate-version"; static text or NULL */
     SourcePos pos;
-    const char *message; /* short, factual, no full stop; wrapping puts "doing X: " before it */
-    const char *detail;  /* may be NULL */
-    const char *hint;    /* a full sentence, the next step; may be NULL */
+    const char *message;     /* short, factual, no full stop; wrapping puts "doing X: " before it */
+    const char *detail;      /* may be NULL */
+    const char *hint;        /* a full sentence, the next step; may be NULL */
     const char *server_hint; /* the server's own hint; may be NULL */
-    const char *excerpt; /* the source line at pos, for the caret; may be NULL */
-    uint32_t excerpt_width; /* bytes to underline from pos.column; 0: one */
-    const char *statement;  /* the statement that failed, cut to a readable length; may be NULL */
-    char sqlstate[6];    /* "" when no server spoke or it has none */
-    int server_code;     /* MySQL error number or SQLite extended result code; 0 when none */
+    const char *excerpt;     /* the source line at pos, for the caret; may be NULL */
+    uint32_t excerpt_width;  /* bytes to underline from pos.column; 0: one */
+    const char *statement;   /* the statement that failed, cut to a readable length; may be NULL */
+    char sqlstate[6];        /* "" when no server spoke or it has none */
+    int server_code;         /* MySQL error number or SQLite extended result code; 0 when none */
 } Error;
 
 /* These return false, so that `return error_set(...)` reads well. err may be NULL. When memory for the text is out, the
@@ -58,6 +58,22 @@ bool error_code(Error *err, const char *code);
 bool error_hint(Error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool error_detail(Error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool error_at(Error *err, Str file, uint32_t line, uint32_t column);
+
+/* They cannot return anything but false. Said so that the compiler sees it, it knows that a function which returned true
+ * has filled its ret_ arguments, and does not warn for nothing. */
+static inline bool error_false(bool is_ok)
+{
+    (void)is_ok;
+    return false;
+}
+#define error_set(...) error_false(error_set(__VA_ARGS__))
+#define error_wrap(...) error_false(error_wrap(__VA_ARGS__))
+#define error_nomem(...) error_false(error_nomem(__VA_ARGS__))
+#define error_errno(...) error_false(error_errno(__VA_ARGS__))
+#define error_code(...) error_false(error_code(__VA_ARGS__))
+#define error_hint(...) error_false(error_hint(__VA_ARGS__))
+#define error_detail(...) error_false(error_detail(__VA_ARGS__))
+#define error_at(...) error_false(error_at(__VA_ARGS__))
 
 /* Back to "no error", keeping the arena. */
 void error_clear(Error *err);

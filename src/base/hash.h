@@ -26,7 +26,8 @@ uint32_t crc32_of(Str bytes); /* CRC-32/ISO-HDLC, zlib's */
 /* Lower-case hexadecimal, in the arena; NULL when memory is out. */
 char *hex_encode(Arena *arena, const void *bytes, size_t len);
 void strbuf_add_hex(StrBuf *buf, Str bytes);
-bool hex_decode(Arena *arena, Str hex, Str *ret_bytes); /* false: odd, not hexadecimal, or out of memory */
+/* false: odd, not hexadecimal, or out of memory */
+bool hex_decode(Arena *arena, Str hex, Str *ret_bytes);
 
 /* zlib streams (RFC 1950). expand refuses more than limit_bytes of output. */
 bool bytes_compress(Arena *arena, Str bytes, Str *ret_compressed, Error *err);

@@ -18,7 +18,7 @@ typedef struct JsonWriter {
     uint32_t has_items, is_object;
     bool after_key;
     bool has_flush_failed;
-    Error *err;
+    Error *err; /* why flushing failed, until json_finish() says it */
 } JsonWriter;
 
 void json_begin_object(JsonWriter *w);
@@ -29,7 +29,8 @@ void json_key(JsonWriter *w, const char *key);
 void json_str(JsonWriter *w, Str value);
 void json_text(JsonWriter *w, const char *value); /* NULL becomes null */
 void json_int(JsonWriter *w, int64_t value);
-void json_double(JsonWriter *w, double value); /* shortest form that keeps three decimals; not finite: null */
+/* The shortest form that keeps three decimals; not finite: null. */
+void json_double(JsonWriter *w, double value);
 void json_bool(JsonWriter *w, bool value);
 void json_null(JsonWriter *w);
 /* key and value in one */

@@ -17,7 +17,7 @@ typedef struct Str {
 /* For printf's "%.*s". */
 #define STR_ARG(s) ((int)(s).len), ((s).ptr ? (s).ptr : "")
 
-Str str_from(const char *text); /* NULL gives the empty string */
+Str str_from(const char *text);             /* NULL gives the empty string */
 Str str_sub(Str s, size_t from, size_t to); /* clamped to the string */
 bool str_eq(Str a, Str b);
 bool str_eq_nocase(Str a, Str b); /* ASCII letters only */
@@ -60,8 +60,8 @@ void strbuf_adds(StrBuf *buf, const char *text);
 void strbuf_add_char(StrBuf *buf, char c);
 void strbuf_add_repeat(StrBuf *buf, char c, size_t count);
 void strbuf_addf(StrBuf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void strbuf_addv(StrBuf *buf, const char *fmt, va_list args);
-void strbuf_clear(StrBuf *buf); /* length 0, memory kept, failure forgotten */
+void strbuf_addv(StrBuf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
+void strbuf_clear(StrBuf *buf);    /* length 0, memory kept, failure forgotten */
 Str strbuf_str(const StrBuf *buf); /* what is there so far, lent */
 /* The finished string, valid as long as the arena; false if any append failed. */
 bool strbuf_finish(StrBuf *buf, Str *ret_s);

@@ -1,0 +1,244 @@
+/* Arenas, twice: blocks that grow for use, and one malloc an allocation where overruns are to be seen (AddressSanitizer
+ * and fault builds). SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define EACH_ALLOCATION_APART 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EACH_ALLOCATION_APART 1
+#endif
+#endif
+#if defined(WHIMBREL_FAULTS) && !defined(EACH_ALLOCATION_APART)
+#define EACH_ALLOCATION_APART 1
+#endif
+
+#ifdef WHIMBREL_FAULTS
+#define ALLOCATION_MUST_FAIL() fault_allocation()
+#else
+#define ALLOCATION_MUST_FAIL() (false)
+#endif
+
+/* Larger requests are mistakes of reckoning; refusing them keeps every sum below from wrapping. */
+#define LARGEST_ALLOCATION ((size_t)PTRDIFF_MAX / 4)
+
+void arena_freep(Arena **arena)
+{
+    arena_free(*arena);
+    *arena = NULL;
+}
+
+#ifdef EACH_ALLOCATION_APART
+
+/* The list of what was handed out stands apart from it, so that underruns show as well. */
+struct Arena {
+    void **items;
+    size_t len, cap;
+    size_t used;
+};
+
+Arena *arena_new(void)
+{
+    if (ALLOCATION_MUST_FAIL())
+        return NULL;
+    return calloc(1, sizeof(Arena));
+}
+
+void arena_reset(Arena *arena)
+{
+    for (size_t i = 0; i < arena->len; i++)
+        free(arena->items[i]);
+    arena->len = 0;
+    arena->used = 0;
+}
+
+void arena_free(Arena *arena)
+{
+    if (!arena)
+        return;
+    arena_reset(arena);
+    free(arena->items);
+    free(arena);
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    if (ALLOCATION_MUST_FAIL() || size > LARGEST_ALLOCATION)
+        return NULL;
+    if (arena->len == arena->cap) {
+        size_t cap = arena->cap ? arena->cap * 2 : 64;
+        void **items = realloc(arena->items, cap * sizeof *items);
+        if (!items)
+            return NULL;
+        arena->items = items;
+        arena->cap = cap;
+    }
+    void *ptr = calloc(1, size ? size : 1);
+    if (!ptr)
+        return NULL;
+    arena->items[arena->len++] = ptr;
+    arena->used += size;
+    return ptr;
+}
+
+void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size)
+{
+    void *ptr = arena_alloc(arena, new_size);
+    if (!ptr)
+        return NULL;
+    size_t kept = old_size < new_size ? old_size : new_size;
+    if (kept > 0)
+        memcpy(ptr, old, kept);
+    return ptr;
+}
+
+#else
+
+typedef struct Block {
+    struct Block *next;
+    size_t cap, used;
+    max_align_t bytes[];
+} Block;
+
+/* The first block is small, since many commands need little; each further one doubles up to the largest. */
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+
+struct Arena {
+    Block *head; /* the block that is allocated from; the others are full or held one large item */
+    char *last;  /* the last allocation, if it lies at the end of head */
+    size_t next_size; /* of the next block */
+    size_t used;
+};
+
+static size_t aligned(size_t size)
+{
+    size_t unit = _Alignof(max_align_t);
+    return (size + unit - 1) / unit * unit;
+}
+
+Arena *arena_new(void)
+{
+    Arena *arena = calloc(1, sizeof *arena);
+    if (arena)
+        arena->next_size = FIRST_BLOCK;
+    return arena;
+}
+
+static void blocks_free(Block *block)
+{
+    while (block) {
+        Block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_free(Arena *arena)
+{
+    if (!arena)
+        return;
+    blocks_free(arena->head);
+    free(arena);
+}
+
+void arena_reset(Arena *arena)
+{
+    /* The head is the block worth keeping: it is the youngest of those that are shared. */
+    if (arena->head) {
+        blocks_free(arena->head->next);
+        arena->head->next = NULL;
+        arena->head->used = 0;
+    }
+    arena->last = NULL;
+    arena->used = 0;
+}
+
+/* Room of a block for size more bytes. */
+static bool fits(const Block *block, size_t size)
+{
+    return block && block->cap - block->used >= size;
+}
+
+static Block *block_new(size_t cap)
+{
+    Block *block = malloc(sizeof *block + cap);
+    if (!block)
+        return NULL;
+    *block = (Block){.cap = cap};
+    return block;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    if (size > LARGEST_ALLOCATION)
+        return NULL;
+    /* Even nothing gets an address of its own. */
+    size_t room = aligned(size ? size : 1);
+    Block *block = arena->head;
+    bool is_shared = true;
+
+    if (!fits(block, room)) {
+        is_shared = room <= arena->next_size / 2 || !arena->head;
+        size_t cap = is_shared && room < arena->next_size ? arena->next_size : room;
+        block = block_new(cap);
+        if (!block)
+            return NULL;
+        if (is_shared) {
+            block->next = arena->head;
+            arena->head = block;
+            if (arena->next_size < LARGEST_BLOCK)
+                arena->next_size *= 2;
+        } else {
+            /* A large item gets a block of its own behind the head, whose rest stays in use. */
+            block->next = arena->head->next;
+            arena->head->next = block;
+            if (arena->next_size < LARGEST_BLOCK)
+                arena->next_size *= 2;
+        }
+    }
+    char *ptr = (char *)block->bytes + block->used;
+    block->used += room;
+    arena->used += room;
+    if (is_shared)
+        arena->last = ptr;
+    memset(ptr, 0, size);
+    return ptr;
+}
+
+void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size)
+{
+    if (new_size > LARGEST_ALLOCATION)
+        return NULL;
+    if (old && old == arena->last) {
+        Block *head = arena->head;
+        size_t start = (size_t)(arena->last - (char *)head->bytes);
+        size_t room = aligned(new_size ? new_size : 1);
+        if (head->cap - start >= room) {
+            if (start + room > head->used) {
+                arena->used += start + room - head->used;
+                head->used = start + room;
+            }
+            if (new_size > old_size)
+                memset(arena->last + old_size, 0, new_size - old_size);
+            return arena->last;
+        }
+    }
+    void *ptr = arena_alloc(arena, new_size);
+    if (!ptr)
+        return NULL;
+    size_t kept = old_size < new_size ? old_size : new_size;
+    if (kept > 0)
+        memcpy(ptr, old, kept);
+    return ptr;
+}
+
+#endif
+
+size_t arena_used(const Arena *arena)
+{
+    return arena->used;
+}

@@ -1,0 +1,435 @@
+/* Files, folders and paths. SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void close_folder(DIR **folder)
+{
+    if (*folder)
+        closedir(*folder);
+}
+
+static int open_again(const char *path, int flags, unsigned mode)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* Opens for reading what can be read from beginning to end: regular files and pipes. */
+static bool open_readable(const char *path, int *ret_fd, struct stat *ret_stat, Error *err)
+{
+    /* Looked at before it is opened: opening a device can have effects of its own. */
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return error_errno(err, errno, "cannot open %s", path);
+    if (S_ISDIR(info.st_mode))
+        return error_set(err, ERROR_IO, "cannot read %s: it is a folder", path);
+    if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode))
+        return error_set(err, ERROR_IO, "cannot read %s: it is not a regular file", path);
+    if (FAULT("file.open", err))
+        return error_wrap(err, "cannot open %s", path);
+    int fd = open_again(path, O_RDONLY, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot open %s", path);
+    *ret_fd = fd;
+    *ret_stat = info;
+    return true;
+}
+
+static bool read_some(int fd, const char *path, char *buf, size_t cap, size_t *ret_len, Error *err)
+{
+    ssize_t got;
+    if (FAULT("file.read", err))
+        return error_wrap(err, "cannot read %s", path);
+    do
+        got = read(fd, buf, cap);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return error_errno(err, errno, "cannot read %s", path);
+    *ret_len = (size_t)got;
+    return true;
+}
+
+static bool too_large(const char *path, uint64_t limit_bytes, Error *err)
+{
+    char size[SIZE_TEXT];
+    return error_set(err, ERROR_IO, "cannot read %s: it is larger than %s", path,
+                     size_human(limit_bytes, size));
+}
+
+bool file_read(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_text, Error *err)
+{
+    scoped(int, close_fd) fd = -1;
+    struct stat info;
+    if (!open_readable(path, &fd, &info, err))
+        return false;
+    if (limit_bytes > 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size > limit_bytes)
+        return too_large(path, limit_bytes, err);
+
+    /* One byte more than expected, so that the end is seen without growing; and the file may grow meanwhile. */
+    size_t len = 0, cap = info.st_size > 0 ? (size_t)info.st_size + 1 : 4096;
+    char *text = arena_alloc(arena, cap);
+    if (!text)
+        return error_nomem(err);
+    for (;;) {
+        if (len == cap) {
+            text = arena_grow(arena, text, len, cap * 2);
+            if (!text)
+                return error_nomem(err);
+            cap *= 2;
+        }
+        size_t got;
+        if (!read_some(fd, path, text + len, cap - len, &got, err))
+            return false;
+        if (got == 0)
+            break;
+        len += got;
+        if (limit_bytes > 0 && len > limit_bytes)
+            return too_large(path, limit_bytes, err);
+    }
+    text[len] = '\0';
+    *ret_text = (Str){text, len};
+    return true;
+}
+
+static bool write_all(int fd, const char *path, Str text, Error *err)
+{
+    if (FAULT("file.write", err))
+        return error_wrap(err, "cannot write %s", path);
+    while (text.len > 0) {
+        ssize_t put = write(fd, text.ptr, text.len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return error_errno(err, errno, "cannot write %s", path);
+        text = str_sub(text, (size_t)put, text.len);
+    }
+    return true;
+}
+
+static bool sync_fd(int fd, const char *path, Error *err)
+{
+    if (FAULT("file.sync", err))
+        return error_wrap(err, "cannot write %s", path);
+    /* EINVAL and EROFS: a pipe, or a file system that has nothing to sync. */
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        return error_errno(err, errno, "cannot write %s", path);
+    return true;
+}
+
+/* Writes, syncs and closes. close() can be the one to report a full disk. */
+static bool fill_file(int *fd, const char *path, Str text, Error *err)
+{
+    if (!write_all(*fd, path, text, err) || !sync_fd(*fd, path, err))
+        return false;
+    int closing = *fd;
+    *fd = -1;
+    if (close(closing) != 0 && errno != EINTR)
+        return error_errno(err, errno, "cannot write %s", path);
+    return true;
+}
+
+/* Makes the new name itself last. */
+static bool sync_folder_of(Arena *scratch, const char *path, Error *err)
+{
+    char *folder = str_z(scratch, path_folder(str_from(path)));
+    if (!folder)
+        return error_nomem(err);
+    scoped(int, close_fd) fd = open_again(folder, O_RDONLY | O_DIRECTORY, 0);
+    /* A folder that may be written but not read cannot be synced; the file itself has been. */
+    if (fd < 0)
+        return errno == EACCES || error_errno(err, errno, "cannot open %s", folder);
+    return sync_fd(fd, folder, err);
+}
+
+/* A new file beside path, under a name that nobody has. */
+static bool create_beside(Arena *scratch, const char *path, unsigned mode, int *ret_fd,
+                          char **ret_name, Error *err)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        uint64_t random;
+        if (!random_bytes(&random, sizeof random, err))
+            return false;
+        char *name =
+            str_format(scratch, "%s.%08lx.tmp", path, (unsigned long)(random & 0xffffffff));
+        if (!name)
+            return error_nomem(err);
+        int fd = open_again(name, O_WRONLY | O_CREAT | O_EXCL, mode);
+        if (fd < 0 && errno == EEXIST && attempt < 100)
+            continue;
+        if (fd < 0)
+            return error_errno(err, errno, "cannot write %s", path);
+        *ret_fd = fd;
+        *ret_name = name;
+        return true;
+    }
+}
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error *err)
+{
+    scoped(int, close_fd) fd = -1;
+    struct stat info;
+    /* A symbolic link stays one: what it points to is replaced. */
+    scoped(char *, free_text) target = NULL;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) {
+        target = realpath(path, NULL);
+        if (!target && errno != ENOENT)
+            return error_errno(err, errno, "cannot write %s", path);
+    }
+    const char *real = target ? target : path;
+    bool is_there = stat(real, &info) == 0;
+    if (is_there && S_ISDIR(info.st_mode))
+        return error_set(err, ERROR_IO, "cannot write %s: it is a folder", path);
+    if (is_there && !S_ISREG(info.st_mode)) {
+        /* Nothing can be renamed over a device or a pipe without destroying it. */
+        fd = open_again(real, O_WRONLY, 0);
+        if (fd < 0)
+            return error_errno(err, errno, "cannot write %s", path);
+        return fill_file(&fd, path, text, err);
+    }
+
+    char *temporary;
+    if (!create_beside(scratch, real, mode, &fd, &temporary, err))
+        return false;
+    bool is_written = true;
+    /* As with open(2), a file that is there keeps its permissions. */
+    if (is_there && fchmod(fd, info.st_mode & 07777) != 0)
+        is_written = error_errno(err, errno, "cannot write %s", path);
+    is_written = is_written && fill_file(&fd, path, text, err);
+    if (is_written && FAULT("file.rename", err))
+        is_written = error_wrap(err, "cannot write %s", path);
+    if (is_written && rename(temporary, real) != 0)
+        is_written = error_errno(err, errno, "cannot write %s", path);
+    if (!is_written) {
+        unlink(temporary);
+        return false;
+    }
+    return sync_folder_of(scratch, real, err);
+}
+
+bool file_create_new(const char *path, Str text, unsigned mode, Error *err)
+{
+    if (FAULT("file.create", err))
+        return error_wrap(err, "cannot create %s", path);
+    scoped(int, close_fd) fd = open_again(path, O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot create %s", path);
+    if (fill_file(&fd, path, text, err))
+        return true;
+    /* Half a file would be taken for a whole one. */
+    unlink(path);
+    return false;
+}
+
+static FileKind kind_of(mode_t mode)
+{
+    if (S_ISREG(mode))
+        return FILE_REGULAR;
+    return S_ISDIR(mode) ? FILE_FOLDER : FILE_OTHER;
+}
+
+static bool means_absent(int errnum)
+{
+    return errnum == ENOENT || errnum == ENOTDIR;
+}
+
+bool file_info(const char *path, FileInfo *ret_info, Error *err)
+{
+    struct stat info;
+    FileInfo found = {.kind = FILE_ABSENT};
+    if (lstat(path, &info) != 0) {
+        if (!means_absent(errno))
+            return error_errno(err, errno, "cannot look at %s", path);
+        *ret_info = found;
+        return true;
+    }
+    found.is_link = S_ISLNK(info.st_mode);
+    if (found.is_link && stat(path, &info) != 0) {
+        /* A loop of links leads nowhere, too. */
+        if (!means_absent(errno) && errno != ELOOP)
+            return error_errno(err, errno, "cannot look at %s", path);
+        *ret_info = found;
+        return true;
+    }
+    found.kind = kind_of(info.st_mode);
+    found.is_executable = found.kind == FILE_REGULAR && (info.st_mode & 0111) != 0;
+    found.size_bytes = (uint64_t)info.st_size;
+    found.mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    *ret_info = found;
+    return true;
+}
+
+bool file_remove(const char *path, Error *err)
+{
+    if (unlink(path) != 0)
+        return error_errno(err, errno, "cannot remove %s", path);
+    return true;
+}
+
+bool file_rename(const char *from, const char *to, Error *err)
+{
+    if (FAULT("file.rename", err))
+        return error_wrap(err, "cannot rename %s to %s", from, to);
+    if (rename(from, to) != 0)
+        return error_errno(err, errno, "cannot rename %s to %s", from, to);
+    return true;
+}
+
+bool folder_make(Arena *scratch, const char *path, unsigned mode, Error *err)
+{
+    char *part = str_z(scratch, str_from(path));
+    if (!part)
+        return error_nomem(err);
+    size_t len = strlen(part);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, mode) != 0) {
+            int errnum = errno;
+            struct stat info;
+            /* Also on a file system that may not be written, what is there is there. */
+            bool is_folder = stat(part, &info) == 0 && S_ISDIR(info.st_mode);
+            if (!is_folder)
+                return error_errno(err, errnum, "cannot make the folder %s", part);
+        }
+        part[i] = kept;
+    }
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return str_cmp(((const FolderEntry *)a)->name, ((const FolderEntry *)b)->name);
+}
+
+static bool entry_kind(DIR *folder, const struct dirent *entry, FolderEntry *ret_entry)
+{
+    struct stat info;
+    ret_entry->is_link = entry->d_type == DT_LNK;
+    if (entry->d_type == DT_REG || entry->d_type == DT_DIR) {
+        ret_entry->kind = entry->d_type == DT_REG ? FILE_REGULAR : FILE_FOLDER;
+        return true;
+    }
+    if (entry->d_type == DT_UNKNOWN) {
+        /* Some file systems leave the kind to us. Gone meanwhile: not an entry any more. */
+        if (fstatat(dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+            return false;
+        ret_entry->is_link = S_ISLNK(info.st_mode);
+    }
+    bool leads_somewhere = fstatat(dirfd(folder), entry->d_name, &info, 0) == 0;
+    ret_entry->kind = leads_somewhere ? kind_of(info.st_mode) : FILE_ABSENT;
+    return leads_somewhere || ret_entry->is_link;
+}
+
+bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Error *err)
+{
+    FolderEntryVec entries = {0};
+    if (FAULT("folder.open", err))
+        return error_wrap(err, "cannot read the folder %s", path);
+    scoped(DIR *, close_folder) folder = opendir(path);
+    if (!folder)
+        return error_errno(err, errno, "cannot read the folder %s", path);
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(folder);
+        if (!entry && errno != 0)
+            return error_errno(err, errno, "cannot read the folder %s", path);
+        if (!entry)
+            break;
+        Str name = str_from(entry->d_name);
+        FolderEntry found = {0};
+        if (str_eq(name, STR(".")) || str_eq(name, STR("..")) || !entry_kind(folder, entry, &found))
+            continue;
+        if (!str_copy(arena, name, &found.name) || !vec_push(arena, &entries, found))
+            return error_nomem(err);
+    }
+    if (entries.len > 1)
+        qsort(entries.items, entries.len, sizeof *entries.items, by_name);
+    *ret_entries = entries;
+    return true;
+}
+
+bool file_reader_open(FileReader *reader, Arena *arena, const char *path, Error *err)
+{
+    struct stat info;
+    *reader = (FileReader){.fd = -1};
+    reader->path = str_z(arena, str_from(path));
+    if (!reader->path)
+        return error_nomem(err);
+    return open_readable(path, &reader->fd, &info, err);
+}
+
+bool file_reader_read(FileReader *reader, char *buf, size_t cap, size_t *ret_len, Error *err)
+{
+    return read_some(reader->fd, reader->path, buf, cap, ret_len, err);
+}
+
+void file_reader_close(FileReader *reader)
+{
+    close_fd(&reader->fd);
+}
+
+char *path_join(Arena *arena, const char *a, Str b)
+{
+    Str folder = str_from(a);
+    if (folder.len == 0 || str_eq(folder, STR(".")) || path_is_absolute(b))
+        return str_z(arena, b);
+    const char *slash = folder.ptr[folder.len - 1] == '/' ? "" : "/";
+    StrBuf path = strbuf(arena);
+    Str whole;
+    strbuf_add(&path, folder);
+    strbuf_adds(&path, slash);
+    strbuf_add(&path, b);
+    return strbuf_finish(&path, &whole) ? path.ptr : NULL;
+}
+
+/* Index of the last '/', or SIZE_MAX. */
+static size_t last_slash(Str path)
+{
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/')
+            return i - 1;
+    return SIZE_MAX;
+}
+
+Str path_base(Str path)
+{
+    size_t slash = last_slash(path);
+    return slash == SIZE_MAX ? path : str_sub(path, slash + 1, path.len);
+}
+
+Str path_folder(Str path)
+{
+    size_t slash = last_slash(path);
+    if (slash == SIZE_MAX)
+        return STR(".");
+    return slash == 0 ? STR("/") : str_sub(path, 0, slash);
+}
+
+bool path_is_absolute(Str path)
+{
+    return path.len > 0 && path.ptr[0] == '/';
+}
