@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/dotenv.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -12,6 +13,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/suggest.h"
+#include "base/toml.h"
 #include "base/vec.h"
 
 #endif
