@@ -1,0 +1,3 @@
+DROP TRIGGER products_name_update;
+DROP TRIGGER products_name_insert;
+ALTER TABLE products DROP COLUMN name;

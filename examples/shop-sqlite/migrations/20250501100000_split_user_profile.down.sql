@@ -1,0 +1,3 @@
+DROP TRIGGER users_companions;
+DROP TABLE user_settings;
+DROP TABLE user_profiles;
