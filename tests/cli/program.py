@@ -12,6 +12,10 @@ KEPT = ["PATH", "TMPDIR", "LD_LIBRARY_PATH"]
 KEPT_PREFIXES = ("ASAN_", "UBSAN_", "LSAN_", "GCOV_", "LLVM_", "VALGRIND_")
 
 
+# What sanitizers and Valgrind are told to end the program with: no test may take that for an answer.
+FINDING = 99
+
+
 class Result:
     """What one call did: .code (negative: the signal that ended it), .out, .err, .json."""
 
@@ -90,7 +94,9 @@ class Program:
         finally:
             if process.poll() is not None:
                 self.running.remove(process)
-        return Result(list(map(str, args)), process.returncode, out, err)
+        result = Result(list(map(str, args)), process.returncode, out, err)
+        assert result.code != FINDING, repr(result)
+        return result
 
     __call__ = run
 
