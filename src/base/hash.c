@@ -84,10 +84,14 @@ size_t hash_end(Hash *hash, unsigned char digest[HASH_MAX_BYTES])
     return 0;
 }
 
+uint32_t crc32_add(uint32_t crc, Str bytes)
+{
+    return (uint32_t)crc32_z(crc, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len);
+}
+
 uint32_t crc32_of(Str bytes)
 {
-    uLong crc = crc32_z(0, Z_NULL, 0);
-    return (uint32_t)crc32_z(crc, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len);
+    return crc32_add(0, bytes);
 }
 
 static const char hex_digits[] = "0123456789abcdef";

@@ -22,6 +22,8 @@ void hash_add(Hash *hash, Str bytes);
 size_t hash_end(Hash *hash, unsigned char digest[HASH_MAX_BYTES]);
 
 uint32_t crc32_of(Str bytes); /* CRC-32/ISO-HDLC, zlib's */
+/* The same over pieces: crc is what the pieces before gave, 0 before the first. */
+uint32_t crc32_add(uint32_t crc, Str bytes);
 
 /* Lower-case hexadecimal, in the arena; NULL when memory is out. */
 char *hex_encode(Arena *arena, const void *bytes, size_t len);

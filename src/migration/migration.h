@@ -64,8 +64,13 @@ typedef struct Script {
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;          /* the whole text when it is held (embedded, or stored in history) */
     uint64_t size_bytes;
+    /* What history says was applied, if anything (migration_set_expect()). When the bytes still have this checksum, the tokens
+     * are the known ones too and the text is not looked into. */
+    Str known_checksum, known_tokens;
     /* what script_read() finds */
-    bool is_read;
+    bool is_read;      /* checksum and tokens are there */
+    bool has_parts;    /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
+    uint32_t crc;      /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
     Str checksum;      /* of its bytes, lower-case hexadecimal, by the convention's digest */
     Str tokens;        /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count */
     uint32_t statements; /* without transaction control that is taken over? no: all, as the splitter counts */
@@ -82,17 +87,27 @@ typedef struct ScriptOptions {
     bool only_hash;           /* parts and directives are not wanted: only the digests */
 } ScriptOptions;
 
-/* Streams the script once and fills in what it finds; bounded memory. Errors: ERROR_IO, ERROR_PARSE with place (codes "empty-migration" is
- * not one of them: an empty script is legal here and the plan judges). Calling it again is free. */
+/* Streams the script once and fills in what it finds; bounded memory. Errors: ERROR_IO, ERROR_PARSE with place (an empty script is legal
+ * here, the plan judges it). Calling it again is free, unless parts are wanted and were not read: see script_read_parts().
+ *
+ * The token digest does not depend on how a connection happens to lex (no_backslash_escapes and so on): `status` without a server and
+ * `migrate` with one find the same. */
 bool script_read(Arena *arena, Script *script, const ScriptOptions *options, Error *err);
+/* The same, and parts and head are there afterwards, whatever is known from history and whatever only_hash says: for what is to run. */
+bool script_read_parts(Arena *arena, Script *script, const ScriptOptions *options, Error *err);
 /* The whole text (held or read from the file, UTF-8 BOM kept); limit_bytes as in file_read(). */
 bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text, Error *err);
 /* A splitter over the script, from its beginning; text in memory or streamed. The source's state is in the arena; script_close() ends it. */
+typedef struct ScriptSource ScriptSource;
 typedef struct ScriptCursor {
-    SqlSplitter *splitter;
-    FileReader reader;
-    uint32_t next; /* index of the statement that script_next() returns next */
+    SqlSplitter *splitter; /* for sql_splitter_copy_data() */
+    ScriptSource *source;
+    uint32_t next;   /* index of the statement that script_next() returns next */
+    bool is_lasting; /* statements' slices live as long as the arena (short scripts, texts that are held); else until the next call */
 } ScriptCursor;
+/* Files of up to SCRIPT_HELD_BYTES are held whole, longer ones streamed. A file whose bytes are not those that script_read_parts() saw is
+ * ERROR_STATE, code "file-changed": at once when it is short, at its end when it is streamed. */
+#define SCRIPT_HELD_BYTES ((size_t)256 * 1024)
 bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *split, ScriptCursor *ret_cursor, Error *err);
 bool script_next(ScriptCursor *cursor, SqlStatement *ret_statement, bool *ret_has, Error *err);
 void script_close(ScriptCursor *cursor); /* takes a zeroed one */
@@ -142,6 +157,11 @@ typedef struct MigrationSet {
 bool migration_set_finish(MigrationSet *set, Error *err);
 const Migration *migration_set_find(const MigrationSet *set, Str version); /* by version_compare; NULL: absent */
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name);
+/* Tells the ups what history says was applied, so that those whose bytes are unchanged need no look inside when they are read:
+ * with history at hand, call it between scan and migration_set_read(). They then have digests but no parts; what is to run
+ * calls script_read_parts(). Slices of history are kept. */
+typedef struct History History;
+void migration_set_expect(MigrationSet *set, const History *history);
 /* script_read() of all ups (and downs if with_downs). */
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err);
 /* "20250405120000 create_users", "R views" */
@@ -191,11 +211,15 @@ typedef struct RunRow {
 typedef Vec(RunRow) RunRowVec;
 
 /* What a convention read from the database, in order of application (rank). */
-typedef struct History {
+struct History {
     bool exists;          /* the history table is there */
+    bool is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
     HistoryRowVec rows;
     int64_t last_run;
-} History;
+    uint32_t *order;      /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
+};
+/* Sorts an index of the rows for the look-ups below; every convention calls it when all rows are there. */
+bool history_finish(Arena *arena, History *history, Error *err);
 const HistoryRow *history_find(const History *history, Str version); /* versioned and baseline rows */
 const HistoryRow *history_find_repeatable(const History *history, Str name);
 

@@ -1,0 +1,560 @@
+/* Reading one script: its digests, its parts, its directives; and walking its statements when it runs.
+ *
+ * One pass does all of it. A short file is read whole into a buffer that the next one reuses, a long one is streamed
+ * through the splitter, so that memory is bounded by the longest statement. SPDX-License-Identifier: Apache-2.0 */
+#include "migration/script.h"
+
+#include <string.h>
+
+enum { PIECE_BYTES = 64 * 1024 };
+
+/* ---- the digest of the bytes --------------------------------------------------------------------- */
+
+typedef struct ByteDigest {
+    Hash hash;
+    uint32_t crc;
+    uint64_t size_bytes;
+    Str ignored;   /* characters that are left out, in a row */
+    char carry[4]; /* the beginning of a character whose end is in the next piece */
+    size_t carry_len;
+} ByteDigest;
+
+static void byte_digest_begin(ByteDigest *digest, const ScriptOptions *options)
+{
+    *digest = (ByteDigest){.ignored = options->ignored_chars};
+    hash_begin(&digest->hash, options->checksum_hash);
+}
+
+/* Bytes in the UTF-8 character that begins with lead; 1 for what cannot begin one. */
+static size_t char_len(char lead)
+{
+    unsigned char c = (unsigned char)lead;
+    return c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+}
+
+static bool is_ignored(Str ignored, Str character)
+{
+    for (size_t at = 0; at < ignored.len; at += char_len(ignored.ptr[at])) {
+        if (str_eq(str_sub(ignored, at, at + char_len(ignored.ptr[at])), character))
+            return true;
+    }
+    return false;
+}
+
+static void add_without_ignored(ByteDigest *digest, Str piece)
+{
+    size_t at = 0;
+    if (digest->carry_len > 0) {
+        size_t want = char_len(digest->carry[0]);
+        while (digest->carry_len < want && at < piece.len)
+            digest->carry[digest->carry_len++] = piece.ptr[at++];
+        if (digest->carry_len < want)
+            return;
+        if (!is_ignored(digest->ignored, (Str){digest->carry, want}))
+            hash_add(&digest->hash, (Str){digest->carry, want});
+        digest->carry_len = 0;
+    }
+    size_t kept_from = at;
+    while (at < piece.len) {
+        size_t len = char_len(piece.ptr[at]);
+        if (at + len > piece.len)
+            break;
+        if (is_ignored(digest->ignored, str_sub(piece, at, at + len))) {
+            hash_add(&digest->hash, str_sub(piece, kept_from, at));
+            kept_from = at + len;
+        }
+        at += len;
+    }
+    hash_add(&digest->hash, str_sub(piece, kept_from, at));
+    digest->carry_len = piece.len - at;
+    if (digest->carry_len > 0)
+        memcpy(digest->carry, piece.ptr + at, digest->carry_len);
+}
+
+static void byte_digest_add(ByteDigest *digest, Str piece)
+{
+    digest->crc = crc32_add(digest->crc, piece);
+    digest->size_bytes += piece.len;
+    if (digest->ignored.len == 0)
+        hash_add(&digest->hash, piece);
+    else
+        add_without_ignored(digest, piece);
+}
+
+static void byte_digest_flush(ByteDigest *digest)
+{
+    hash_add(&digest->hash, (Str){digest->carry, digest->carry_len});
+    digest->carry_len = 0;
+}
+
+static bool hex_digest(Arena *arena, Arena *scratch, Hash *hash, Str *ret_hex, Error *err)
+{
+    unsigned char digest[HASH_MAX_BYTES];
+    size_t len = hash_end(hash, digest);
+    const char *hex = hex_encode(scratch, digest, len);
+    return (hex && str_copy(arena, (Str){hex, len * 2}, ret_hex)) || error_nomem(err);
+}
+
+/* ---- where the text comes from -------------------------------------------------------------------- */
+
+/* The bytes of a script, from its beginning: first what was read to find out whether it is short, then the rest. */
+struct ScriptSource {
+    const Script *script;
+    FileReader reader;  /* closed when the text is held */
+    Str head;           /* bytes read already, not yet handed out */
+    bool is_at_end;     /* nothing follows head */
+    ByteDigest *digest; /* may be NULL */
+    uint32_t crc;       /* of what was handed out, for cursors */
+    uint64_t size_bytes;
+};
+
+static void source_done(ScriptSource *source)
+{
+    file_reader_close(&source->reader);
+}
+
+/* Opens the script and reads up to cap bytes of it into buf. */
+static bool source_open(ScriptSource *source, Arena *scratch, const Script *script, char *buf,
+                        size_t cap, Error *err)
+{
+    *source = (ScriptSource){.script = script, .reader = {.fd = -1}};
+    if (!script->open_path) {
+        source->head = script->text;
+        source->is_at_end = true;
+        return true;
+    }
+    if (FAULT("script.open", err) ||
+        !file_reader_open(&source->reader, scratch, script->open_path, err))
+        return false;
+    size_t len = 0;
+    while (len < cap && !source->is_at_end) {
+        size_t count = 0;
+        if (!file_reader_read(&source->reader, buf + len, cap - len, &count, err)) {
+            file_reader_close(&source->reader);
+            return false;
+        }
+        source->is_at_end = count == 0;
+        len += count;
+    }
+    source->head = (Str){buf, len};
+    return true;
+}
+
+/* SqlSource's read. */
+static bool source_read(void *ctx, char *buf, size_t cap, size_t *ret_len, Error *err)
+{
+    ScriptSource *source = ctx;
+    size_t len = source->head.len < cap ? source->head.len : cap;
+    if (len > 0) {
+        memcpy(buf, source->head.ptr, len);
+        source->head = str_sub(source->head, len, source->head.len);
+    } else if (!source->is_at_end) {
+        if (!file_reader_read(&source->reader, buf, cap, &len, err))
+            return false;
+        source->is_at_end = len == 0;
+    }
+    if (source->digest)
+        byte_digest_add(source->digest, (Str){buf, len});
+    source->crc = crc32_add(source->crc, (Str){buf, len});
+    source->size_bytes += len;
+    *ret_len = len;
+    return true;
+}
+
+/* ---- one pass --------------------------------------------------------------------------------------- */
+
+typedef struct Pass {
+    Arena *arena;
+    ReadingRoom *room;
+    Script *script;
+    const ScriptOptions *options;
+    SqlSplitOptions split;
+    SqlSplitOptions plain; /* the dialect alone: how tokens are hashed */
+    bool wants_parts, hashes_tokens;
+    Hash tokens;
+    /* what was found */
+    uint32_t statements;
+    ScriptPartVec parts;
+    bool has_own_directives; /* the last part has directives of its own */
+    Directives head;
+} Pass;
+
+static PartClass part_class(const SqlInfo *info)
+{
+    if (info->flags & SQL_TRANSACTION_CONTROL) {
+        if (info->verb == SQL_VERB_BEGIN)
+            return PART_BEGIN;
+        if (info->verb == SQL_VERB_COMMIT)
+            return PART_COMMIT;
+        if (info->verb == SQL_VERB_ROLLBACK)
+            return PART_ROLLBACK;
+        return PART_AUTOCOMMIT;
+    }
+    /* A new enum value may not be used in the transaction that added it, on any version. */
+    if (info->flags & (SQL_NO_TRANSACTION | SQL_USES_NEW_ENUM))
+        return PART_LONE;
+    if (info->flags & SQL_NO_TRANSACTION_OLD)
+        return PART_LONE_BEFORE;
+    if (info->flags & SQL_IMPLICIT_COMMIT)
+        return PART_IMPLICIT_COMMIT;
+    return PART_ORDINARY;
+}
+
+static bool may_merge(PartClass class)
+{
+    return class == PART_ORDINARY || class == PART_IMPLICIT_COMMIT || class == PART_LONE ||
+           class == PART_LONE_BEFORE;
+}
+
+static bool directives_say_nothing(const Directives *d)
+{
+    return !d->no_transaction && d->lock_timeout_ms < 0 && d->statement_timeout_ms < 0 &&
+           d->lock_retries < 0 && d->phase == PHASE_NONE && d->required.len == 0 &&
+           d->engines.len == 0 && d->allowed.len == 0 && d->reason.len == 0;
+}
+
+static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
+{
+    SqlInfo info = sql_inspect(statement->text, &pass->split);
+    ScriptPart part = {
+        .class = part_class(&info),
+        .first = pass->statements,
+        .count = 1,
+        .line = statement->line,
+        .column = statement->column,
+        .sets_session = (info.flags & SQL_SESSION_STATE) != 0,
+        .has_copy = statement->has_copy_data || (info.flags & SQL_COPY_FROM_STDIN) != 0,
+        .directives = directives_none(),
+    };
+    if (part.class == PART_LONE_BEFORE)
+        part.since = info.transaction_since;
+    bool is_first = pass->statements == 0;
+    if (pass->options->reads_directives &&
+        !directives_read(pass->arena, statement->trivia, pass->script->path, statement->trivia_line,
+                         is_first, is_first ? &pass->head : &part.directives, err))
+        return false;
+    if (part.directives.no_transaction &&
+        (part.class == PART_ORDINARY || part.class == PART_LONE_BEFORE))
+        part.class = PART_LONE;
+    bool has_own = !directives_say_nothing(&part.directives);
+    ScriptPart *last = pass->parts.len > 0 ? &pass->parts.items[pass->parts.len - 1] : NULL;
+    if (last && !has_own && !pass->has_own_directives && last->class == part.class &&
+        last->since == part.since && may_merge(part.class)) {
+        last->count++;
+        last->sets_session = last->sets_session || part.sets_session;
+        last->has_copy = last->has_copy || part.has_copy;
+        return true;
+    }
+    pass->has_own_directives = has_own;
+    return vec_push(pass->arena, &pass->parts, part) || error_nomem(err);
+}
+
+/* Behind the last statement a directive governs nothing; in a script without statements it is the head. */
+static bool read_last_trivia(Pass *pass, const SqlStatement *end, Error *err)
+{
+    if (!pass->options->reads_directives)
+        return true;
+    if (pass->statements == 0)
+        return directives_read(pass->arena, end->trivia, pass->script->path, end->trivia_line, true,
+                               &pass->head, err);
+    Directives stray = directives_none();
+    if (!directives_read(pass->room->scratch, end->trivia, pass->script->path, end->trivia_line,
+                         false, &stray, err))
+        return false;
+    if (directives_say_nothing(&stray))
+        return true;
+    error_set(err, ERROR_PARSE, "a directive behind the last statement governs nothing");
+    error_code(err, "bad-directive");
+    error_at(err, str_from(pass->script->path), end->trivia_line, 0);
+    return error_hint(err,
+                      "Move it before the statement it is meant for, or to the head of the file.");
+}
+
+/* Goes through all statements that the splitter finds. */
+static bool walk(Pass *pass, SqlSplitter *splitter, Error *err)
+{
+    for (;;) {
+        SqlStatement statement = {0};
+        bool has = false;
+        if (!sql_splitter_next(splitter, &statement, &has, err))
+            return false;
+        if (!has)
+            return !pass->wants_parts || read_last_trivia(pass, &statement, err);
+        if (pass->hashes_tokens) {
+            /* The mark keeps "a; b" apart from "a b": tokens carry their own lengths. */
+            sql_hash_tokens(&pass->tokens, statement.text, &pass->plain);
+            hash_add(&pass->tokens, STR("\n;"));
+        }
+        if (pass->wants_parts && !add_statement(pass, &statement, err))
+            return false;
+        if (pass->statements == UINT32_MAX)
+            return error_set(err, ERROR_PARSE, "%s: too many statements", pass->script->path);
+        pass->statements++;
+        if (statement.has_copy_data) {
+            Str piece;
+            do {
+                if (!sql_splitter_copy_data(splitter, &piece, err))
+                    return false;
+                if (pass->hashes_tokens)
+                    hash_add(&pass->tokens, piece);
+            } while (piece.len > 0);
+        }
+    }
+}
+
+static bool walk_source(Pass *pass, ScriptSource *source, Error *err)
+{
+    scoped(SqlSplitter *, sql_splitter_freep) splitter = NULL;
+    bool ok;
+    if (source->is_at_end) {
+        if (source->digest)
+            byte_digest_add(source->digest, source->head);
+        ok = sql_splitter_new_text(pass->room->scratch, &pass->split, source->head, &splitter, err);
+    } else {
+        ok = sql_splitter_new(pass->room->scratch, &pass->split, (SqlSource){source_read, source},
+                              &splitter, err);
+    }
+    return ok && walk(pass, splitter, err);
+}
+
+static bool has_modes(const SqlSplitOptions *split)
+{
+    return split->no_backslash_escapes || split->ansi_quotes || split->nonconforming_strings;
+}
+
+/* The token digest where the connection lexes in its own way: a second pass that does not. Text that cannot be split without that mode
+ * is hashed as it is, which is as independent of the connection. */
+static bool hash_plain_tokens(Pass *pass, Str checksum, Error *err)
+{
+    Pass plain = *pass;
+    scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
+    Error split_error = {.arena = pass->room->scratch};
+    plain.split = pass->plain;
+    plain.wants_parts = false;
+    plain.hashes_tokens = true;
+    plain.statements = 0;
+    hash_begin(&plain.tokens, HASH_SHA256);
+    if (!source_open(&source, pass->room->scratch, pass->script, pass->room->buf, PIECE_BYTES, err))
+        return false;
+    if (!walk_source(&plain, &source, &split_error)) {
+        if (split_error.kind == ERROR_NOMEM)
+            return error_nomem(err);
+        if (split_error.kind != ERROR_PARSE)
+            return error_set(err, split_error.kind, "%s", split_error.message);
+        hash_begin(&plain.tokens, HASH_SHA256);
+        hash_add(&plain.tokens, STR("bytes "));
+        hash_add(&plain.tokens, checksum);
+    }
+    pass->tokens = plain.tokens;
+    return true;
+}
+
+/* The checksum alone; the text is not looked into. */
+static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
+                          const ScriptOptions *options, Str *ret_checksum, uint64_t *ret_size,
+                          Error *err)
+{
+    scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
+    ByteDigest digest;
+    byte_digest_begin(&digest, options);
+    if (!source_open(&source, room->scratch, script, room->buf, PIECE_BYTES, err))
+        return false;
+    byte_digest_add(&digest, source.head);
+    while (!source.is_at_end) {
+        size_t len = 0;
+        if (!file_reader_read(&source.reader, room->buf, PIECE_BYTES, &len, err))
+            return false;
+        source.is_at_end = len == 0;
+        byte_digest_add(&digest, (Str){room->buf, len});
+    }
+    byte_digest_flush(&digest);
+    *ret_size = digest.size_bytes;
+    return hex_digest(arena, room->scratch, &digest.hash, ret_checksum, err);
+}
+
+static bool is_no_transaction_marker(Str head)
+{
+    return str_starts(head, STR("-- no-transaction"));
+}
+
+bool reading_room_open(ReadingRoom *room, Error *err)
+{
+    *room = (ReadingRoom){.arena = arena_new(), .scratch = arena_new()};
+    if (room->arena && room->scratch && (room->buf = arena_alloc(room->arena, PIECE_BYTES)))
+        return true;
+    reading_room_close(room);
+    return error_nomem(err);
+}
+
+void reading_room_close(ReadingRoom *room)
+{
+    arena_freep(&room->arena);
+    arena_freep(&room->scratch);
+}
+
+bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const ScriptOptions *options,
+                    bool wants_parts, Error *err)
+{
+    if (script->is_read && (script->has_parts || !wants_parts))
+        return true;
+    arena_reset(room->scratch);
+    if (!wants_parts && script->known_checksum.len > 0) {
+        Str checksum;
+        uint64_t size_bytes = 0;
+        if (!checksum_only(room->scratch, room, script, options, &checksum, &size_bytes, err))
+            return false;
+        if (str_eq(checksum, script->known_checksum)) {
+            script->checksum = script->known_checksum;
+            script->tokens = script->known_tokens;
+            script->size_bytes = size_bytes;
+            script->is_read = true;
+            return true;
+        }
+    }
+    wants_parts = wants_parts || !options->only_hash;
+    Pass pass = {
+        .arena = arena,
+        .room = room,
+        .script = script,
+        .options = options,
+        .split = options->split,
+        .plain = {.dialect = options->split.dialect, .file = script->path},
+        .wants_parts = wants_parts,
+        .hashes_tokens = !has_modes(&options->split),
+        .head = directives_none(),
+    };
+    pass.split.file = script->path;
+    scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
+    ByteDigest digest;
+    Str checksum, tokens;
+    byte_digest_begin(&digest, options);
+    hash_begin(&pass.tokens, HASH_SHA256);
+    if (!source_open(&source, room->scratch, script, room->buf, PIECE_BYTES, err))
+        return false;
+    pass.head.no_transaction = options->reads_sqlx_marker && is_no_transaction_marker(source.head);
+    source.digest = &digest;
+    if (!walk_source(&pass, &source, err))
+        return false;
+    byte_digest_flush(&digest);
+    if (!hex_digest(arena, room->scratch, &digest.hash, &checksum, err) ||
+        (!pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||
+        !hex_digest(arena, room->scratch, &pass.tokens, &tokens, err))
+        return false;
+    script->checksum = checksum;
+    script->tokens = tokens;
+    script->size_bytes = digest.size_bytes;
+    script->is_read = true;
+    if (wants_parts) {
+        script->has_parts = true;
+        script->crc = digest.crc;
+        script->statements = pass.statements;
+        script->parts = pass.parts;
+        script->head = pass.head;
+    }
+    return true;
+}
+
+static bool read_alone(Arena *arena, Script *script, const ScriptOptions *options, bool wants_parts,
+                       Error *err)
+{
+    if (script->is_read && (script->has_parts || !wants_parts))
+        return true;
+    scoped(ReadingRoom, reading_room_close) room = {0};
+    return reading_room_open(&room, err) &&
+           script_read_in(&room, arena, script, options, wants_parts, err);
+}
+
+bool script_read(Arena *arena, Script *script, const ScriptOptions *options, Error *err)
+{
+    return read_alone(arena, script, options, false, err);
+}
+
+bool script_read_parts(Arena *arena, Script *script, const ScriptOptions *options, Error *err)
+{
+    return read_alone(arena, script, options, true, err);
+}
+
+bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
+                 Error *err)
+{
+    if (script->open_path)
+        return file_read(arena, script->open_path, limit_bytes, ret_text, err);
+    if (limit_bytes > 0 && script->text.len > limit_bytes)
+        return error_set(err, ERROR_IO, "%s is longer than %llu bytes", script->path,
+                         (unsigned long long)limit_bytes);
+    *ret_text = script->text;
+    return true;
+}
+
+/* ---- cursors ------------------------------------------------------------------------------------------ */
+
+static bool file_changed(const Script *script, Error *err)
+{
+    error_set(err, ERROR_STATE, "%s has changed since it was read", script->path);
+    error_code(err, "file-changed");
+    return error_hint(err, "Somebody is editing it, or it is being deployed. Run the command again "
+                           "once it is settled.");
+}
+
+static bool is_as_read(const Script *script, uint32_t crc, uint64_t size_bytes)
+{
+    return !script->has_parts || (script->crc == crc && script->size_bytes == size_bytes);
+}
+
+bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *split,
+                 ScriptCursor *ret_cursor, Error *err)
+{
+    ScriptCursor cursor = {0};
+    SqlSplitOptions options = *split;
+    options.file = script->path;
+    /* A file that was read is known to be short or long; another is tried as short. */
+    size_t cap = script->is_read && script->size_bytes < SCRIPT_HELD_BYTES
+                     ? (size_t)script->size_bytes + 1
+                     : SCRIPT_HELD_BYTES + 1;
+    char *buf = script->open_path ? arena_alloc(arena, cap) : NULL;
+    cursor.source = arena_alloc(arena, sizeof *cursor.source);
+    if (!cursor.source || (script->open_path && !buf))
+        return error_nomem(err);
+    if (!source_open(cursor.source, arena, script, buf, cap, err))
+        return false;
+    bool is_held = cursor.source->is_at_end;
+    bool ok;
+    if (is_held) {
+        Str text = cursor.source->head;
+        file_reader_close(&cursor.source->reader);
+        cursor.is_lasting = true;
+        ok = is_as_read(script, crc32_of(text), text.len)
+                 ? sql_splitter_new_text(arena, &options, text, &cursor.splitter, err)
+                 : file_changed(script, err);
+    } else {
+        ok = sql_splitter_new(arena, &options, (SqlSource){source_read, cursor.source},
+                              &cursor.splitter, err);
+    }
+    if (!ok) {
+        script_close(&cursor);
+        return false;
+    }
+    *ret_cursor = cursor;
+    return true;
+}
+
+bool script_next(ScriptCursor *cursor, SqlStatement *ret_statement, bool *ret_has, Error *err)
+{
+    if (!sql_splitter_next(cursor->splitter, ret_statement, ret_has, err))
+        return false;
+    if (*ret_has) {
+        cursor->next++;
+        return true;
+    }
+    ScriptSource *source = cursor->source;
+    return cursor->is_lasting || is_as_read(source->script, source->crc, source->size_bytes) ||
+           file_changed(source->script, err);
+}
+
+void script_close(ScriptCursor *cursor)
+{
+    sql_splitter_freep(&cursor->splitter);
+    if (cursor->source)
+        source_done(cursor->source);
+    cursor->source = NULL;
+}

@@ -1,0 +1,20 @@
+/* What script.c offers to the rest of its room: reading many scripts with one set of buffers. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_MIGRATION_SCRIPT_H
+#define WHIMBREL_MIGRATION_SCRIPT_H
+
+#include "migration/migration.h"
+
+/* Buffers that one script after the other uses. */
+typedef struct ReadingRoom {
+    Arena *arena;   /* of buf */
+    Arena *scratch; /* emptied before each script */
+    char *buf;
+} ReadingRoom;
+bool reading_room_open(ReadingRoom *room, Error *err);
+void reading_room_close(ReadingRoom *room); /* takes a zeroed one */
+
+/* script_read(), or script_read_parts() with wants_parts. */
+bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const ScriptOptions *options,
+                    bool wants_parts, Error *err);
+
+#endif

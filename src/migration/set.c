@@ -1,0 +1,224 @@
+/* Sets of migrations: order, duplicates, look-ups; and the words that the model's values have in reports.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "migration/script.h"
+
+#include <stdlib.h>
+
+const char *migration_kind_name(MigrationKind kind)
+{
+    switch (kind) {
+    case MIGRATION_VERSIONED:
+        return "versioned";
+    case MIGRATION_REPEATABLE:
+        return "repeatable";
+    case MIGRATION_BASELINE:
+        return "baseline";
+    }
+    return "unknown";
+}
+
+const char *hook_point_name(HookPoint point)
+{
+    switch (point) {
+    case HOOK_BEFORE_MIGRATE:
+        return "before-migrate";
+    case HOOK_AFTER_MIGRATE:
+        return "after-migrate";
+    case HOOK_BEFORE_EACH:
+        return "before-each";
+    case HOOK_AFTER_EACH:
+        return "after-each";
+    case HOOK_ON_ERROR:
+        return "on-error";
+    case HOOK_BEFORE_ROLLBACK:
+        return "before-rollback";
+    case HOOK_AFTER_ROLLBACK:
+        return "after-rollback";
+    case HOOK_COUNT:
+        break;
+    }
+    return "unknown";
+}
+
+const char *migration_label(Arena *arena, Str version, Str name, MigrationKind kind)
+{
+    if (kind == MIGRATION_REPEATABLE)
+        return str_format(arena, "R %.*s", STR_ARG(name));
+    return str_format(arena, "%.*s%s%.*s", STR_ARG(version), name.len > 0 ? " " : "",
+                      STR_ARG(name));
+}
+
+/* Versioned before repeatable, then by what each is known by. */
+static int compare_identity(MigrationKind kind_a, Str version_a, Str name_a, MigrationKind kind_b,
+                            Str version_b, Str name_b)
+{
+    bool is_repeatable_a = kind_a == MIGRATION_REPEATABLE,
+         is_repeatable_b = kind_b == MIGRATION_REPEATABLE;
+    if (is_repeatable_a != is_repeatable_b)
+        return is_repeatable_a ? 1 : -1;
+    return is_repeatable_a ? str_cmp(name_a, name_b) : version_compare(version_a, version_b);
+}
+
+static const Script *any_script(const Migration *migration)
+{
+    return migration->up ? migration->up : migration->down;
+}
+
+static Str path_of(const Migration *migration)
+{
+    const Script *script = any_script(migration);
+    return str_from(script ? script->path : "");
+}
+
+static int by_identity(const void *a, const void *b)
+{
+    const Migration *one = a, *two = b;
+    int order =
+        compare_identity(one->kind, one->version, one->name, two->kind, two->version, two->name);
+    return order != 0 ? order : str_cmp(path_of(one), path_of(two));
+}
+
+bool migration_set_finish(MigrationSet *set, Error *err)
+{
+    MigrationVec *all = &set->migrations;
+    if (all->len > 1)
+        qsort(all->items, all->len, sizeof *all->items, by_identity);
+    for (size_t i = 1; i < all->len; i++) {
+        const Migration *one = &all->items[i - 1], *two = &all->items[i];
+        if (compare_identity(one->kind, one->version, one->name, two->kind, two->version,
+                             two->name) != 0)
+            continue;
+        if (two->kind == MIGRATION_REPEATABLE)
+            error_set(err, ERROR_STATE, "two repeatable migrations are called %.*s: %.*s and %.*s",
+                      STR_ARG(two->name), STR_ARG(path_of(one)), STR_ARG(path_of(two)));
+        else
+            error_set(err, ERROR_STATE, "two migrations have version %.*s: %.*s and %.*s",
+                      STR_ARG(two->version), STR_ARG(path_of(one)), STR_ARG(path_of(two)));
+        error_code(err, "duplicate-version");
+        error_at(err, path_of(two), 0, 0);
+        return two->kind == MIGRATION_REPEATABLE
+                   ? error_hint(err, "Rename one of the two files.")
+                   : error_hint(err, "Give the one that is not applied anywhere yet a newer "
+                                     "version: rename its file, or run `whimbrel rebase`.");
+    }
+    return true;
+}
+
+/* Versioned ones come first, so that one bisection serves both kinds. */
+static const Migration *find(const MigrationSet *set, MigrationKind kind, Str version, Str name)
+{
+    size_t low = 0, high = set->migrations.len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const Migration *migration = &set->migrations.items[mid];
+        int order = compare_identity(migration->kind, migration->version, migration->name, kind,
+                                     version, name);
+        if (order == 0)
+            return migration;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+const Migration *migration_set_find(const MigrationSet *set, Str version)
+{
+    return find(set, MIGRATION_VERSIONED, version, (Str){0});
+}
+
+const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name)
+{
+    return find(set, MIGRATION_REPEATABLE, (Str){0}, name);
+}
+
+void migration_set_expect(MigrationSet *set, const History *history)
+{
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        Migration *migration = &set->migrations.items[i];
+        if (!migration->up)
+            continue;
+        const HistoryRow *row = migration->kind == MIGRATION_REPEATABLE
+                                    ? history_find_repeatable(history, migration->name)
+                                    : history_find(history, migration->version);
+        if (!row || row->outcome != HISTORY_APPLIED || row->checksum.len == 0)
+            continue;
+        migration->up->known_checksum = row->checksum;
+        migration->up->known_tokens = row->tokens;
+    }
+}
+
+bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err)
+{
+    scoped(ReadingRoom, reading_room_close) room = {0};
+    if (!reading_room_open(&room, err))
+        return false;
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        Migration *migration = &set->migrations.items[i];
+        if (migration->up &&
+            !script_read_in(&room, arena, migration->up, &set->script_options, false, err))
+            return false;
+        if (with_downs && migration->down &&
+            !script_read_in(&room, arena, migration->down, &set->script_options, false, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- history ---------------------------------------------------------------------------------------------- */
+
+static int by_row_identity(const void *a, const void *b, void *rows)
+{
+    const HistoryRow *all = rows;
+    const HistoryRow *one = &all[*(const uint32_t *)a], *two = &all[*(const uint32_t *)b];
+    return compare_identity(one->kind, one->version, one->name, two->kind, two->version, two->name);
+}
+
+bool history_finish(Arena *arena, History *history, Error *err)
+{
+    uint32_t *order = arena_alloc(arena, history->rows.len * sizeof *order);
+    if (!order)
+        return error_nomem(err);
+    for (size_t i = 0; i < history->rows.len; i++)
+        order[i] = (uint32_t)i;
+    if (history->rows.len > 1)
+        qsort_r(order, history->rows.len, sizeof *order, by_row_identity, history->rows.items);
+    history->order = order;
+    return true;
+}
+
+static const HistoryRow *find_row(const History *history, MigrationKind kind, Str version, Str name)
+{
+    if (!history->order) {
+        for (size_t i = 0; i < history->rows.len; i++) {
+            const HistoryRow *row = &history->rows.items[i];
+            if (compare_identity(row->kind, row->version, row->name, kind, version, name) == 0)
+                return row;
+        }
+        return NULL;
+    }
+    size_t low = 0, high = history->rows.len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const HistoryRow *row = &history->rows.items[history->order[mid]];
+        int order = compare_identity(row->kind, row->version, row->name, kind, version, name);
+        if (order == 0)
+            return row;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+const HistoryRow *history_find(const History *history, Str version)
+{
+    return find_row(history, MIGRATION_VERSIONED, version, (Str){0});
+}
+
+const HistoryRow *history_find_repeatable(const History *history, Str name)
+{
+    return find_row(history, MIGRATION_REPEATABLE, (Str){0}, name);
+}
