@@ -51,7 +51,9 @@ static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
 static Civil civil_from_timestamp(Timestamp t)
 {
     int64_t days = floor_div(t, US_PER_DAY);
-    int64_t us = t - days * US_PER_DAY;
+    int64_t us = t % US_PER_DAY; /* days * US_PER_DAY may lie below the least integer */
+    if (us < 0)
+        us += US_PER_DAY;
     days += 719468;
     int64_t era = floor_div(days, 146097);
     int64_t day_of_era = days - era * 146097;

@@ -27,7 +27,9 @@ bool(error_set)(Error *err, ErrorKind kind, const char *fmt, ...)
     va_start(args, fmt);
     const char *message = formatted(err, fmt, args);
     va_end(args);
-    *err = (Error){.arena = err->arena, .kind = kind, .message = message ? message : fmt};
+    if (!message)
+        message = strcmp(fmt, "%s") == 0 ? "(there is no memory for the message)" : fmt;
+    *err = (Error){.arena = err->arena, .kind = kind, .message = message};
     return false;
 }
 
@@ -59,16 +61,17 @@ bool(error_errno)(Error *err, int errnum, const char *fmt, ...)
 {
     if (!err)
         return false;
-    char buf[128];
-    const char *reason = strerror_r(errnum, buf, sizeof buf);
+    /* Static text, and the same in every locale. */
+    const char *reason = strerrordesc_np(errnum);
+    if (!reason)
+        reason = "unknown error";
     va_list args;
     va_start(args, fmt);
     const char *message = formatted(err, fmt, args);
     va_end(args);
     ErrorKind kind = errnum == ENOMEM ? ERROR_NOMEM : ERROR_IO;
-    if (!message)
-        return error_set(err, kind, "%s", reason);
-    return error_set(err, kind, "%s: %s", message, reason);
+    *err = (Error){.arena = err->arena, .kind = kind, .message = reason};
+    return message ? error_wrap(err, "%s", message) : false;
 }
 
 bool(error_code)(Error *err, const char *code)

@@ -111,14 +111,16 @@ bool fault_hit(const char *point, Error *err)
 {
     pthread_once(&points_read, read_points);
     Str name = str_from(point);
+    bool is_hit = false;
     for (size_t i = 0; i < point_count; i++) {
         if (!str_eq(name, str_from(points[i].name)))
             continue;
         uint64_t call = atomic_fetch_add(&points[i].calls, 1) + 1;
-        if ((points[i].nth == 0 || points[i].nth == call) && act(&points[i], err))
-            return true;
+        /* All are counted, also behind one that hits. */
+        if (!is_hit && (points[i].nth == 0 || points[i].nth == call))
+            is_hit = act(&points[i], err);
     }
-    return false;
+    return is_hit;
 }
 
 void fault_fail_allocation(unsigned nth)

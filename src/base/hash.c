@@ -171,7 +171,7 @@ bool bytes_expand(Arena *arena, Str compressed, uint64_t limit_bytes, Str *ret_b
     if (inflateInit(&stream) != Z_OK)
         return error_nomem(err);
     while (status != Z_STREAM_END) {
-        if (stream.avail_in == 0) {
+        if (stream.avail_in == 0 && taken < compressed.len) {
             size_t left = compressed.len - taken;
             size_t some = left < sizeof piece ? left : sizeof piece;
             /* zlib takes the input by a pointer without const, and does not write to it. */

@@ -14,9 +14,14 @@ static void flush(JsonWriter *w)
         return;
     if (!w->has_flush_failed) {
         /* The reason is kept until json_finish() can say it. */
-        w->err = arena_alloc(w->out->arena, sizeof *w->err);
-        if (w->err)
+        if (!w->err) {
+            w->err = arena_alloc(w->out->arena, sizeof *w->err);
+            if (!w->err) {
+                w->out->has_failed = true;
+                return;
+            }
             w->err->arena = w->out->arena;
+        }
         w->has_flush_failed = !w->flush(w->ctx, strbuf_str(w->out), w->err);
     }
     strbuf_clear(w->out);
@@ -167,7 +172,7 @@ void json_text(JsonWriter *w, const char *value)
     if (value)
         json_str(w, str_from(value));
     else
-        json_null(w);
+        json_null_value(w);
 }
 
 void json_int(JsonWriter *w, int64_t value)
@@ -179,7 +184,7 @@ void json_int(JsonWriter *w, int64_t value)
 void json_double(JsonWriter *w, double value)
 {
     if (!isfinite(value)) {
-        json_null(w);
+        json_null_value(w);
         return;
     }
     before_item(w);
@@ -207,7 +212,7 @@ void json_bool(JsonWriter *w, bool value)
     strbuf_adds(w->out, value ? "true" : "false");
 }
 
-void json_null(JsonWriter *w)
+void json_null_value(JsonWriter *w)
 {
     before_item(w);
     strbuf_add(w->out, STR("null"));
@@ -246,7 +251,7 @@ void json_key_double(JsonWriter *w, const char *key, double value)
 void json_key_null(JsonWriter *w, const char *key)
 {
     json_key(w, key);
-    json_null(w);
+    json_null_value(w);
 }
 
 bool json_finish(JsonWriter *w, Error *err)
@@ -256,9 +261,7 @@ bool json_finish(JsonWriter *w, Error *err)
     if (w->out->has_failed)
         return error_nomem(err);
     flush(w);
-    if (!w->has_flush_failed)
-        return true;
-    if (!w->err || w->err->kind == ERROR_NONE)
-        return error_set(err, ERROR_IO, "cannot write the document");
-    return error_set(err, w->err->kind, "%s", w->err->message);
+    if (w->out->has_failed)
+        return error_nomem(err);
+    return !w->has_flush_failed || error_set(err, w->err->kind, "%s", w->err->message);
 }

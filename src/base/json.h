@@ -32,7 +32,7 @@ void json_int(JsonWriter *w, int64_t value);
 /* The shortest form that keeps three decimals; not finite: null. */
 void json_double(JsonWriter *w, double value);
 void json_bool(JsonWriter *w, bool value);
-void json_null(JsonWriter *w);
+void json_null_value(JsonWriter *w); /* json_null() is jansson's */
 /* key and value in one */
 void json_key_str(JsonWriter *w, const char *key, Str value);
 void json_key_text(JsonWriter *w, const char *key, const char *value);

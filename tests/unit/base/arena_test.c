@@ -9,20 +9,136 @@ static void fresh_memory_is_zero_aligned_and_apart(void **state)
     scoped(Arena *, arena_freep) arena = arena_new();
     assert_non_null(arena);
     unsigned char *before = NULL;
-    for (size_t size = 0; size < 20000; size = size * 3 / 2 + 1) {
+    for (size_t size = 0; size < 3000000; size = size * 3 / 2 + 1) {
         unsigned char *ptr = arena_alloc(arena, size);
         assert_non_null(ptr);
         assert_ptr_not_equal(ptr, before);
         assert_int_equal((uintptr_t)ptr % _Alignof(max_align_t), 0);
         for (size_t i = 0; i < size; i++) {
-            assert_int_equal(ptr[i], 0);
+            if (ptr[i] != 0)
+                fail_msg("byte %zu of %zu is not zero", i, size);
             ptr[i] = 0xaa;
         }
         before = ptr;
     }
 }
 
+static void memory_is_zero_again_after_a_reset(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 300; i++) {
+            unsigned char *ptr = arena_alloc(arena, 100);
+            for (int j = 0; j < 100; j++)
+                assert_int_equal(ptr[j], 0);
+            memset(ptr, 0xff, 100);
+        }
+        assert_true(arena_used(arena) >= 30000);
+        arena_reset(arena);
+        assert_int_equal(arena_used(arena), 0);
+    }
+}
+
+static void what_was_written_stays(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    uint32_t *all[2000];
+    for (uint32_t i = 0; i < 2000; i++) {
+        size_t count = 1 + i % 97 * (i % 13 == 0 ? 100 : 1);
+        all[i] = arena_alloc(arena, count * sizeof **all);
+        for (size_t j = 0; j < count; j++)
+            all[i][j] = i;
+    }
+    for (uint32_t i = 0; i < 2000; i++) {
+        size_t count = 1 + i % 97 * (i % 13 == 0 ? 100 : 1);
+        for (size_t j = 0; j < count; j++)
+            if (all[i][j] != i)
+                fail_msg("allocation %u was overwritten", i);
+    }
+}
+
+static void growing_keeps_the_beginning_and_clears_the_tail(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    unsigned char *ptr = NULL;
+    size_t size = 0;
+    for (int round = 0; round < 40; round++) {
+        size_t new_size = size + size / 2 + 7;
+        /* Now and then something lies behind, so that it cannot grow in place. */
+        if (round % 3 == 0)
+            memset(arena_alloc(arena, 16), 0xee, 16);
+        ptr = arena_grow(arena, ptr, size, new_size);
+        assert_non_null(ptr);
+        for (size_t i = 0; i < new_size; i++)
+            if (ptr[i] != (i < size ? 0x55 : 0))
+                fail_msg("round %d, byte %zu of %zu is %u", round, i, new_size, ptr[i]);
+        memset(ptr, 0x55, new_size);
+        size = new_size;
+        if (size > 4000000)
+            break;
+    }
+}
+
+static void the_old_block_stays_readable_when_one_grows(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    char *old = arena_alloc(arena, 8);
+    memset(old, 'o', 8);
+    arena_alloc(arena, 8);
+    char *grown = arena_grow(arena, old, 8, 100000);
+    memset(grown, 'n', 100000);
+    assert_memory_equal(old, "oooooooo", 8);
+}
+
+static void a_smaller_size_gives_the_beginning(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    char *old = arena_alloc(arena, 8);
+    memcpy(old, "abcdefgh", 8);
+    char *cut = arena_grow(arena, old, 8, 3);
+    assert_memory_equal(cut, "abc", 3);
+    char *other = arena_alloc(arena, 8);
+    memset(other, 'x', 8);
+    assert_memory_equal(cut, "abc", 3);
+}
+
+static void impossible_sizes_are_refused(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    assert_null(arena_alloc(arena, SIZE_MAX));
+    assert_null(arena_alloc(arena, SIZE_MAX - 8));
+    assert_null(arena_alloc(arena, PTRDIFF_MAX));
+    void *one = arena_alloc(arena, 1);
+    assert_null(arena_grow(arena, one, 1, SIZE_MAX - 1));
+    assert_non_null(arena_alloc(arena, 1));
+}
+
+static void freeing_nothing_is_allowed(void **state)
+{
+    (void)state;
+    arena_free(NULL);
+    Arena *arena = NULL;
+    arena_freep(&arena);
+    arena = arena_new();
+    arena_reset(arena);
+    arena_freep(&arena);
+    assert_null(arena);
+}
+
 UNIT_TESTS(arena) = {
     cmocka_unit_test(fresh_memory_is_zero_aligned_and_apart),
+    cmocka_unit_test(memory_is_zero_again_after_a_reset),
+    cmocka_unit_test(what_was_written_stays),
+    cmocka_unit_test(growing_keeps_the_beginning_and_clears_the_tail),
+    cmocka_unit_test(the_old_block_stays_readable_when_one_grows),
+    cmocka_unit_test(a_smaller_size_gives_the_beginning),
+    cmocka_unit_test(impossible_sizes_are_refused),
+    cmocka_unit_test(freeing_nothing_is_allowed),
 };
 UNIT_TESTS_END(arena)
