@@ -24,7 +24,7 @@ typedef enum MigrationState {
 const char *migration_state_name(MigrationState state); /* "applied", "pending", "out-of-order" ...: cli.md */
 
 typedef struct StateRow {
-    const Migration *migration; /* NULL: missing */
+    const Migration *migration; /* NULL: no file here: missing, or covered by a baseline file */
     const HistoryRow *row;      /* NULL: never applied */
     Str version, name;
     MigrationKind kind;
@@ -32,7 +32,8 @@ typedef struct StateRow {
     bool is_reversible;         /* a down in the file or in history */
     bool has_new_name;          /* notes: applied under another name, */
     bool has_new_bytes;         /* or only comments and spacing differ */
-    bool is_no_transaction;     /* at least one of its statements runs outside a transaction */
+    bool is_no_transaction;     /* a statement is kept out of a transaction, by its nature or a directive; that MySQL's DDL commits by
+                                 * itself does not count. Only known of scripts that have parts */
 } StateRow;
 typedef Vec(StateRow) StateRowVec;
 
@@ -41,10 +42,12 @@ const char *overall_state_name(OverallState state); /* "up-to-date", ... */
 
 typedef struct Overview {
     StateRowVec rows;  /* versioned by version, files and history merged, then repeatables by name */
-    OverallState state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones; else pending or up-to-date */
+    OverallState state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones that the policy does not allow; else
+                         * pending or up-to-date */
     Str current;       /* newest applied version; empty: none */
-    Str head;          /* newest version on disk; empty: none */
-    uint32_t applied, pending, outdated, wrong; /* wrong: failed, partial, changed, missing, out-of-order */
+    Str head;          /* newest version on disk that is for this engine; empty: none */
+    uint32_t applied, pending, outdated, wrong; /* wrong: failed, partial, and of changed, missing, out-of-order those that are not allowed;
+                                                 * the allowed ones count as applied and pending */
 } Overview;
 
 /* ---- what the engine and the project allow ------------------------------------------------------------------------------------ */
@@ -62,7 +65,8 @@ typedef struct PlanPolicy {
     Phase phase;               /* PHASE_NONE: all */
 } PlanPolicy;
 
-/* Merges files and history. All scripts of the set must have been read. */
+/* Merges files and history. All ups of the set must have been read; what is not applied needs its parts too (directives stand in the
+ * script's head), which is what migration_set_expect() and migration_set_read() leave behind. */
 bool plan_overview(Arena *arena, const MigrationSet *set, const History *history, const PlanPolicy *policy, Overview *ret_overview, Error *err);
 
 /* ---- targets -------------------------------------------------------------------------------------------------------------------- */
@@ -120,17 +124,20 @@ typedef struct PlanStep {
     Str version, name;
     MigrationKind migration_kind;
     bool is_stored_down;
-    bool is_fake;
-    uint32_t resume_at;         /* first statement to run: > 0 when it goes on after a stop */
-    bool is_resumed;            /* a journal row exists */
+    bool is_fake;               /* record only: asked for, or a half-done up of which nothing was kept is struck out */
+    uint32_t resume_at;         /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown without request.settles:
+                                 * run/ asks what became of this statement before it sends it again, and plans anew with the answer */
+    bool is_resumed;            /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
     SegmentVec segments;
-    bool is_journaled;          /* more than one segment, or a lone one: its history row is written first and stepped */
+    bool is_journaled;          /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
+                                 * only known when it is cut */
 } PlanStep;
 typedef Vec(PlanStep) PlanStepVec;
 
 typedef struct Problem {
     const char *code;   /* "checksum-changed", "missing-migration", "out-of-order", "failed-migration", "partial-migration", "missing-down", "requires",
-                           "transaction-control", "lone-in-transaction", "empty-migration", "phase-order", "deleted" ... */
+                           "transaction-control", "lone-in-transaction", "empty-migration", "phase-order", "below-baseline", "behind-baseline",
+                           "unreachable", "deleted", "repeatable-only", "nothing-to-resume": docs/planning.md */
     Str version, name;
     SourcePos pos;
     const char *message, *detail, *hint;
@@ -148,7 +155,8 @@ typedef struct Plan {
     uint32_t transactions, lone_statements;
 } Plan;
 
-/* Never touches anything. ERROR_USAGE for a target that cannot be resolved; problems (not errors) for what stands in the way. */
+/* Never touches anything. For a migrate, applied ups need no parts; the other verbs need the parts of all ups (what is rolled back may go up
+ * again, and what stays may require what goes) and of the downs. ERROR_USAGE for a target that cannot be resolved; problems (not errors) for what stands in the way. */
 bool plan_make(Arena *arena, const MigrationSet *set, const History *history, const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err);
 
 /* Cuts one script (read) into segments, from statement resume_at on. A BEGIN ... COMMIT written in the file is taken over: its statements make

@@ -1,0 +1,514 @@
+/* Merges files and history into the state of every migration. SPDX-License-Identifier: Apache-2.0
+ *
+ * Both sides are sorted by version and walked once side by side, so the work grows with their number and nothing else.
+ * docs/planning.md holds the table of states that this file makes true. */
+#include "plan/planner.h"
+
+const char *migration_state_name(MigrationState state)
+{
+    switch (state) {
+    case STATE_APPLIED:
+        return "applied";
+    case STATE_PENDING:
+        return "pending";
+    case STATE_FAILED:
+        return "failed";
+    case STATE_PARTIAL:
+        return "partial";
+    case STATE_CHANGED:
+        return "changed";
+    case STATE_MISSING:
+        return "missing";
+    case STATE_OUT_OF_ORDER:
+        return "out-of-order";
+    case STATE_OUTDATED:
+        return "outdated";
+    case STATE_SKIPPED:
+        return "skipped";
+    case STATE_BASELINED:
+        return "baselined";
+    }
+    return "";
+}
+
+const char *overall_state_name(OverallState state)
+{
+    switch (state) {
+    case OVERALL_UP_TO_DATE:
+        return "up-to-date";
+    case OVERALL_PENDING:
+        return "pending";
+    case OVERALL_FAILED:
+        return "failed";
+    case OVERALL_DIVERGED:
+        return "diverged";
+    }
+    return "";
+}
+
+bool script_is_excluded(const Script *script, const PlanPolicy *policy)
+{
+    const StrVec *engines = &script->head.engines;
+    Str engine = str_from(policy->engine);
+    if (engines->len == 0)
+        return false;
+    for (size_t i = 0; i < engines->len; i++) {
+        if (str_eq_nocase(engines->items[i], engine))
+            return false;
+        if (str_eq_nocase(engines->items[i], STR("mysql")) && str_eq(engine, STR("mariadb")))
+            return false;
+    }
+    return true;
+}
+
+bool script_differs(const HistoryRow *row, const Script *script, bool *ret_new_bytes)
+{
+    bool has_bytes = row->checksum.len > 0 && script->checksum.len > 0;
+    bool is_same_bytes = has_bytes && str_eq_nocase(row->checksum, script->checksum);
+    if (row->tokens.len > 0 && script->tokens.len > 0) {
+        bool differs = !str_eq_nocase(row->tokens, script->tokens);
+        if (ret_new_bytes)
+            *ret_new_bytes = !differs && has_bytes && !is_same_bytes;
+        return differs;
+    }
+    if (ret_new_bytes)
+        *ret_new_bytes = false;
+    return has_bytes && !is_same_bytes;
+}
+
+/* ---- the history, sorted --------------------------------------------------------------------- */
+
+/* Rows of the history by version or by name; of several with the same key only the last one, which is what holds now. */
+typedef struct Sorted {
+    const HistoryRow **items;
+    size_t len;
+} Sorted;
+
+static int compare_versions(const HistoryRow *a, const HistoryRow *b)
+{
+    return version_compare(a->version, b->version);
+}
+
+static int compare_names(const HistoryRow *a, const HistoryRow *b)
+{
+    return str_cmp(a->name, b->name);
+}
+
+/* Rows come from one array in order of application, so that their addresses tell which is the later one. */
+static int by_version(const void *a, const void *b)
+{
+    const HistoryRow *left = *(const HistoryRow *const *)a, *right = *(const HistoryRow *const *)b;
+    int order = compare_versions(left, right);
+    return order ? order : (left > right) - (left < right);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const HistoryRow *left = *(const HistoryRow *const *)a, *right = *(const HistoryRow *const *)b;
+    int order = compare_names(left, right);
+    return order ? order : (left > right) - (left < right);
+}
+
+static bool sort_history(Arena *arena, const History *history, bool is_repeatable, Sorted *ret)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < history->rows.len; i++)
+        count += (history->rows.items[i].kind == MIGRATION_REPEATABLE) == is_repeatable;
+    *ret = (Sorted){0};
+    if (count == 0)
+        return true;
+    ret->items = arena_alloc(arena, count * sizeof *ret->items);
+    if (!ret->items)
+        return false;
+
+    int (*compare)(const HistoryRow *, const HistoryRow *) =
+        is_repeatable ? compare_names : compare_versions;
+    bool is_sorted = true; /* nearly always: histories are mostly applied in order */
+    for (size_t i = 0; i < history->rows.len; i++) {
+        const HistoryRow *row = &history->rows.items[i];
+        if ((row->kind == MIGRATION_REPEATABLE) != is_repeatable)
+            continue;
+        if (ret->len > 0 && compare(ret->items[ret->len - 1], row) > 0)
+            is_sorted = false;
+        ret->items[ret->len++] = row;
+    }
+    if (!is_sorted)
+        qsort(ret->items, ret->len, sizeof *ret->items, is_repeatable ? by_name : by_version);
+
+    size_t kept = 0;
+    for (size_t i = 0; i < ret->len; i++) {
+        if (kept > 0 && compare(ret->items[kept - 1], ret->items[i]) == 0)
+            kept--;
+        ret->items[kept++] = ret->items[i];
+    }
+    ret->len = kept;
+    return true;
+}
+
+/* ---- one pair -------------------------------------------------------------------------------- */
+
+typedef struct Merge {
+    const PlanPolicy *policy;
+    bool is_fresh;     /* nothing was ever applied or recorded here */
+    bool has_baseline; /* recorded in the history */
+    Str baseline;
+    bool has_newest;
+    Str newest;             /* applied, even if only in part */
+    Str current;            /* applied wholly, or baselined */
+    const Migration *begin; /* the baseline file a fresh database begins with; NULL: none */
+    const Migration *cover; /* the newest baseline file */
+} Merge;
+
+bool is_nothing_kept(const HistoryRow *row)
+{
+    return row->outcome == HISTORY_RUNNING_UP && row->has_journal && row->done == 0 &&
+           !row->is_fate_unknown;
+}
+
+/* What the history alone tells. */
+static void merge_history(Merge *merge, const Sorted *rows)
+{
+    merge->is_fresh = true;
+    for (size_t i = 0; i < rows->len; i++) {
+        const HistoryRow *row = rows->items[i];
+        bool is_whole = row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED;
+        if (row->outcome != HISTORY_SKIPPED && row->outcome != HISTORY_DELETED)
+            merge->is_fresh = false;
+        if (is_whole)
+            merge->current = row->version;
+        if (is_whole || row->outcome == HISTORY_RUNNING_DOWN ||
+            (row->outcome == HISTORY_RUNNING_UP && !is_nothing_kept(row))) {
+            merge->has_newest = true;
+            merge->newest = row->version;
+        }
+        /* A baseline script covers what is below it from its first statement on, not only when it is through. */
+        if (row->outcome == HISTORY_BASELINED ||
+            (row->kind == MIGRATION_BASELINE && row->outcome != HISTORY_SKIPPED &&
+             row->outcome != HISTORY_DELETED)) {
+            merge->has_baseline = true;
+            merge->baseline = row->version;
+        }
+    }
+}
+
+static void merge_files(Merge *merge, const MigrationSet *set, Str ceiling)
+{
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *m = &set->migrations.items[i];
+        if (m->kind != MIGRATION_BASELINE || !m->up || script_is_excluded(m->up, merge->policy))
+            continue;
+        merge->cover = m;
+        if (merge->is_fresh && (ceiling.len == 0 || version_compare(m->version, ceiling) <= 0))
+            merge->begin = m;
+    }
+}
+
+static MigrationState state_of_file(const Merge *merge, const Migration *m)
+{
+    if (!m->up || script_is_excluded(m->up, merge->policy))
+        return STATE_SKIPPED;
+    if (m->kind == MIGRATION_BASELINE)
+        return m == merge->begin ? STATE_PENDING : STATE_SKIPPED;
+    if (merge->begin && version_compare(m->version, merge->begin->version) <= 0)
+        return STATE_SKIPPED;
+    if (merge->has_baseline && version_compare(m->version, merge->baseline) <= 0)
+        return STATE_SKIPPED;
+    /* A contract migration waits for its own time while later ones go on: being late is its nature. */
+    if (merge->has_newest && version_compare(m->version, merge->newest) < 0 &&
+        m->up->head.phase != PHASE_CONTRACT)
+        return STATE_OUT_OF_ORDER;
+    return STATE_PENDING;
+}
+
+static MigrationState state_of_row(const Merge *merge, const Migration *m, const HistoryRow *row,
+                                   bool *ret_new_bytes)
+{
+    switch (row->outcome) {
+    case HISTORY_BASELINED:
+        return STATE_BASELINED;
+    case HISTORY_FAILED:
+        return STATE_FAILED;
+    case HISTORY_RUNNING_UP:
+        return is_nothing_kept(row) ? STATE_FAILED : STATE_PARTIAL;
+    case HISTORY_RUNNING_DOWN:
+        return STATE_PARTIAL;
+    case HISTORY_DELETED:
+        return STATE_SKIPPED;
+    case HISTORY_SKIPPED:
+        return m && m->up ? state_of_file(merge, m) : STATE_SKIPPED;
+    case HISTORY_APPLIED:
+        break;
+    }
+    if (!m) /* a squash leaves the rows of what it put together, and a file that stands for them */
+        return merge->cover && version_compare(row->version, merge->cover->version) <= 0
+                   ? STATE_APPLIED
+                   : STATE_MISSING;
+    if (m->up && script_differs(row, m->up, ret_new_bytes))
+        return STATE_CHANGED;
+    return STATE_APPLIED;
+}
+
+static MigrationState state_of_repeatable(const Merge *merge, const Migration *m,
+                                          const HistoryRow *row, bool *ret_new_bytes)
+{
+    bool can_run = m && m->up && !script_is_excluded(m->up, merge->policy);
+    if (!row)
+        return can_run ? STATE_PENDING : STATE_SKIPPED;
+    switch (row->outcome) {
+    case HISTORY_FAILED:
+        return STATE_FAILED;
+    case HISTORY_RUNNING_UP:
+        return is_nothing_kept(row) ? STATE_FAILED : STATE_PARTIAL;
+    case HISTORY_RUNNING_DOWN:
+        return STATE_PARTIAL;
+    case HISTORY_DELETED:
+        return can_run ? STATE_OUTDATED : STATE_SKIPPED;
+    case HISTORY_SKIPPED:
+        return can_run ? STATE_PENDING : STATE_SKIPPED;
+    case HISTORY_BASELINED:
+    case HISTORY_APPLIED:
+        break;
+    }
+    if (!m || !m->up)
+        return row->outcome == HISTORY_BASELINED ? STATE_BASELINED : STATE_MISSING;
+    if (can_run && script_differs(row, m->up, ret_new_bytes))
+        return STATE_OUTDATED;
+    return row->outcome == HISTORY_BASELINED ? STATE_BASELINED : STATE_APPLIED;
+}
+
+/* "create users" and "create_users" are one name: some tools keep it with blanks. */
+static bool is_same_name(Str a, Str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        char left = a.ptr[i] == ' ' ? '_' : a.ptr[i], right = b.ptr[i] == ' ' ? '_' : b.ptr[i];
+        if (left != right)
+            return false;
+    }
+    return true;
+}
+
+/* An implicit commit is the engine's habit and no property of the migration: it is not counted. */
+static bool is_outside_transaction(const Script *script, const PlanPolicy *policy)
+{
+    if (script->head.no_transaction)
+        return true;
+    for (size_t i = 0; i < script->parts.len; i++) {
+        const ScriptPart *part = &script->parts.items[i];
+        if (part->class == PART_LONE || part->directives.no_transaction ||
+            (part->class == PART_LONE_BEFORE && policy->server_version < part->since))
+            return true;
+    }
+    return false;
+}
+
+static StateRow make_row(const Merge *merge, const Migration *m, const HistoryRow *row)
+{
+    StateRow state = {.migration = m, .row = row};
+    state.kind = m ? m->kind : row->kind;
+    state.version = m ? m->version : row->version;
+    state.name = m ? m->name : row->name;
+    if (state.kind == MIGRATION_REPEATABLE)
+        state.state = state_of_repeatable(merge, m, row, &state.has_new_bytes);
+    else
+        state.state =
+            row ? state_of_row(merge, m, row, &state.has_new_bytes) : state_of_file(merge, m);
+    state.has_new_name =
+        m && row && row->name.len > 0 && m->name.len > 0 && !is_same_name(m->name, row->name);
+    state.is_reversible =
+        state.kind != MIGRATION_REPEATABLE && ((m && m->down) || (row && row->has_down_text));
+    state.is_no_transaction = m && m->up && is_outside_transaction(m->up, merge->policy);
+    return state;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+/* Whether this file and this row, which share a version, are not the same thing: the file is a baseline that was put in
+ * the place of the migration that the row tells of. Then the row stands and the file has no part. */
+static bool is_replaced(const Migration *m, const HistoryRow *row)
+{
+    return m->kind == MIGRATION_BASELINE && row->kind != MIGRATION_BASELINE &&
+           row->outcome != HISTORY_BASELINED;
+}
+
+static int compare_pair(const Migration *m, const HistoryRow *row, bool is_repeatable)
+{
+    return is_repeatable ? str_cmp(m->name, row->name) : version_compare(m->version, row->version);
+}
+
+/* Merges files [from, to) with rows, appending to out when it is given; returns how many rows come out. */
+static size_t merge_sorted(const Merge *merge, const MigrationSet *set, size_t from, size_t to,
+                           const Sorted *rows, bool is_repeatable, StateRowVec *out)
+{
+    size_t count = 0, file = from, at = 0;
+    while (file < to || at < rows->len) {
+        const Migration *m = file < to ? &set->migrations.items[file] : NULL;
+        const HistoryRow *row = at < rows->len ? rows->items[at] : NULL;
+        int order = !row ? -1 : !m ? 1 : compare_pair(m, row, is_repeatable);
+        /* Where a baseline file and a versioned one share a version, the row goes to its own kind. */
+        if (order == 0 && !is_repeatable && file + 1 < to && m->kind != row->kind &&
+            set->migrations.items[file + 1].kind == row->kind &&
+            version_compare(set->migrations.items[file + 1].version, row->version) == 0)
+            order = -1;
+        if (order <= 0)
+            file++;
+        else
+            m = NULL;
+        if (order >= 0)
+            at++;
+        else
+            row = NULL;
+        if (m && row && is_replaced(m, row))
+            m = NULL;
+        if (out)
+            out->items[out->len++] = make_row(merge, m, row);
+        count++;
+    }
+    return count;
+}
+
+static void count_states(Overview *overview, const PlanPolicy *policy)
+{
+    bool has_failed = false, has_diverged = false;
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        bool is_allowed = false;
+        switch (row->state) {
+        case STATE_APPLIED:
+        case STATE_BASELINED:
+            overview->applied++;
+            continue;
+        case STATE_PENDING:
+            overview->pending++;
+            continue;
+        case STATE_OUTDATED:
+            overview->outdated++;
+            continue;
+        case STATE_SKIPPED:
+            continue;
+        case STATE_OUT_OF_ORDER:
+            if (policy->allows_out_of_order) {
+                overview->pending++;
+                continue;
+            }
+            break;
+        case STATE_CHANGED:
+            is_allowed = policy->allows_changed;
+            break;
+        case STATE_MISSING:
+            is_allowed = policy->allows_missing;
+            break;
+        case STATE_FAILED:
+        case STATE_PARTIAL:
+            overview->wrong++;
+            has_failed = true;
+            continue;
+        }
+        if (is_allowed) {
+            overview->applied++;
+        } else {
+            overview->wrong++;
+            has_diverged = true;
+        }
+    }
+    overview->state = has_failed                                   ? OVERALL_FAILED
+                      : has_diverged                               ? OVERALL_DIVERGED
+                      : overview->pending + overview->outdated > 0 ? OVERALL_PENDING
+                                                                   : OVERALL_UP_TO_DATE;
+}
+
+bool overview_make(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
+{
+    Overview overview = {0};
+    Merge merge = {.policy = policy};
+    Sorted versioned, repeatable;
+    size_t repeatables_from = 0;
+
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *m = &set->migrations.items[i];
+        if (m->up && !m->up->is_read)
+            return error_set(err, ERROR_STATE, "%s was planned before it was read", m->up->path);
+        if (m->kind != MIGRATION_REPEATABLE)
+            repeatables_from = i + 1;
+    }
+    if (!sort_history(arena, history, false, &versioned) ||
+        !sort_history(arena, history, true, &repeatable))
+        return error_nomem(err);
+    merge_history(&merge, &versioned);
+    merge_files(&merge, set, ceiling);
+
+    /* Counted first, so that memory is what is needed and no doubling. */
+    size_t count =
+        merge_sorted(&merge, set, 0, repeatables_from, &versioned, false, NULL) +
+        merge_sorted(&merge, set, repeatables_from, set->migrations.len, &repeatable, true, NULL);
+    if (count > 0) {
+        overview.rows.items = arena_alloc(arena, count * sizeof *overview.rows.items);
+        if (!overview.rows.items)
+            return error_nomem(err);
+        overview.rows.cap = count;
+    }
+    merge_sorted(&merge, set, 0, repeatables_from, &versioned, false, &overview.rows);
+    merge_sorted(&merge, set, repeatables_from, set->migrations.len, &repeatable, true,
+                 &overview.rows);
+
+    overview.current = merge.current;
+    for (size_t i = 0; i < repeatables_from; i++) {
+        const Migration *m = &set->migrations.items[i];
+        if (m->up && !script_is_excluded(m->up, policy))
+            overview.head = m->version;
+    }
+    count_states(&overview, policy);
+    *ret_overview = overview;
+    return true;
+}
+
+bool plan_overview(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, Overview *ret_overview, Error *err)
+{
+    return overview_make(arena, set, history, policy, (Str){0}, ret_overview, err);
+}
+
+/* ---- looking things up ----------------------------------------------------------------------- */
+
+size_t overview_versioned(const Overview *overview)
+{
+    size_t low = 0, high = overview->rows.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (overview->rows.items[middle].kind == MIGRATION_REPEATABLE)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+size_t overview_find(const Overview *overview, size_t versioned, Str version)
+{
+    size_t low = 0, high = versioned;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (version_compare(overview->rows.items[middle].version, version) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < versioned && version_compare(overview->rows.items[low].version, version) == 0)
+        return low;
+    return SIZE_MAX;
+}
+
+bool overview_baseline(const Overview *overview, size_t versioned, Str *ret_version)
+{
+    for (size_t i = versioned; i-- > 0;) {
+        const StateRow *row = &overview->rows.items[i];
+        if (row->state == STATE_BASELINED || (row->row && row->row->kind == MIGRATION_BASELINE &&
+                                              row->row->outcome == HISTORY_APPLIED)) {
+            *ret_version = row->version;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,251 @@
+/* Finds the version that people mean. SPDX-License-Identifier: Apache-2.0 */
+#include "plan/planner.h"
+
+/* How many of several matches are named. */
+enum { MOST_NAMED = 5 };
+
+static const char *label(Arena *arena, const StateRow *row)
+{
+    return migration_label(arena, row->version, row->name, row->kind);
+}
+
+static bool is_there(const StateRow *row)
+{
+    switch (row->state) {
+    case STATE_APPLIED:
+    case STATE_CHANGED:
+    case STATE_MISSING:
+    case STATE_BASELINED:
+        return true;
+    case STATE_PENDING:
+    case STATE_FAILED:
+    case STATE_PARTIAL:
+    case STATE_OUT_OF_ORDER:
+    case STATE_OUTDATED:
+    case STATE_SKIPPED:
+        break;
+    }
+    return false;
+}
+
+/* "+N": the Nth of what is still to come after the current version. */
+static bool resolve_ahead(const Overview *overview, size_t versioned, Str to, uint64_t count,
+                          Str *ret_version, Error *err)
+{
+    uint64_t left = count;
+    Str version = overview->current;
+    for (size_t i = 0; i < versioned && left > 0; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        if ((row->state != STATE_PENDING && row->state != STATE_PARTIAL &&
+             row->state != STATE_FAILED) ||
+            (overview->current.len > 0 && version_compare(row->version, overview->current) <= 0))
+            continue;
+        version = row->version;
+        left--;
+    }
+    if (left > 0) {
+        error_set(err, ERROR_USAGE, "there is no version %.*s from here", STR_ARG(to));
+        error_code(err, "unknown-version");
+        return error_hint(err, "Only %llu come after the current version%s%.*s.",
+                          (unsigned long long)(count - left), overview->current.len ? " " : "",
+                          STR_ARG(overview->current));
+    }
+    *ret_version = version;
+    return true;
+}
+
+/* "-N": N applied ones before the current one; before the first of them is the base. */
+static bool resolve_back(const Overview *overview, size_t versioned, Str to, uint64_t count,
+                         Str *ret_version, bool *ret_is_base, Error *err)
+{
+    uint64_t seen = 0; /* applied ones, the current one first */
+    for (size_t i = versioned; i-- > 0;) {
+        const StateRow *row = &overview->rows.items[i];
+        if (!is_there(row))
+            continue;
+        if (seen++ == count) {
+            *ret_version = row->version;
+            *ret_is_base = false;
+            return true;
+        }
+    }
+    if (seen == count) {
+        *ret_version = (Str){0};
+        *ret_is_base = true;
+        return true;
+    }
+    error_set(err, ERROR_USAGE, "there is no version %.*s from here", STR_ARG(to));
+    error_code(err, "unknown-version");
+    return error_hint(err, "Only %llu %s applied; \"base\" is before the first.",
+                      (unsigned long long)seen, seen == 1 ? "is" : "are");
+}
+
+typedef enum Match { MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START } Match;
+
+/* "V001__create" means what "001_create" does. */
+static Str without_v(Str to)
+{
+    if (to.len > 1 && (to.ptr[0] == 'V' || to.ptr[0] == 'v') && to.ptr[1] >= '0' &&
+        to.ptr[1] <= '9')
+        return str_sub(to, 1, to.len);
+    return to;
+}
+
+/* "20250405_create": a version and a name, or the beginnings of both. */
+static bool matches_label(const StateRow *row, Str to, bool is_whole)
+{
+    Str version, name;
+    size_t at = str_find_char(to, '_', 0);
+    if (at == SIZE_MAX || at == 0)
+        return false;
+    version = str_sub(to, 0, at);
+    while (at < to.len && to.ptr[at] == '_')
+        at++;
+    name = str_sub(to, at, to.len);
+    if (is_whole)
+        return version_is_valid(version) && version_compare(row->version, version) == 0 &&
+               str_eq(row->name, name);
+    return name.len > 0 && str_starts(row->version, version) && str_starts(row->name, name);
+}
+
+static bool matches(const StateRow *row, Str to, Match match)
+{
+    switch (match) {
+    case MATCH_VERSION_START:
+        return str_starts(row->version, to);
+    case MATCH_NAME:
+        return row->name.len > 0 && str_eq(row->name, to);
+    case MATCH_LABEL:
+        return matches_label(row, to, true);
+    case MATCH_LABEL_START:
+        return matches_label(row, to, false);
+    }
+    return false;
+}
+
+/* The one row that matches. *ret_index SIZE_MAX: none does. */
+static bool resolve_one(Arena *arena, const Overview *overview, size_t versioned, Str to,
+                        Match match, size_t *ret_index, Error *err)
+{
+    size_t found = SIZE_MAX, count = 0;
+    StrBuf names = strbuf(arena);
+    for (size_t i = 0; i < versioned; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        if (!matches(row, to, match))
+            continue;
+        if (count++ == 0) {
+            found = i;
+            continue;
+        }
+        if (count == 2) {
+            const char *first = label(arena, &overview->rows.items[found]);
+            if (!first)
+                return error_nomem(err);
+            strbuf_adds(&names, first);
+        }
+        if (count <= MOST_NAMED) {
+            const char *next = label(arena, row);
+            if (!next)
+                return error_nomem(err);
+            strbuf_adds(&names, ", ");
+            strbuf_adds(&names, next);
+        }
+    }
+    if (count > 1) {
+        Str list;
+        if (count > MOST_NAMED)
+            strbuf_addf(&names, " and %zu more", count - MOST_NAMED);
+        if (!strbuf_finish(&names, &list))
+            return error_nomem(err);
+        error_set(err, ERROR_USAGE, "'%.*s' could be any of %zu migrations", STR_ARG(to), count);
+        error_code(err, "ambiguous-version");
+        error_detail(err, "%.*s", STR_ARG(list));
+        return error_hint(err, "Give more of the version.");
+    }
+    *ret_index = found;
+    return true;
+}
+
+static bool unknown(Arena *arena, const Overview *overview, size_t versioned, Str to, Error *err)
+{
+    const char **candidates = arena_alloc(arena, (2 * versioned + 3) * sizeof *candidates);
+    size_t count = 0;
+    if (!candidates)
+        return error_nomem(err);
+    for (size_t i = 0; i < versioned; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        if (!(candidates[count++] = str_z(arena, row->version)))
+            return error_nomem(err);
+        if (row->name.len > 0 && !(candidates[count++] = str_z(arena, row->name)))
+            return error_nomem(err);
+    }
+    candidates[count++] = "head";
+    candidates[count++] = "base";
+    candidates[count] = NULL;
+    const char *nearest = suggest_nearest(to, candidates);
+    error_set(err, ERROR_USAGE, "there is no migration '%.*s'", STR_ARG(to));
+    error_code(err, "unknown-version");
+    if (nearest)
+        return error_hint(err, "Did you mean '%s'?", nearest);
+    for (size_t i = versioned; i < overview->rows.len; i++) {
+        if (str_eq(overview->rows.items[i].name, to))
+            return error_hint(err, "That is a repeatable: it has no version to go to.");
+    }
+    return error_hint(err, "whimbrel status lists all versions.");
+}
+
+bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
+                  bool *ret_is_base, Error *err)
+{
+    size_t versioned = overview_versioned(overview), found;
+    uint64_t count;
+
+    if (str_eq(to, STR("base"))) {
+        *ret_version = (Str){0};
+        *ret_is_base = true;
+        return true;
+    }
+    if (str_eq(to, STR("head"))) {
+        /* An empty folder has no head; taking that for the base would roll everything back. */
+        if (overview->head.len == 0) {
+            error_set(err, ERROR_USAGE, "there is no head: no migration is on disk");
+            error_code(err, "unknown-version");
+            return error_hint(err, "Look whether --migrations names the right folder.");
+        }
+        *ret_version = overview->head;
+        *ret_is_base = false;
+        return true;
+    }
+    /* Before versions: with SQLx one may begin with a sign, but "-1" is what people write for one back. */
+    if (to.len > 1 && (to.ptr[0] == '+' || to.ptr[0] == '-') &&
+        str_to_u64(str_sub(to, 1, to.len), &count)) {
+        if (to.ptr[0] == '-')
+            return resolve_back(overview, versioned, to, count, ret_version, ret_is_base, err);
+        Str version;
+        if (!resolve_ahead(overview, versioned, to, count, &version, err))
+            return false;
+        *ret_version = version;
+        *ret_is_base = version.len == 0;
+        return true;
+    }
+    if (version_is_valid(without_v(to))) {
+        found = overview_find(overview, versioned, without_v(to));
+        if (found != SIZE_MAX) {
+            *ret_version = overview->rows.items[found].version;
+            *ret_is_base = false;
+            return true;
+        }
+    }
+    static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
+    for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {
+        Str text = order[i] == MATCH_NAME ? to : without_v(to);
+        if (!resolve_one(arena, overview, versioned, text, order[i], &found, err))
+            return false;
+        if (found != SIZE_MAX) {
+            *ret_version = overview->rows.items[found].version;
+            *ret_is_base = false;
+            return true;
+        }
+    }
+    return unknown(arena, overview, versioned, to, err);
+}

@@ -1,0 +1,310 @@
+/* Makes single steps of a plan: which script, from which statement on, cut how. SPDX-License-Identifier: Apache-2.0 */
+#include "plan/planner.h"
+
+const char *planner_label(const Planner *p, const StateRow *row)
+{
+    return migration_label(p->arena, row->version, row->name, row->kind);
+}
+
+static const char *path_of(const StateRow *row)
+{
+    const Migration *m = row->migration;
+    return !m ? NULL : m->up ? m->up->path : m->down ? m->down->path : NULL;
+}
+
+Problem *planner_problem(Planner *p, const StateRow *row, bool stops, const char *code,
+                         const char *fmt, ...)
+{
+    StrBuf text = strbuf(p->arena);
+    va_list args;
+    va_start(args, fmt);
+    strbuf_addv(&text, fmt, args);
+    va_end(args);
+    Problem *problem = NULL;
+    if (!text.has_failed)
+        problem = problem_add(p->arena, &p->plan->problems, stops, code, row->version, row->name,
+                              "%.*s", STR_ARG(strbuf_str(&text)));
+    if (!problem) {
+        error_nomem(p->err);
+        return NULL;
+    }
+    problem->pos.file = path_of(row);
+    return problem;
+}
+
+bool planner_reserve(Planner *p, size_t steps)
+{
+    PlanStepVec *v = &p->plan->steps;
+    if (v->cap - v->len >= steps)
+        return true;
+    size_t cap = v->len + steps;
+    PlanStep *items = arena_grow(p->arena, v->items, v->len * sizeof *items, cap * sizeof *items);
+    if (!items)
+        return error_nomem(p->err);
+    v->items = items;
+    v->cap = cap;
+    return true;
+}
+
+Halfway halfway(const Planner *p, const StateRow *row)
+{
+    if (row->state != STATE_FAILED && row->state != STATE_PARTIAL)
+        return HALFWAY_NONE;
+    if (!row->row->has_journal || !p->policy->has_journal)
+        return HALFWAY_STUCK;
+    switch (row->row->outcome) {
+    case HISTORY_RUNNING_UP:
+        return HALFWAY_UP;
+    case HISTORY_RUNNING_DOWN:
+        return HALFWAY_DOWN;
+    case HISTORY_APPLIED:
+    case HISTORY_BASELINED:
+    case HISTORY_FAILED:
+    case HISTORY_SKIPPED:
+    case HISTORY_DELETED:
+        break;
+    }
+    return HALFWAY_STUCK;
+}
+
+/* ---- what both ways share ---------------------------------------------------------------------------- */
+
+static PlanStep step_begin(const Planner *p, const StateRow *row, StepKind kind)
+{
+    return (PlanStep){.kind = kind,
+                      .migration = row->migration,
+                      .row = row->row,
+                      .version = row->version,
+                      .name = row->name,
+                      .migration_kind = row->kind,
+                      .is_fake = p->request->is_fake};
+}
+
+/* Cuts step->script and has problems speak of the migration. */
+static bool step_cut(Planner *p, PlanStep *step)
+{
+    ProblemVec *problems = &p->plan->problems;
+    size_t before = problems->len;
+    if (!plan_cut(p->arena, step->script, p->policy, step->resume_at, &step->segments, problems,
+                  p->err))
+        return false;
+    for (size_t i = before; i < problems->len; i++) {
+        problems->items[i].version = step->version;
+        problems->items[i].name = step->name;
+    }
+    bool is_one = step->segments.len == 0 ||
+                  (step->segments.len == 1 && step->segments.items[0].kind == SEGMENT_TRANSACTION);
+    /* One transaction over the whole run carries every history row itself. */
+    step->is_journaled = step->is_resumed || (!is_one && !p->policy->is_single_transaction);
+    return true;
+}
+
+static bool step_push(Planner *p, PlanStep step)
+{
+    if (!vec_push(p->arena, &p->plan->steps, step))
+        return error_nomem(p->err);
+    return true;
+}
+
+/* Where a stopped script goes on. The journal may know of more statements than the file still has. */
+static bool step_resume(Planner *p, PlanStep *step, size_t index)
+{
+    const StateRow *row = &p->plan->overview.rows.items[index];
+    bool is_settled = p->settled == index;
+    step->resume_at = row->row->done;
+    if (is_settled && p->request->resume_from >= 0)
+        step->resume_at =
+            p->request->resume_from > UINT32_MAX ? UINT32_MAX : (uint32_t)p->request->resume_from;
+    if (row->row->is_fate_unknown && !is_settled) {
+        const char *label = planner_label(p, row);
+        if (!label ||
+            !planner_problem(p, row, false, "partial-migration",
+                             "statement %u of %s was under way when the run stopped: what became "
+                             "of it is settled first",
+                             row->row->done + 1, label))
+            return error_nomem(p->err);
+    }
+    if (step->script && step->resume_at > step->script->statements) {
+        const char *label = planner_label(p, row);
+        Problem *problem =
+            label ? planner_problem(p, row, true, "partial-migration",
+                                    "%u statements of %s have run, but the file has only %u",
+                                    step->resume_at, label, step->script->statements)
+                  : NULL;
+        if (!problem)
+            return error_nomem(p->err);
+        problem->pos.file = step->script->path;
+        problem->hint = "Bring back the statements that have run: what is done stays at the "
+                        "beginning of the file, only what follows may change.";
+    }
+    return true;
+}
+
+/* ---- up ------------------------------------------------------------------------------------------------ */
+
+/* Whether a version that is required is there, or as good as there. */
+static bool is_satisfied(const Planner *p, Str required)
+{
+    const Overview *overview = &p->plan->overview;
+    size_t found = overview_find(overview, p->versioned, required);
+    if (found == SIZE_MAX)
+        return p->has_baseline && version_compare(required, p->baseline) <= 0;
+    const StateRow *row = &overview->rows.items[found];
+    if (p->marks[found] & MARK_APPLIED)
+        return true;
+    /* What is not for this engine, or covered by a baseline, asks nothing of this database. */
+    return row->state == STATE_SKIPPED && (row->row || (row->migration && row->migration->up));
+}
+
+static bool check_required(Planner *p, const StateRow *row)
+{
+    const StrVec *required = &row->migration->up->head.required;
+    for (size_t i = 0; i < required->len; i++) {
+        if (is_satisfied(p, required->items[i]))
+            continue;
+        const char *label = planner_label(p, row);
+        Problem *problem = label ? planner_problem(p, row, true, "requires",
+                                                   "%s requires %.*s, which is neither applied nor "
+                                                   "planned before it",
+                                                   label, STR_ARG(required->items[i]))
+                                 : NULL;
+        if (!problem)
+            return error_nomem(p->err);
+        problem->hint = "Apply the required one first, or correct the directive requires=.";
+    }
+    return true;
+}
+
+static bool check_empty(Planner *p, const StateRow *row, const PlanStep *step, bool stops)
+{
+    if (step->segments.len > 0 || step->resume_at > 0)
+        return true;
+    const char *label = planner_label(p, row);
+    Problem *problem =
+        label ? planner_problem(p, row, stops, "empty-migration", "%s of %s holds no statement",
+                                step->kind == STEP_DOWN ? "the down" : "the script", label)
+              : NULL;
+    if (!problem)
+        return error_nomem(p->err);
+    problem->pos = (SourcePos){.file = step->script->path, .line = 1};
+    if (stops)
+        problem->hint = "Write its statements, or remove the file; SELECT 1; says that it is meant "
+                        "to do nothing.";
+    return true;
+}
+
+bool step_up(Planner *p, size_t index)
+{
+    const StateRow *row = &p->plan->overview.rows.items[index];
+    bool is_repeatable = row->kind == MIGRATION_REPEATABLE;
+    bool is_back = p->marks[index] & MARK_ROLLED_BACK; /* then its row is gone by now */
+    PlanStep step = step_begin(p, row, is_repeatable ? STEP_REPEATABLE : STEP_UP);
+
+    step.script = row->migration->up;
+    if (is_back)
+        step.row = NULL;
+    step.is_resumed = !is_back && halfway(p, row) == HALFWAY_UP;
+    if (!check_required(p, row))
+        return false;
+    /* A repeatable that was changed is another script: it begins again, as it must be able to. */
+    bool begins_again =
+        is_repeatable && step.is_resumed && script_differs(row->row, step.script, NULL);
+    if (step.is_resumed && !begins_again && !step.is_fake && !step_resume(p, &step, index))
+        return false;
+    if (step.is_fake) {
+        step.is_journaled = step.is_resumed;
+    } else if (!step_cut(p, &step) || !check_empty(p, row, &step, !is_repeatable)) {
+        return false;
+    }
+    p->marks[index] |= MARK_APPLIED | MARK_UP;
+    return step_push(p, step);
+}
+
+bool step_skip(Planner *p, size_t index)
+{
+    const StateRow *row = &p->plan->overview.rows.items[index];
+    return step_push(p, step_begin(p, row, STEP_SKIP));
+}
+
+/* ---- down ---------------------------------------------------------------------------------------------- */
+
+/* The down of the file, unless another up than the file's was applied and the down that belonged to it was kept. */
+static bool choose_down(Planner *p, const StateRow *row, PlanStep *step, bool *ret_has_down)
+{
+    const Migration *m = row->migration;
+    bool has_file = m && m->down, has_stored = row->row->has_down_text;
+    bool is_other = m && m->up && script_differs(row->row, m->up, NULL);
+
+    *ret_has_down = true;
+    if (has_file && !(is_other && has_stored)) {
+        step->script = m->down;
+    } else if (has_stored) {
+        step->is_stored_down = true;
+    } else {
+        *ret_has_down = false;
+    }
+    if (!is_other || !*ret_has_down)
+        return true;
+    const char *label = planner_label(p, row);
+    if (!label ||
+        !planner_problem(p, row, false, "checksum-changed",
+                         step->is_stored_down
+                             ? "%s has changed since it was applied: its stored down runs"
+                             : "%s has changed since it was applied, and no down was stored with "
+                               "it: the file's runs, and may not fit",
+                         label))
+        return error_nomem(p->err);
+    return true;
+}
+
+static bool no_down(Planner *p, const StateRow *row, bool stops)
+{
+    const char *label = planner_label(p, row);
+    Problem *problem = label ? planner_problem(p, row, stops, "missing-down",
+                                               stops ? "%s has no down: it cannot be rolled back"
+                                                     : "%s has no down and is passed over",
+                                               label)
+                             : NULL;
+    if (!problem)
+        return error_nomem(p->err);
+    if (stops)
+        problem->hint =
+            row->migration ? "Write its down beside it, or undo it in a new migration; --fake only "
+                             "strikes it from the history."
+                           : "Its down may be in the checkout it was applied from; --fake only "
+                             "strikes it from the history.";
+    return true;
+}
+
+bool step_down(Planner *p, size_t index, bool *ret_is_passed)
+{
+    const StateRow *row = &p->plan->overview.rows.items[index];
+    PlanStep step = step_begin(p, row, STEP_DOWN);
+    Halfway half = halfway(p, row);
+
+    *ret_is_passed = false;
+    step.is_resumed = half != HALFWAY_NONE;
+    step.is_journaled = step.is_resumed;
+    if (half == HALFWAY_UP && is_nothing_kept(row->row)) {
+        const char *label = planner_label(p, row);
+        if (!label || !planner_problem(p, row, false, "failed-migration",
+                                       "nothing of %s was kept: only its entry is removed", label))
+            return error_nomem(p->err);
+        step.is_fake = true;
+    }
+    if (!step.is_fake) {
+        bool has_down;
+        if (!choose_down(p, row, &step, &has_down))
+            return false;
+        if (!has_down) {
+            *ret_is_passed = p->policy->skips_irreversible && half == HALFWAY_NONE;
+            return no_down(p, row, !*ret_is_passed);
+        }
+        if (half == HALFWAY_DOWN && !step_resume(p, &step, index))
+            return false;
+        if (step.script && (!step_cut(p, &step) || !check_empty(p, row, &step, false)))
+            return false;
+    }
+    p->marks[index] = (unsigned char)((p->marks[index] & ~MARK_APPLIED) | MARK_ROLLED_BACK);
+    return step_push(p, step);
+}
