@@ -1,6 +1,6 @@
 /* Reading TOML 1.0, with the place of every key and value. SPDX-License-Identifier: Apache-2.0
  *
- * The whole of https://toml.io/en/v1.0.0, strictly: what the specification forbids is an error. Time and memory are
+ * The whole of the specification v1.0.0, strictly: what the specification forbids is an error. Time and memory are
  * linear in the text. Tables and arrays are kept in the order of the file. */
 #ifndef WHIMBREL_BASE_TOML_H
 #define WHIMBREL_BASE_TOML_H
@@ -37,6 +37,7 @@ typedef struct TomlIndex TomlIndex; /* private */
 typedef struct TomlEntry {
     Str key;
     uint32_t line, column; /* where the key stands: line from 1, column from 1 in bytes */
+    uint32_t width;        /* bytes it takes there, quotes included */
     TomlValue *value;
 } TomlEntry;
 
