@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/file_tree.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/str.h"

@@ -31,6 +31,7 @@ typedef struct ConventionContext {
     SqlDialect dialect;
     Str table;           /* --table or the configuration; empty: the convention's own name. May be "schema.table" */
     Str name_space;      /* "" unless configured */
+    const FileTree *files; /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
     StrVec folders;      /* -m; at least one; as given, so that paths read as people wrote them */
     const char *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
     Str who, host, program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */

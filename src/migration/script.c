@@ -464,6 +464,23 @@ static bool read_alone(Arena *arena, Script *script, const ScriptOptions *option
            script_read_in(&room, arena, script, options, wants_parts, err);
 }
 
+Script *script_new(Arena *arena, const FileTree *files, const char *path)
+{
+    Script *script = arena_alloc(arena, sizeof *script);
+    char *copy = str_z(arena, str_from(path));
+    if (!script || !copy)
+        return NULL;
+    script->path = copy;
+    if (!files) {
+        script->open_path = copy;
+    } else {
+        if (!file_tree_read(files, arena, copy, 0, &script->text, NULL))
+            return NULL;
+        script->size_bytes = script->text.len;
+    }
+    return script;
+}
+
 bool script_read(Arena *arena, Script *script, const ScriptOptions *options, Error *err)
 {
     return read_alone(arena, script, options, false, err);
