@@ -96,6 +96,7 @@ typedef struct SqlLexer {
     Str text;
     size_t at;
     SqlSplitOptions options;
+    bool is_continued; /* private: an E'...' string goes on in the next line */
 } SqlLexer;
 SqlLexer sql_lexer(Str statement, const SqlSplitOptions *options);
 bool sql_lexer_next(SqlLexer *lexer, SqlToken *ret_token);

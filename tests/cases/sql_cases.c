@@ -1,0 +1,83 @@
+/* Cases of sql/: how a script is split, and what a statement is. SPDX-License-Identifier: Apache-2.0 */
+#include "sql/sql.h"
+
+#include "cases.h"
+
+static SqlSplitOptions options_of(const Case *c)
+{
+    return (SqlSplitOptions){
+        .dialect = case_has(c, "postgres") ? SQL_POSTGRES
+                   : case_has(c, "mysql")  ? SQL_MYSQL
+                                           : SQL_SQLITE,
+        .file = "case.sql",
+        .no_backslash_escapes = case_has(c, "no-backslash-escapes"),
+        .ansi_quotes = case_has(c, "ansi-quotes"),
+        .nonconforming_strings = case_has(c, "nonconforming-strings"),
+    };
+}
+
+static void add_error(StrBuf *out, const Error *err)
+{
+    strbuf_addf(out, "error %u:%u %s: %s\n", err->pos.line, err->pos.column,
+                err->code ? err->code : "(no code)", err->message);
+    if (err->excerpt) {
+        uint32_t column = err->excerpt_column ? err->excerpt_column : err->pos.column;
+        strbuf_addf(out, "    | %s\n    | ", err->excerpt);
+        for (uint32_t i = 1; i < column; i++)
+            strbuf_add_char(out, err->excerpt[i - 1] == '\t' ? '\t' : ' ');
+        strbuf_adds(out, "^\n");
+    }
+    if (err->hint)
+        strbuf_addf(out, "    = %s\n", err->hint);
+}
+
+static bool run_splitter(Arena *arena, const Case *c, StrBuf *out)
+{
+    static const char *const terminators[] = {
+        [SQL_END_SEMICOLON] = ";", [SQL_END_CLIENT] = "\\", [SQL_END_OF_TEXT] = "$"};
+    SqlSplitOptions options = options_of(c);
+    Error err = {.arena = arena};
+    SqlStatement statement;
+    scoped(SqlSplitter *, sql_splitter_freep) splitter = NULL;
+    bool has;
+
+    if (!sql_splitter_new_text(arena, &options, c->input, &splitter, &err))
+        return false;
+    for (;;) {
+        if (!sql_splitter_next(splitter, &statement, &has, &err)) {
+            add_error(out, &err);
+            return true;
+        }
+        if (case_has(c, "trivia")) {
+            strbuf_addf(out, "trivia %u ", statement.trivia_line);
+            case_add_escaped(out, statement.trivia);
+            strbuf_add_char(out, '\n');
+        }
+        if (!has)
+            return true;
+        size_t before = out->len;
+        strbuf_addf(out, "%u:%u", statement.line, statement.column);
+        size_t width = out->len - before;
+        strbuf_add_repeat(out, ' ', width < 6 ? 6 - width : 1);
+        strbuf_addf(out, "%s  ", terminators[statement.terminator]);
+        case_add_escaped(out, statement.text);
+        strbuf_add_char(out, '\n');
+        if (!statement.has_copy_data)
+            continue;
+        strbuf_adds(out, "      data  ");
+        for (;;) {
+            Str piece;
+            if (!sql_splitter_copy_data(splitter, &piece, &err)) {
+                strbuf_add_char(out, '\n');
+                add_error(out, &err);
+                return true;
+            }
+            if (piece.len == 0)
+                break;
+            case_add_escaped(out, piece);
+        }
+        strbuf_add_char(out, '\n');
+    }
+}
+
+const CaseKind splitter_cases = {"splitter", run_splitter};
