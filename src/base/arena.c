@@ -91,7 +91,7 @@ void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size
     if (!ptr)
         return NULL;
     size_t kept = old_size < new_size ? old_size : new_size;
-    if (kept > 0)
+    if (old && kept > 0)
         memcpy(ptr, old, kept);
     return ptr;
 }
@@ -231,7 +231,7 @@ void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size
     if (!ptr)
         return NULL;
     size_t kept = old_size < new_size ? old_size : new_size;
-    if (kept > 0)
+    if (old && kept > 0)
         memcpy(ptr, old, kept);
     return ptr;
 }

@@ -178,7 +178,7 @@ bool str_is_utf8(Str s, size_t *ret_bad)
     size_t at = 0;
     while (at < s.len) {
         uint32_t code;
-        size_t len = utf8_decode(str_sub(s, at, s.len), &code);
+        size_t len = utf8_decode((Str){s.ptr + at, s.len - at}, &code);
         if (len == 0) {
             if (ret_bad)
                 *ret_bad = at;
@@ -321,7 +321,7 @@ size_t str_width(Str s)
     size_t width = 0, at = 0;
     while (at < s.len) {
         uint32_t code;
-        size_t len = utf8_decode(str_sub(s, at, s.len), &code);
+        size_t len = utf8_decode((Str){s.ptr + at, s.len - at}, &code);
         if (len == 0) {
             /* A terminal shows one replacement character for it. */
             width++;

@@ -12,9 +12,9 @@
 
 bool vec_grow(Arena *arena, void **items, size_t *cap, size_t len, size_t item_size);
 
-/* Makes room for one more item; false when memory is out. */
+/* Makes room for one more item; false when memory is out. (Where there is room there are items: said for analysers.) */
 #define vec_fit(arena, v)                                                                          \
-    ((v)->len < (v)->cap ||                                                                        \
+    (((v)->len < (v)->cap && (v)->items) ||                                                        \
      vec_grow((arena), (void **)&(v)->items, &(v)->cap, (v)->len, sizeof *(v)->items))
 /* Appends; false when memory is out. The item may be a compound literal in parentheses. */
 #define vec_push(arena, v, ...)                                                                    \

@@ -13,6 +13,8 @@ enum { MOST_TESTS = 4096 };
 static struct CMUnitTest all[MOST_TESTS];
 static size_t all_count;
 
+const char *unit_program;
+
 void unit_register(const char *file, const struct CMUnitTest *tests, size_t count)
 {
     if (count > MOST_TESTS - all_count) {
@@ -29,6 +31,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s [PATTERN]\n", argv[0]);
         return 2;
     }
+    unit_program = argv[0];
     if (argc == 2)
         cmocka_set_test_filter(argv[1]);
     if (!getenv("CMOCKA_MESSAGE_OUTPUT"))

@@ -19,6 +19,9 @@
 
 #include <cmocka.h>
 
+/* The path of this program, for tests that need a process of their own. (/proc/self/exe is Valgrind, under Valgrind.) */
+extern const char *unit_program;
+
 void unit_register(const char *file, const struct CMUnitTest *tests, size_t count);
 
 #define UNIT_TESTS(file) static const struct CMUnitTest file##_tests[]

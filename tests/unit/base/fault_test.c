@@ -49,7 +49,7 @@ static int run_child(const char *faults, const char *kind)
         /* What it says is not for the reader of the tests. */
         if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
             _exit(104);
-        execl("/proc/self/exe", "unit", "child_of_the_fault_tests", (char *)NULL);
+        execl(unit_program, "unit", "child_of_the_fault_tests", (char *)NULL);
         _exit(105);
     }
     int status;
