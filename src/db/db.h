@@ -51,7 +51,8 @@ const DbDriver *const *db_drivers(void);
 
 /* ---- cancelling ------------------------------------------------------------------------------------------------------- */
 /* Asked from the wait loops of a driver, at least every 100 ms and whenever wake_fd becomes readable (-1: none). Once it says
- * true, the running statement is cancelled on the server and the call returns ERROR_CANCELLED. */
+ * true, the running statement is cancelled on the server and the call returns ERROR_CANCELLED; further calls return it at once, before
+ * anything is sent. To clean up after that (ROLLBACK, unlock), set db->options.cancel to NULL first. */
 typedef struct DbCancel {
     bool (*is_requested)(void *ctx);
     void *ctx;
@@ -131,7 +132,9 @@ bool db_run(Db *db, const DbStatement *statements, size_t count, void (*progress
             DbOutcome *ret_outcome, Error *err);
 bool db_exec(Db *db, Str sql, Error *err); /* one statement */
 
-/* Rows. One result at a time; sql may hold several statements where DB_BATCH is set: db_rows_next_result() goes on to the next. */
+/* Rows. One result at a time; sql may hold several statements where DB_BATCH is set: db_rows_next_result() goes on to the next. Every
+ * statement has a result, one without columns too. All are read to their end before db_query() returns, so that other statements may run
+ * while rows are looked at; an error behind the first result is told by db_rows_finish(). */
 typedef struct DbValue {
     Str text; /* bytea and BLOB: the raw bytes */
     bool is_null;

@@ -1,0 +1,365 @@
+/* Dispatch to the drivers, and what all of them share: waiting with an ear for the caller's wish to
+ * stop, rows that are buffered whole, errors carried from one arena to another.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* ---- waiting ----------------------------------------------------------------------------- */
+
+enum { TICK_MS = 100 };
+
+bool db_cancel_requested(const DbCancel *cancel)
+{
+    return cancel && cancel->is_requested && cancel->is_requested(cancel->ctx);
+}
+
+DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us)
+{
+    if (db_cancel_requested(cancel))
+        return DB_WAIT_CANCEL;
+    int timeout_ms = TICK_MS;
+    if (deadline_us != INT64_MAX) {
+        int64_t left_us = deadline_us - clock_monotonic_us();
+        if (left_us <= 0)
+            return DB_WAIT_DEADLINE;
+        if (left_us < TICK_MS * 1000)
+            timeout_ms = (int)((left_us + 999) / 1000);
+    }
+    /* Negative descriptors are ignored by poll(). */
+    struct pollfd fds[2] = {
+        {.fd = fd, .events = events},
+        {.fd = cancel ? cancel->wake_fd : -1, .events = POLLIN},
+    };
+    int ready = poll(fds, 2, timeout_ms);
+    if (db_cancel_requested(cancel))
+        return DB_WAIT_CANCEL;
+    if (ready > 0 && fds[0].revents)
+        return DB_WAIT_READY;
+    if (ready > 0 && fds[1].revents) {
+        /* The descriptor stays readable although nobody asks to stop: do not spin on it. */
+        (void)poll(fds, 1, 1);
+        return fds[0].revents ? DB_WAIT_READY : DB_WAIT_TICK;
+    }
+    return DB_WAIT_TICK;
+}
+
+bool db_sleep(const DbCancel *cancel, int64_t us)
+{
+    int64_t until = clock_monotonic_us() + us;
+    for (;;) {
+        switch (db_wait(cancel, -1, 0, until)) {
+        case DB_WAIT_CANCEL:
+            return false;
+        case DB_WAIT_DEADLINE:
+            return true;
+        case DB_WAIT_READY:
+        case DB_WAIT_TICK:
+            break;
+        }
+    }
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+DbBuffer *db_buffer_new(void)
+{
+    Arena *arena = arena_new();
+    if (!arena)
+        return NULL;
+    DbBuffer *buffer = arena_alloc(arena, sizeof *buffer);
+    if (!buffer) {
+        arena_free(arena);
+        return NULL;
+    }
+    buffer->arena = arena;
+    buffer->error.arena = arena;
+    return buffer;
+}
+
+void db_buffer_free(DbBuffer *buffer)
+{
+    if (buffer)
+        arena_free(buffer->arena); /* the buffer itself lies in it */
+}
+
+void db_buffer_freep(DbBuffer **buffer)
+{
+    db_buffer_free(*buffer);
+    *buffer = NULL;
+}
+
+bool db_buffer_begin(DbBuffer *buffer, size_t col_count)
+{
+    return vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
+}
+
+bool db_buffer_row(DbBuffer *buffer, DbValue **ret_values)
+{
+    DbResultRows *result = &buffer->results.items[buffer->results.len - 1];
+    DbValue *values = arena_alloc(buffer->arena, result->col_count * sizeof *values);
+    if (!values || !vec_push(buffer->arena, &result->rows, values))
+        return false;
+    *ret_values = values;
+    return true;
+}
+
+bool db_buffer_finish(DbBuffer **buffer, Db *db, DbRows *ret_rows, Error *err)
+{
+    DbBuffer *whole = *buffer;
+    if (whole->error.kind != ERROR_NONE && whole->results.len == 0)
+        return db_error_copy(err, &whole->error);
+    *ret_rows = (DbRows){
+        .db = db,
+        .impl = whole,
+        .col_count = whole->results.len > 0 ? whole->results.items[0].col_count : 0,
+        .err = &whole->error,
+    };
+    *buffer = NULL;
+    return true;
+}
+
+bool db_buffer_next(DbRows *rows)
+{
+    DbBuffer *buffer = rows->impl;
+    rows->cols = NULL;
+    if (!buffer || buffer->at_result >= buffer->results.len)
+        return false;
+    const DbResultRows *result = &buffer->results.items[buffer->at_result];
+    if (buffer->at_row >= result->rows.len)
+        return false;
+    rows->cols = result->rows.items[buffer->at_row++];
+    return true;
+}
+
+bool db_buffer_next_result(DbRows *rows)
+{
+    DbBuffer *buffer = rows->impl;
+    rows->cols = NULL;
+    if (!buffer || buffer->at_result + 1 >= buffer->results.len)
+        return false;
+    buffer->at_result++;
+    buffer->at_row = 0;
+    rows->col_count = buffer->results.items[buffer->at_result].col_count;
+    return true;
+}
+
+void db_buffer_done(DbRows *rows)
+{
+    db_buffer_free(rows->impl);
+    *rows = (DbRows){0};
+}
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+const char *db_error_text(Error *err, Str text)
+{
+    return err && err->arena && text.len > 0 ? str_z(err->arena, text) : NULL;
+}
+
+static const char *copied(Error *to, const char *text)
+{
+    return text && to->arena ? str_z(to->arena, str_from(text)) : NULL;
+}
+
+bool db_error_copy(Error *to, const Error *from)
+{
+    if (!to || to == from)
+        return false;
+    if (from->kind == ERROR_NOMEM)
+        return error_nomem(to);
+    Arena *arena = to->arena;
+    *to = *from;
+    to->arena = arena;
+    const char *message = copied(to, from->message);
+    to->message = message ? message : "the database reported an error";
+    to->detail = copied(to, from->detail);
+    to->hint = copied(to, from->hint);
+    to->server_hint = copied(to, from->server_hint);
+    to->excerpt = copied(to, from->excerpt);
+    to->statement = copied(to, from->statement);
+    to->pos.file = copied(to, from->pos.file);
+    return false;
+}
+
+bool db_error_statement(Error *err, Str sql)
+{
+    enum { LONGEST = 200 };
+    if (!err || !err->arena || err->statement)
+        return false;
+    StrBuf text = strbuf(err->arena);
+    bool is_blank = false;
+    sql = str_trim(sql);
+    size_t i = 0;
+    for (; i < sql.len && text.len < LONGEST; i++) {
+        char c = sql.ptr[i];
+        if (c == ' ' || (c >= '\t' && c <= '\r')) {
+            is_blank = true;
+            continue;
+        }
+        if (is_blank)
+            strbuf_add_char(&text, ' ');
+        is_blank = false;
+        strbuf_add_char(&text, c);
+    }
+    if (i < sql.len) {
+        while (i < sql.len && text.len > 0 && ((unsigned char)sql.ptr[i] & 0xC0) == 0x80) {
+            /* The cut fell into a character: take the rest of it along. */
+            strbuf_add_char(&text, sql.ptr[i++]);
+        }
+        if (i < sql.len)
+            strbuf_adds(&text, "...");
+    }
+    Str whole;
+    if (strbuf_finish(&text, &whole) && whole.len > 0)
+        err->statement = text.ptr;
+    return false;
+}
+
+bool db_error_cancelled(Error *err)
+{
+    error_set(err, ERROR_CANCELLED, "cancelled");
+    return error_code(err, "cancelled");
+}
+
+/* ---- dispatch ----------------------------------------------------------------------------- */
+
+const DbDriver *const *db_drivers(void)
+{
+    static const DbDriver *const drivers[] = {
+        &db_driver_sqlite,
+        NULL,
+    };
+    return drivers;
+}
+
+bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err)
+{
+    static const DbOptions none = {0};
+    *ret_db = NULL;
+    return url->driver->open(url, options ? options : &none, ret_db, err);
+}
+
+bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db **ret_db,
+              Error *err)
+{
+    static const DbOptions none = {0};
+    *ret_db = NULL;
+    if (!native)
+        return error_set(err, ERROR_USAGE, "the connection to take over is NULL");
+    return driver->adopt(native, options ? options : &none, ret_db, err);
+}
+
+void db_close(Db *db)
+{
+    if (db)
+        db->driver->close(db);
+}
+
+void db_closep(Db **db)
+{
+    db_close(*db);
+    *db = NULL;
+}
+
+static bool is_usable(const Db *db, Error *err)
+{
+    if (!db->is_broken)
+        return true;
+    error_set(err, ERROR_CONNECT, "the connection to the database was lost");
+    return error_code(err, "connection-lost");
+}
+
+bool db_run(Db *db, const DbStatement *statements, size_t count,
+            void (*progress)(void *ctx, size_t completed), void *ctx, DbOutcome *ret_outcome,
+            Error *err)
+{
+    DbOutcome outcome = {.error_offset = -1, .rows = -1};
+    bool is_done =
+        is_usable(db, err) && db->driver->run(db, statements, count, progress, ctx, &outcome, err);
+    if (!is_done && outcome.completed < count)
+        db_error_statement(err, statements[outcome.completed].sql);
+    if (ret_outcome)
+        *ret_outcome = outcome;
+    return is_done;
+}
+
+bool db_exec(Db *db, Str sql, Error *err)
+{
+    DbStatement statement = {.sql = sql};
+    return db_run(db, &statement, 1, NULL, NULL, NULL, err);
+}
+
+bool db_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
+{
+    *ret_rows = (DbRows){0};
+    if (is_usable(db, err) && db->driver->query(db, sql, ret_rows, err))
+        return true;
+    return db_error_statement(err, sql);
+}
+
+bool db_rows_next(DbRows *rows)
+{
+    return rows->db && rows->db->driver->rows_next(rows);
+}
+
+bool db_rows_next_result(DbRows *rows)
+{
+    return rows->db && rows->db->driver->rows_next_result(rows);
+}
+
+bool db_rows_finish(DbRows *rows, Error *err)
+{
+    bool is_good = !rows->err || rows->err->kind == ERROR_NONE;
+    if (!is_good)
+        db_error_copy(err, rows->err);
+    db_rows_done(rows);
+    return is_good;
+}
+
+void db_rows_done(DbRows *rows)
+{
+    if (rows->db)
+        rows->db->driver->rows_done(rows);
+    *rows = (DbRows){0};
+}
+
+bool db_query_value(Db *db, Arena *arena, Str sql, DbValue *ret_value, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbValue value = {.is_null = true};
+    if (!db_query(db, sql, &rows, err))
+        return false;
+    if (db_rows_next(&rows) && rows.col_count > 0 && !rows.cols[0].is_null) {
+        value.is_null = false;
+        if (!str_copy(arena, rows.cols[0].text, &value.text))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return db_error_statement(err, sql);
+    *ret_value = value;
+    return true;
+}
+
+bool db_value_i64(const DbValue *value, int64_t *ret_number)
+{
+    return !value->is_null && str_to_i64(value->text, ret_number);
+}
+
+bool db_has(const Db *db, unsigned features)
+{
+    return (db->features & features) == features;
+}
+
+SqlSplitOptions db_split_options(const Db *db, const char *file)
+{
+    return (SqlSplitOptions){
+        .dialect = db->driver->dialect,
+        .file = file,
+        .no_backslash_escapes = db->info.no_backslash_escapes,
+        .ansi_quotes = db->info.ansi_quotes,
+        .nonconforming_strings = db->info.nonconforming_strings,
+    };
+}
