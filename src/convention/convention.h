@@ -10,6 +10,7 @@
 #include "sql/sql.h"
 
 typedef struct Convention Convention;
+typedef struct ConventionGuess ConventionGuess;
 
 enum {
     CONVENTION_REPEATABLE = 1 << 0,  /* has repeatables */
@@ -36,7 +37,14 @@ typedef struct ConventionContext {
     const char *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
     Str who, host, program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */
     uint64_t store_limit_bytes; /* texts longer than this are not kept in history; 0: none is kept */
-    Str ignored_chars;   /* of sqlx.toml */
+    /* of sqlx.toml; unused by whimbrel's own */
+    Str ignored_chars;   /* migrate.ignored-chars, the characters in a row */
+    StrVec create_schemas; /* migrate.create-schemas */
+    Str new_type;        /* migrate.defaults.migration-type: "inferred" or empty, "simple", "reversible" */
+    Str new_versioning;  /* migrate.defaults.migration-versioning: "inferred" or empty, "timestamp", "sequential" */
+    /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
+     * which of those hold something (NULL: ask). */
+    const StrVec *known_tables, *known_filled;
     int64_t run;         /* number of the run under way, set by run/ */
 } ConventionContext;
 
@@ -55,6 +63,9 @@ typedef enum HistoryWriteKind {
     WRITE_SKIPPED,    /* not for this engine */
 } HistoryWriteKind;
 
+/* Where started_at and duration_us are both known they are written as they are (`convert` keeps what another history said); else the
+ * server's clock says when it ended, and started_at is what is given or, on PostgreSQL, the start of the transaction.
+ * A write of a migration that has a row (row is set) changes that row; without one a second application fails on the key. */
 typedef struct HistoryWrite {
     HistoryWriteKind kind;
     const Migration *migration; /* NULL when only the history knows it */
@@ -89,9 +100,8 @@ struct Convention {
     bool (*history_write)(const ConventionContext *ctx, const Db *db, Arena *arena, const HistoryWrite *write, DbStatementVec *out, Error *err);
     /* MUST. The key of the migration lock. */
     bool (*lock_key)(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key, Error *err);
-    /* MUST. Is this project or database this tool's? Evidence is appended as sentences ("the table _sqlx_migrations is there"). db may be NULL.
-     * Weight 0: no sign; 1: files look like it; 2: its configuration file; 3: its history table has rows. */
-    bool (*recognise)(const ConventionContext *ctx, Db *db, Arena *arena, int *ret_weight, StrVec *evidence, Error *err);
+    /* MUST. Is this project or database this tool's? See ConventionGuess. db may be NULL. */
+    bool (*recognise)(const ConventionContext *ctx, Db *db, Arena *arena, ConventionGuess *ret_guess, Error *err);
     /* MUST. Paths (relative to the folder) of the files of a new migration. kind: see NewKind. is_numbered: next number instead of the time. */
     bool (*new_paths)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name, unsigned new_kind, bool is_numbered,
                       Timestamp now, StrVec *ret_paths, Error *err);
@@ -107,15 +117,21 @@ enum { NEW_DEFAULT, NEW_SQL_ONLY, NEW_REVERSIBLE, NEW_REPEATABLE, NEW_FOLDER };
 const Convention *const *conventions(void);
 const Convention *convention_find(Str name); /* NULL: unknown */
 
-typedef struct ConventionGuess {
+/* What speaks for one convention. Weight 0: no sign; 1: files look like it, or whimbrel.toml is there, which serves every
+ * convention; 2: its own configuration file, or an empty history table of its; 3: its history table has rows. */
+struct ConventionGuess {
     const Convention *convention;
     int weight;
-    StrVec evidence;
-} ConventionGuess;
+    bool has_files;  /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
+    StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */
+};
 typedef Vec(ConventionGuess) ConventionGuessVec;
-/* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. Ambiguity (two tools with the same, positive
- * strength, or history of one and files that only another can read) is ERROR_STATE, code "ambiguous-convention", listing candidates and
- * the option to choose. db may be NULL. ret_guesses (may be NULL) gets all with evidence. */
+/* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since
+ * several tools name theirs alike (a timestamp with .up.sql is whimbrel's own form and SQLx's): between those, without a history and
+ * without a configuration file of another tool, whimbrel's own is meant. Any other tie, and a history of one tool with files that only
+ * another can read, is ERROR_STATE, code "ambiguous-convention", listing candidates and the option to choose. db may be NULL.
+ * ret_guesses (may be NULL) gets all with evidence. One round trip, and where the catalog does not tell whether a table is empty, one
+ * more for each history table that is there. */
 bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const Convention **ret_convention, ConventionGuessVec *ret_guesses, Error *err);
 
 #endif

@@ -88,7 +88,7 @@ typedef struct ScriptOptions {
 } ScriptOptions;
 
 /* A script at path, not read yet: of a file on disk (files NULL), or of one that is linked into the program, whose text is then held.
- * NULL when memory is out or files has no such path. */
+ * NULL when memory is out or files has no such path. The path is borrowed for the script's life. */
 Script *script_new(Arena *arena, const FileTree *files, const char *path);
 /* Streams the script once and fills in what it finds; bounded memory. Errors: ERROR_IO, ERROR_PARSE with place (an empty script is legal
  * here, the plan judges it). Calling it again is free, unless parts are wanted and were not read: see script_read_parts().

@@ -467,14 +467,13 @@ static bool read_alone(Arena *arena, Script *script, const ScriptOptions *option
 Script *script_new(Arena *arena, const FileTree *files, const char *path)
 {
     Script *script = arena_alloc(arena, sizeof *script);
-    char *copy = str_z(arena, str_from(path));
-    if (!script || !copy)
+    if (!script)
         return NULL;
-    script->path = copy;
+    *script = (Script){.path = path, .head = directives_none()};
     if (!files) {
-        script->open_path = copy;
+        script->open_path = path;
     } else {
-        if (!file_tree_read(files, arena, copy, 0, &script->text, NULL))
+        if (!file_tree_read(files, arena, path, 0, &script->text, NULL))
             return NULL;
         script->size_bytes = script->text.len;
     }

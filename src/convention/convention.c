@@ -1,0 +1,159 @@
+/* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/conventions.h"
+
+static const Convention *const all[] = {&convention_whimbrel, &convention_sqlx, NULL};
+
+const Convention *const *conventions(void)
+{
+    return all;
+}
+
+const Convention *convention_find(Str name)
+{
+    for (size_t i = 0; all[i]; i++) {
+        if (str_eq(name, str_from(all[i]->name)))
+            return all[i];
+    }
+    return NULL;
+}
+
+/* Which of the conventions' own tables are there, by one query. PostgreSQL also says which have a page: a table that was emptied
+ * may still have one, which is evidence too. */
+static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *tables,
+                        StrVec *filled, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    switch (ctx->dialect) {
+    case SQL_POSTGRES:
+        strbuf_adds(
+            &sql, "SELECT relname, CASE WHEN pg_catalog.pg_relation_size(oid) > 0 THEN 1 ELSE 0 "
+                  "END FROM pg_catalog.pg_class"
+                  " WHERE relkind = 'r' AND pg_catalog.pg_table_is_visible(oid) AND relname IN (");
+        break;
+    case SQL_MYSQL:
+        strbuf_adds(&sql, "SELECT table_name FROM information_schema.tables WHERE table_schema = "
+                          "DATABASE() AND table_name IN (");
+        break;
+    case SQL_SQLITE:
+        strbuf_adds(&sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (");
+        break;
+    }
+    for (size_t i = 0; all[i]; i++) {
+        strbuf_adds(&sql, i > 0 ? ", " : "");
+        sql_add_literal(&sql, ctx->dialect, str_from(all[i]->default_table));
+    }
+    strbuf_adds(&sql, ")");
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        Str name;
+        bool is_filled = rows.col_count > 1 && str_eq(rows.cols[1].text, STR("1"));
+        if (!str_copy(arena, rows.cols[0].text, &name) || !vec_push(arena, tables, name) ||
+            (is_filled && !vec_push(arena, filled, name)))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return false;
+    ctx->known_tables = tables;
+    ctx->known_filled = ctx->dialect == SQL_POSTGRES ? filled : NULL;
+    return true;
+}
+
+static bool ambiguous(Arena *arena, const ConventionGuessVec *guesses, const char *why, Error *err)
+{
+    StrBuf list = strbuf(arena);
+    Str text;
+    for (size_t i = 0; i < guesses->len; i++) {
+        const ConventionGuess *guess = &guesses->items[i];
+        if (guess->weight == 0)
+            continue;
+        strbuf_addf(&list, "%s%s (", list.len > 0 ? "; " : "", guess->convention->name);
+        for (size_t j = 0; j < guess->evidence.len; j++) {
+            strbuf_adds(&list, j > 0 ? ", " : "");
+            strbuf_add(&list, guess->evidence.items[j]);
+        }
+        strbuf_adds(&list, ")");
+    }
+    if (!strbuf_finish(&list, &text))
+        return error_nomem(err);
+    error_set(err, ERROR_STATE, "%s", why);
+    error_code(err, "ambiguous-convention");
+    error_detail(err, "Candidates: %.*s", STR_ARG(text));
+    return error_hint(
+        err,
+        "Choose one with --convention NAME, or write convention = \"NAME\" into whimbrel.toml.");
+}
+
+static bool choose(Arena *arena, const ConventionGuessVec *guesses,
+                   const Convention **ret_convention, Error *err)
+{
+    const ConventionGuess *best = NULL, *rival = NULL;
+    for (size_t i = 0; i < guesses->len; i++) {
+        const ConventionGuess *guess = &guesses->items[i];
+        if (guess->weight == 0)
+            continue;
+        if (!best || guess->weight > best->weight) {
+            best = guess;
+            rival = NULL;
+        } else if (guess->weight == best->weight) {
+            rival = guess;
+        }
+    }
+    if (!best) {
+        *ret_convention = all[0];
+        return true;
+    }
+    /* Names alone: whimbrel's own stands first among the guesses, and if it can read the files it is meant. */
+    if (best->weight == 1 && best->convention == all[0] && best->has_files)
+        rival = NULL;
+    /* whimbrel.toml without a file of its own form says nothing against another tool. */
+    if (best->weight == 1 && best->convention == all[0] && !best->has_files && rival) {
+        best = rival;
+        rival = NULL;
+    }
+    if (rival)
+        return ambiguous(arena, guesses,
+                         "this project could belong to more than one migration tool", err);
+    if (best->weight == 3 && !best->has_files) {
+        for (size_t i = 0; i < guesses->len; i++) {
+            if (guesses->items[i].has_files)
+                return ambiguous(
+                    arena, guesses,
+                    "the history belongs to one migration tool and the files to another", err);
+        }
+    }
+    *ret_convention = best->convention;
+    return true;
+}
+
+bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+                          const Convention **ret_convention, ConventionGuessVec *ret_guesses,
+                          Error *err)
+{
+    ConventionGuessVec guesses = {0}, with_evidence = {0};
+    ConventionContext asked = *ctx;
+    StrVec tables = {0}, filled = {0};
+    if (db && ctx->table.len == 0 && !find_tables(&asked, db, arena, &tables, &filled, err))
+        return error_wrap(err, "looking for history tables");
+    for (size_t i = 0; all[i]; i++) {
+        ConventionGuess guess = {0};
+        asked.convention = all[i];
+        if (!all[i]->recognise(&asked, db, arena, &guess, err))
+            return false;
+        guess.convention = all[i];
+        if (!vec_push(arena, &guesses, guess) ||
+            (guess.weight > 0 && !vec_push(arena, &with_evidence, guess)))
+            return error_nomem(err);
+    }
+    const Convention *chosen = NULL;
+    bool ok = choose(arena, &guesses, &chosen, err);
+    if (ok)
+        *ret_convention = chosen;
+    if (ret_guesses)
+        *ret_guesses = with_evidence;
+    return ok;
+}

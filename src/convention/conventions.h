@@ -1,0 +1,10 @@
+/* All conventions there are; a new one adds a line here and one in convention.c. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_CONVENTION_CONVENTIONS_H
+#define WHIMBREL_CONVENTION_CONVENTIONS_H
+
+#include "convention/history_table.h"
+
+extern const Convention convention_whimbrel;
+extern const Convention convention_sqlx;
+
+#endif

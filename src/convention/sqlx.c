@@ -1,0 +1,832 @@
+/* SQLx (sqlx::migrate!, sqlx-cli): its folder, its table _sqlx_migrations, its SHA-384, its lock.
+ *
+ * What SQLx would stumble over is an error here too, and what it ignores is ignored: after whimbrel the peer must find a folder and a
+ * history that it can go on with. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/conventions.h"
+
+#include <stdlib.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+typedef enum SqlxForm { SQLX_IGNORED, SQLX_BAD, SQLX_SIMPLE, SQLX_UP, SQLX_DOWN } SqlxForm;
+
+typedef struct SqlxName {
+    SqlxForm form;
+    int64_t version;
+    Str rest; /* behind the first '_' */
+    Str suffix;
+} SqlxName;
+
+/* Rust's i64: one sign, ASCII digits, in range. */
+static bool to_version(Str prefix, int64_t *ret_version)
+{
+    bool has_sign = prefix.len > 0 && (prefix.ptr[0] == '-' || prefix.ptr[0] == '+');
+    for (size_t i = has_sign; i < prefix.len; i++) {
+        if (prefix.ptr[i] < '0' || prefix.ptr[i] > '9')
+            return false;
+    }
+    return prefix.len > (size_t)has_sign && str_to_i64(prefix, ret_version);
+}
+
+static SqlxName sqlx_name(Str name)
+{
+    SqlxName found = {.form = SQLX_IGNORED};
+    size_t cut = str_find_char(name, '_', 0);
+    if (cut == SIZE_MAX || !str_ends(name, STR(".sql")))
+        return found;
+    found.rest = str_sub(name, cut + 1, name.len);
+    if (!str_ends(found.rest, STR(".sql")))
+        return found;
+    if (!to_version(str_sub(name, 0, cut), &found.version)) {
+        found.form = SQLX_BAD;
+        return found;
+    }
+    found.form = SQLX_SIMPLE;
+    found.suffix = STR(".sql");
+    if (str_ends(found.rest, STR(".up.sql"))) {
+        found.form = SQLX_UP;
+        found.suffix = STR(".up.sql");
+    } else if (str_ends(found.rest, STR(".down.sql"))) {
+        found.form = SQLX_DOWN;
+        found.suffix = STR(".down.sql");
+    }
+    return found;
+}
+
+/* What SQLx calls the migration: the suffix is taken off as often as it is there, then '_' becomes a blank. */
+static bool description_of(Arena *arena, const SqlxName *name, Str *ret_description)
+{
+    Str rest = name->rest;
+    while (str_ends(rest, name->suffix))
+        rest.len -= name->suffix.len;
+    char *text = str_z(arena, rest);
+    for (size_t i = 0; text && i < rest.len; i++) {
+        if (text[i] == '_')
+            text[i] = ' ';
+    }
+    *ret_description = (Str){text, rest.len};
+    return text != NULL;
+}
+
+/* ---- scanning ----------------------------------------------------------------------------------------------------- */
+
+typedef struct SqlxFile {
+    SqlxName name;
+    Script *script;
+} SqlxFile;
+typedef Vec(SqlxFile) SqlxFileVec;
+
+static int by_version(const void *a, const void *b)
+{
+    const SqlxFile *one = a, *two = b;
+    if (one->name.version != two->name.version)
+        return one->name.version < two->name.version ? -1 : 1;
+    if (one->name.form != two->name.form)
+        return one->name.form < two->name.form ? -1 : 1;
+    return str_cmp(str_from(one->script->path), str_from(two->script->path));
+}
+
+static bool bad_name(const char *path, Str name, Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s would stop SQLx: its name must begin with a whole number",
+              path);
+    error_code(err, "bad-name");
+    error_at(err, str_from(path), 0, 0);
+    if (str_starts(name, STR("R__")))
+        return error_hint(err, "SQLx has no repeatable migrations: move the file elsewhere, or "
+                               "convert the project with "
+                               "`whimbrel convert --to whimbrel`.");
+    return error_hint(err, "Every file here that ends in .sql and has a '_' in its name must be "
+                           "called like 0001_name.sql: rename it, or move it "
+                           "out of the folder.");
+}
+
+static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *folder,
+                        SqlxFileVec *files, StrVec *ignored, Error *err)
+{
+    FolderEntryVec entries = {0};
+    if (!file_tree_list(ctx->files, arena, folder, &entries, err))
+        return error_hint(
+            err, "Make the folder with `whimbrel new NAME`, or name another with --migrations.");
+    for (size_t i = 0; i < entries.len; i++) {
+        const FolderEntry *entry = &entries.items[i];
+        const char *path = path_join(arena, folder, entry->name);
+        if (!path)
+            return error_nomem(err);
+        if (entry->kind == FILE_ABSENT) {
+            error_set(err, ERROR_IO, "%s is a symbolic link to nothing", path);
+            error_code(err, "bad-file");
+            return error_hint(err, "SQLx stops at such a link: mend it or remove it.");
+        }
+        if (entry->kind != FILE_REGULAR)
+            continue;
+        SqlxFile file = {.name = sqlx_name(entry->name)};
+        if (file.name.form == SQLX_BAD)
+            return bad_name(path, entry->name, err);
+        if (file.name.form == SQLX_IGNORED) {
+            if (entry->name.ptr[0] != '.' && !vec_push(arena, ignored, str_from(path)))
+                return error_nomem(err);
+            continue;
+        }
+        if (!str_is_utf8(entry->name, NULL)) {
+            error_set(err, ERROR_PARSE, "the name of %s is not UTF-8", path);
+            error_code(err, "bad-name");
+            return error_hint(err, "Rename the file.");
+        }
+        file.script = script_new(arena, ctx->files, path);
+        if (!file.script || !vec_push(arena, files, file))
+            return error_nomem(err);
+    }
+    return true;
+}
+
+static bool same_version(const SqlxFile *one, const SqlxFile *two, Error *err)
+{
+    error_set(err, ERROR_STATE, "two migrations have version %lld: %s and %s",
+              (long long)two->name.version, one->script->path, two->script->path);
+    error_code(err, "duplicate-version");
+    error_at(err, str_from(two->script->path), 0, 0);
+    return error_hint(err, "SQLx would fail at the second of them. Give the one that is not "
+                           "applied anywhere yet a newer version.");
+}
+
+/* files is sorted: of one version the simple or up file comes before the down. */
+static bool pair(Arena *arena, const SqlxFileVec *files, MigrationSet *set, Error *err)
+{
+    const SqlxFile *before = NULL;
+    Migration *last = NULL;
+    for (size_t i = 0; i < files->len; before = &files->items[i], i++) {
+        const SqlxFile *file = &files->items[i];
+        bool is_down = file->name.form == SQLX_DOWN;
+        if (before && before->name.version == file->name.version) {
+            if ((is_down ? last->down : last->up) != NULL)
+                return same_version(before, file, err);
+            last->down = file->script;
+            continue;
+        }
+        Migration migration = {.kind = MIGRATION_VERSIONED};
+        const char *version = str_format(arena, "%lld", (long long)file->name.version);
+        if (!version || !description_of(arena, &file->name, &migration.name))
+            return error_nomem(err);
+        migration.version = str_from(version);
+        if (is_down)
+            migration.down = file->script;
+        else
+            migration.up = file->script;
+        if (!vec_push(arena, &set->migrations, migration))
+            return error_nomem(err);
+        last = &set->migrations.items[set->migrations.len - 1];
+    }
+    return true;
+}
+
+static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
+{
+    MigrationSet set = {.script_options = {
+                            .split = {.dialect = ctx->dialect},
+                            .checksum_hash = HASH_SHA384,
+                            .reads_directives = true,
+                            .reads_sqlx_marker = ctx->dialect != SQL_MYSQL,
+                            .ignored_chars = ctx->ignored_chars,
+                        }};
+    SqlxFileVec files = {0};
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        const char *folder = str_z(arena, ctx->folders.items[i]);
+        if (!folder)
+            return error_nomem(err);
+        if (!scan_folder(ctx, arena, folder, &files, &set.ignored, err))
+            return false;
+    }
+    if (files.len > 1)
+        qsort(files.items, files.len, sizeof *files.items, by_version);
+    if (!pair(arena, &files, &set, err) || !migration_set_finish(&set, err))
+        return false;
+    *ret_set = set;
+    return true;
+}
+
+/* ---- history ------------------------------------------------------------------------------------------------------ */
+
+/* sqlx.toml's table-name goes into SQL as it is, so an unquoted name is folded by PostgreSQL. */
+static bool table_of(const ConventionContext *ctx, Arena *arena, TableName *ret_name, Error *err)
+{
+    return table_name_read(ctx, arena, ctx->dialect == SQL_POSTGRES, ret_name, err);
+}
+
+enum {
+    COL_VERSION,
+    COL_DESCRIPTION,
+    COL_INSTALLED,
+    COL_SUCCESS,
+    COL_CHECKSUM,
+    COL_TIME,
+    COL_COUNT
+};
+
+static const char *installed_on(SqlDialect dialect)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return "CAST(EXTRACT(EPOCH FROM installed_on) * 1000000 AS BIGINT)";
+    case SQL_MYSQL: /* a TIMESTAMP is an instant: this form does not depend on the session's time zone */
+        return "CAST(UNIX_TIMESTAMP(installed_on) * 1000000 AS SIGNED)";
+    case SQL_SQLITE:
+        break;
+    }
+    return "installed_on";
+}
+
+static bool foreign_history(const TableName *name, Arena *arena, const char *what, Error *err)
+{
+    const char *plain = table_name_plain(arena, name, "");
+    if (!plain)
+        return error_nomem(err);
+    error_set(err, ERROR_STATE, "the table %s is not a history of SQLx's: %s", plain, what);
+    error_code(err, "foreign-history");
+    return error_hint(err, "Check --table and --convention.");
+}
+
+static bool row_from(const ConventionContext *ctx, Arena *arena, const DbValue *cols, int64_t rank,
+                     HistoryRow *ret_row, bool *ret_is_good, Error *err)
+{
+    int64_t version = 0, time_ns = -1;
+    Str success = cols[COL_SUCCESS].text;
+    HistoryRow row = {.kind = MIGRATION_VERSIONED,
+                      .rank = rank,
+                      .started_at = TIMESTAMP_UNKNOWN,
+                      .finished_at = TIMESTAMP_UNKNOWN,
+                      .duration_us = -1};
+    *ret_is_good = db_value_i64(&cols[COL_VERSION], &version) && !cols[COL_CHECKSUM].is_null;
+    if (!*ret_is_good)
+        return true;
+    row.outcome = str_eq(success, STR("1")) ? HISTORY_APPLIED : HISTORY_FAILED;
+    if (!cols[COL_TIME].is_null && db_value_i64(&cols[COL_TIME], &time_ns) && time_ns >= 0)
+        row.duration_us = time_ns / 1000;
+    if (!cols[COL_INSTALLED].is_null &&
+        !(ctx->dialect == SQL_SQLITE ? timestamp_parse(cols[COL_INSTALLED].text, &row.finished_at)
+                                     : db_value_i64(&cols[COL_INSTALLED], &row.finished_at)))
+        row.finished_at = TIMESTAMP_UNKNOWN;
+    const char *text = str_format(arena, "%lld", (long long)version);
+    const char *checksum =
+        hex_encode(arena, cols[COL_CHECKSUM].text.ptr, cols[COL_CHECKSUM].text.len);
+    if (!text || !checksum || !str_copy(arena, cols[COL_DESCRIPTION].text, &row.name))
+        return error_nomem(err);
+    row.version = str_from(text);
+    row.checksum = str_from(checksum);
+    *ret_row = row;
+    return true;
+}
+
+static bool read_rows(const ConventionContext *ctx, const TableName *name, Db *db, Arena *arena,
+                      History *history, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    strbuf_addf(&sql,
+                "SELECT version, description, %s, CASE WHEN success THEN 1 ELSE 0 END, checksum, "
+                "execution_time FROM ",
+                installed_on(ctx->dialect));
+    table_name_add(&sql, ctx->dialect, name, "");
+    strbuf_adds(&sql, " ORDER BY version");
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        HistoryRow row;
+        bool is_good = false;
+        if (rows.col_count == COL_COUNT &&
+            !row_from(ctx, arena, rows.cols, (int64_t)history->rows.len + 1, &row, &is_good, err))
+            return false;
+        if (!is_good)
+            return foreign_history(name, arena, "a row has no version or no checksum", err);
+        if (!vec_push(arena, &history->rows, row))
+            return error_nomem(err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
+                         Error *err)
+{
+    TableName name;
+    History history = {0};
+    if (!table_of(ctx, arena, &name, err))
+        return false;
+    const char *plain = table_name_plain(arena, &name, "");
+    if (!plain)
+        return error_nomem(err);
+    /* As in whimbrel's own: read at once, and ask for the table only when that fails or must not fail. */
+    bool tries_at_once = db_has(db, DB_BATCH) && !db->is_in_transaction;
+    Error local = {.arena = err ? err->arena : arena};
+    bool is_read = tries_at_once && read_rows(ctx, &name, db, arena, &history, &local);
+    bool has_table = is_read;
+    if (!is_read) {
+        if (tries_at_once && !error_means_absent(&local, ctx->dialect)) {
+            if (err)
+                *err = local;
+            return error_wrap(err, "reading the history");
+        }
+        if (!db->driver->has_table(db, str_from(plain), &has_table, err))
+            return error_wrap(err, "reading the history");
+        history = (History){0};
+        error_clear(&local);
+        if (has_table && !read_rows(ctx, &name, db, arena, &history, &local)) {
+            if (error_means_absent(&local, ctx->dialect))
+                return foreign_history(&name, arena, local.message, err);
+            if (err)
+                *err = local;
+            return error_wrap(err, "reading the history");
+        }
+    }
+    history.exists = has_table;
+    if (!history_finish(arena, &history, err))
+        return false;
+    *ret_history = history;
+    return true;
+}
+
+static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
+                            const History *history, DbStatementVec *out, Error *err)
+{
+    TableName name;
+    if (history->exists)
+        return true;
+    if (!table_of(ctx, arena, &name, err))
+        return false;
+    for (size_t i = 0; i < ctx->create_schemas.len; i++) {
+        StrBuf sql = strbuf(arena);
+        if (!db_has(db, DB_SCHEMAS) && ctx->dialect != SQL_MYSQL) {
+            error_set(err, ERROR_UNSUPPORTED,
+                      "cannot create the schema %.*s: a schema of SQLite is an attached file",
+                      STR_ARG(ctx->create_schemas.items[i]));
+            return error_hint(err, "Take create-schemas out of sqlx.toml.");
+        }
+        strbuf_adds(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+        sql_add_qualified(&sql, ctx->dialect, ctx->create_schemas.items[i]);
+        if (!statement_push(arena, &sql, out, err))
+            return false;
+    }
+    const char *instant = ctx->dialect == SQL_POSTGRES
+                              ? "TIMESTAMPTZ NOT NULL DEFAULT now()"
+                              : "TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP";
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "CREATE TABLE IF NOT EXISTS ");
+    if (ctx->table.len == 0) /* as SQLx writes it, which SQLite keeps word for word */
+        strbuf_adds(&sql, ctx->convention->default_table);
+    else
+        table_name_add(&sql, ctx->dialect, &name, "");
+    strbuf_addf(&sql,
+                " (\n    version BIGINT PRIMARY KEY,\n    description TEXT NOT NULL,\n    "
+                "installed_on %s,\n"
+                "    success BOOLEAN NOT NULL,\n    checksum %s NOT NULL,\n    execution_time "
+                "BIGINT NOT NULL\n)",
+                instant, ctx->dialect == SQL_POSTGRES ? "BYTEA" : "BLOB");
+    return statement_push(arena, &sql, out, err);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+static Str version_of(const HistoryWrite *write)
+{
+    return write->migration ? write->migration->version : write->row->version;
+}
+
+static bool check_version(Str version, int64_t *ret_number, Error *err)
+{
+    if (to_version(version, ret_number))
+        return true;
+    error_set(err, ERROR_UNSUPPORTED,
+              "SQLx cannot hold version %.*s: its versions are whole numbers of 64 bits",
+              STR_ARG(version));
+    error_code(err, "bad-version");
+    return error_hint(err, "Rename the migration so that its version is a whole number.");
+}
+
+/* Nanoseconds; SQLx measures them outside of the transaction and writes them afterwards, here they go with the row. */
+static void add_execution_time(StrBuf *sql, const ConventionContext *ctx, const HistoryWrite *write)
+{
+    char buf[TIMESTAMP_TEXT];
+    bool is_started_known = write->started_at != TIMESTAMP_UNKNOWN && write->started_at != 0;
+    if (write->duration_us >= 0)
+        strbuf_addf(sql, "%lld",
+                    (long long)(write->duration_us < INT64_MAX / 1000 ? write->duration_us * 1000
+                                                                      : INT64_MAX));
+    else if (ctx->dialect == SQL_POSTGRES)
+        strbuf_adds(sql,
+                    "CAST(EXTRACT(EPOCH FROM clock_timestamp() - now()) * 1000000000 AS BIGINT)");
+    else if (ctx->dialect == SQL_SQLITE && is_started_known)
+        strbuf_addf(sql,
+                    "MAX(0, CAST(ROUND((julianday('now') - julianday('%s')) * 86400000.0) AS "
+                    "INTEGER)) * 1000000",
+                    timestamp_sql(write->started_at, buf));
+    else
+        strbuf_adds(sql, "-1");
+}
+
+static bool push_insert(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                        const HistoryWrite *write, bool is_success, bool has_time,
+                        DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    int64_t version = 0;
+    const Script *up = write->migration ? write->migration->up : NULL;
+    Str checksum = {0}, hex = up ? up->checksum : write->row ? write->row->checksum : (Str){0};
+    if (!check_version(version_of(write), &version, err))
+        return false;
+    if (hex.len == 0)
+        return error_set(err, ERROR_STATE, "migration %lld has no checksum to write down",
+                         (long long)version);
+    if (!hex_decode(arena, hex, &checksum))
+        return error_nomem(err);
+    strbuf_adds(&sql, "INSERT INTO ");
+    table_name_add(&sql, ctx->dialect, name, "");
+    strbuf_addf(&sql, " (version, description, success, checksum, execution_time) VALUES (%lld, ",
+                (long long)version);
+    sql_add_literal(&sql, ctx->dialect,
+                    write->migration ? write->migration->name : write->row->name);
+    strbuf_adds(&sql, is_success ? ", TRUE, " : ", FALSE, ");
+    sql_add_blob(&sql, ctx->dialect, checksum);
+    strbuf_adds(&sql, ", ");
+    if (has_time)
+        add_execution_time(&sql, ctx, write);
+    else
+        strbuf_adds(&sql, "-1");
+    strbuf_adds(&sql, ")");
+    return statement_push(arena, &sql, out, err);
+}
+
+static void begin_change(const ConventionContext *ctx, const TableName *name, const char *verb,
+                         StrBuf *sql)
+{
+    strbuf_adds(sql, verb);
+    table_name_add(sql, ctx->dialect, name, "");
+}
+
+static bool push_change(const HistoryWrite *write, StrBuf *sql, Arena *arena, DbStatementVec *out,
+                        Error *err)
+{
+    int64_t version = 0;
+    if (!check_version(version_of(write), &version, err))
+        return false;
+    strbuf_addf(sql, " WHERE version = %lld", (long long)version);
+    return statement_push(arena, sql, out, err);
+}
+
+static bool push_success(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                         const HistoryWrite *write, bool is_success, bool has_time,
+                         DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    begin_change(ctx, name, "UPDATE ", &sql);
+    strbuf_adds(&sql, is_success ? " SET success = TRUE" : " SET success = FALSE");
+    if (has_time) {
+        strbuf_adds(&sql, ", execution_time = ");
+        add_execution_time(&sql, ctx, write);
+    }
+    return push_change(write, &sql, arena, out, err);
+}
+
+static bool push_delete(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                        const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    begin_change(ctx, name, "DELETE FROM ", &sql);
+    return push_change(write, &sql, arena, out, err);
+}
+
+static bool push_checksum(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                          const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    Str checksum;
+    if (!write->migration || !write->migration->up)
+        return true;
+    if (!hex_decode(arena, write->migration->up->checksum, &checksum))
+        return error_nomem(err);
+    begin_change(ctx, name, "UPDATE ", &sql);
+    strbuf_adds(&sql, " SET checksum = ");
+    sql_add_blob(&sql, ctx->dialect, checksum);
+    strbuf_adds(&sql, ", description = ");
+    sql_add_literal(&sql, ctx->dialect, write->migration->name);
+    return push_change(write, &sql, arena, out, err);
+}
+
+/* Only on MySQL does SQLx write something before the migration: a row that says "not successful", or that turned so for a revert. On the other
+ * engines a row is there or not, with the migration's own transaction. */
+static bool history_write(const ConventionContext *ctx, const Db *db, Arena *arena,
+                          const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    (void)db;
+    TableName name;
+    bool marks_begin = ctx->dialect == SQL_MYSQL;
+    if (!table_of(ctx, arena, &name, err))
+        return false;
+    if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
+        return true;
+    if (!write->migration && !write->row)
+        return error_set(err, ERROR_USAGE, "a history write names no migration");
+    switch (write->kind) {
+    case WRITE_BEGIN:
+        if (!marks_begin)
+            return true;
+        if (write->is_down || write->row)
+            return push_success(ctx, &name, arena, write, false, false, out, err);
+        return push_insert(ctx, &name, arena, write, false, false, out, err);
+    case WRITE_APPLIED:
+        if (marks_begin && write->is_journaled)
+            return push_success(ctx, &name, arena, write, true, true, out, err);
+        if (write->row && !push_delete(ctx, &name, arena, write, out, err))
+            return false;
+        return push_insert(ctx, &name, arena, write, true, true, out, err);
+    case WRITE_FAILED:
+        /* What has changed nothing leaves nothing: the peer's transaction would have taken its row along. */
+        if (!marks_begin || !write->is_journaled || write->done > 0 || write->is_fate_unknown)
+            return true;
+        if (write->is_down)
+            return push_success(ctx, &name, arena, write, true, false, out, err);
+        return write->row ? true : push_delete(ctx, &name, arena, write, out, err);
+    case WRITE_BASELINE: /* as `sqlx migrate override skip` does: a row without a time */
+        if (write->row && !push_delete(ctx, &name, arena, write, out, err))
+            return false;
+        return push_insert(ctx, &name, arena, write, true, false, out, err);
+    case WRITE_REMOVED:
+        return push_delete(ctx, &name, arena, write, out, err);
+    case WRITE_CHECKSUM:
+        return push_checksum(ctx, &name, arena, write, out, err);
+    case WRITE_DELETED:
+        /* A row without a file stops SQLx, so that what is gone for good loses its row. */
+        return push_delete(ctx, &name, arena, write, out, err);
+    case WRITE_STEP:
+    case WRITE_SKIPPED:
+    case WRITE_RUN_BEGIN:
+    case WRITE_RUN_END:
+        return true;
+    }
+    return true;
+}
+
+/* ---- lock ---------------------------------------------------------------------------------------------------------- */
+
+static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
+                     Error *err)
+{
+    (void)ctx;
+    const int64_t factor = 0x3d32ad9e; /* SQLx's; the product stays below 2^63 */
+    DbLockKey key = {.number = factor * (int64_t)crc32_of(str_from(db->info.database))};
+    const char *name = str_format(arena, "%llx", (unsigned long long)key.number);
+    if (!name)
+        return error_nomem(err);
+    key.name = str_from(name);
+    *ret_key = key;
+    return true;
+}
+
+/* ---- recognition ------------------------------------------------------------------------------------------------------ */
+
+static bool add_evidence(Arena *arena, ConventionGuess *guess, int weight, const char *sentence,
+                         Error *err)
+{
+    if (guess->weight < weight)
+        guess->weight = weight;
+    return (sentence && vec_push(arena, &guess->evidence, str_from(sentence))) || error_nomem(err);
+}
+
+static bool look_at_files(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
+                          Error *err)
+{
+    Str first = {0}, stumble = {0};
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        const char *folder = str_z(arena, ctx->folders.items[i]);
+        FileInfo info;
+        FolderEntryVec entries = {0};
+        if (!folder)
+            return error_nomem(err);
+        if (!file_tree_info(ctx->files, folder, &info, err))
+            return false;
+        if (info.kind != FILE_FOLDER)
+            continue;
+        if (!file_tree_list(ctx->files, arena, folder, &entries, err))
+            return false;
+        for (size_t j = 0; j < entries.len; j++) {
+            SqlxForm form = entries.items[j].kind == FILE_REGULAR
+                                ? sqlx_name(entries.items[j].name).form
+                                : SQLX_IGNORED;
+            if (form == SQLX_BAD)
+                stumble = entries.items[j].name;
+            else if (form != SQLX_IGNORED && first.len == 0)
+                first = entries.items[j].name;
+        }
+    }
+    if (first.len == 0 || stumble.len > 0)
+        return true;
+    guess->has_files = true;
+    return add_evidence(arena, guess, 1,
+                        str_format(arena, "%.*s is named as SQLx names migrations", STR_ARG(first)),
+                        err);
+}
+
+/* A line of Cargo.toml that makes the crate a dependency: `sqlx = ...`, `sqlx.workspace`, `[dependencies.sqlx]`. */
+static bool depends_on_sqlx(Str cargo)
+{
+    while (cargo.len > 0) {
+        Str line;
+        cargo = str_cut(cargo, '\n', &line);
+        line = str_trim(line);
+        if (str_starts(line, STR("[")) && str_ends(line, STR("dependencies.sqlx]")))
+            return true;
+        if (!str_starts(line, STR("sqlx")))
+            continue;
+        Str rest = str_trim(str_sub(line, 4, line.len));
+        if (str_starts(rest, STR("=")) || str_starts(rest, STR(".")))
+            return true;
+    }
+    return false;
+}
+
+enum { CARGO_LIMIT_BYTES = 1 << 20 };
+
+static bool look_at_project(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
+                            Error *err)
+{
+    static const char *const names[] = {"sqlx.toml", "Cargo.toml", NULL};
+    Str folder = ctx->project_folder    ? str_from(ctx->project_folder)
+                 : ctx->folders.len > 0 ? path_folder(ctx->folders.items[0])
+                                        : STR(".");
+    const char *place = str_z(arena, folder);
+    if (!place)
+        return error_nomem(err);
+    for (size_t i = 0; names[i]; i++) {
+        const char *path = path_join(arena, place, str_from(names[i]));
+        FileInfo info;
+        Str text;
+        if (!path)
+            return error_nomem(err);
+        if (!file_info(path, &info, err))
+            return false;
+        if (info.kind != FILE_REGULAR)
+            continue;
+        if (i == 0) {
+            if (!add_evidence(arena, guess, 2, str_format(arena, "%s is there", path), err))
+                return false;
+        } else if (guess->has_files && info.size_bytes < CARGO_LIMIT_BYTES) {
+            /* SQLx without its files may serve queries alone; with them it will want to migrate. */
+            if (!file_read(arena, path, CARGO_LIMIT_BYTES, &text, err))
+                return false;
+            if (depends_on_sqlx(text) &&
+                !add_evidence(arena, guess, 2, str_format(arena, "%s depends on sqlx", path), err))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+                      ConventionGuess *ret_guess, Error *err)
+{
+    ConventionGuess guess = {.convention = &convention_sqlx};
+    TableName name;
+    bool has_table = false, has_rows = false;
+    if (!look_at_files(ctx, arena, &guess, err) ||
+        (!ctx->files && !look_at_project(ctx, arena, &guess, err)))
+        return false;
+    if (db) {
+        if (!table_of(ctx, arena, &name, err) ||
+            !history_table_look(
+                ctx, db, arena, &name,
+                "version, description, installed_on, success, checksum, execution_time", &has_table,
+                &has_rows, err))
+            return false;
+        const char *plain = table_name_plain(arena, &name, "");
+        if (!plain)
+            return error_nomem(err);
+        if (has_table && !add_evidence(arena, &guess, has_rows ? 3 : 2,
+                                       str_format(arena, "the table %s is there%s", plain,
+                                                  has_rows ? "" : ", empty"),
+                                       err))
+            return false;
+    }
+    *ret_guess = guess;
+    return true;
+}
+
+/* ---- new migrations ---------------------------------------------------------------------------------------------------- */
+
+/* SQLx infers from the last two files, downs counted; a version with an up and a down is two. */
+typedef struct LastEntries {
+    size_t count; /* of all files, as far as it matters: 0, 1, 2 (or more) */
+    int64_t last, before;
+    bool is_reversible; /* the last one */
+} LastEntries;
+
+static bool is_simple(const Migration *migration)
+{
+    return migration->up && !str_ends(str_from(migration->up->path), STR(".up.sql"));
+}
+
+static LastEntries last_entries(const MigrationSet *set)
+{
+    LastEntries found = {0};
+    for (size_t i = set->migrations.len; i > 0 && found.count < 2; i--) {
+        const Migration *migration = &set->migrations.items[i - 1];
+        int64_t version = 0;
+        size_t files = (size_t)(migration->up != NULL) + (size_t)(migration->down != NULL);
+        if (!to_version(migration->version, &version))
+            continue;
+        for (size_t j = 0; j < files && found.count < 2; j++) {
+            if (found.count == 0) {
+                found.last = version;
+                found.is_reversible = migration->down || !is_simple(migration);
+            } else {
+                found.before = version;
+            }
+            found.count++;
+        }
+    }
+    return found;
+}
+
+static bool is_sequential(const ConventionContext *ctx, const LastEntries *last, bool is_numbered)
+{
+    if (is_numbered || str_eq(ctx->new_versioning, STR("sequential")))
+        return true;
+    if (str_eq(ctx->new_versioning, STR("timestamp")))
+        return false;
+    if (last->count == 2)
+        return last->before != INT64_MAX && last->last == last->before + 1;
+    return last->count == 1 && (last->last == 0 || last->last == 1);
+}
+
+static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                      unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
+                      Error *err)
+{
+    LastEntries last = last_entries(set);
+    StrVec paths = {0};
+    const char *version;
+    char buf[TIMESTAMP_TEXT];
+    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER) {
+        error_set(err, ERROR_UNSUPPORTED, "SQLx has no %s",
+                  new_kind == NEW_FOLDER ? "migrations in folders" : "repeatable migrations");
+        error_code(err, "not-in-convention");
+        return error_hint(
+            err,
+            "Leave the option out, or convert the project with `whimbrel convert --to whimbrel`.");
+    }
+    char *slug = str_z(arena, name);
+    if (!slug)
+        return error_nomem(err);
+    for (size_t i = 0; i < name.len; i++) {
+        if (slug[i] == ' ')
+            slug[i] = '_';
+    }
+    if (name.len == 0 || str_find_char(name, '/', 0) != SIZE_MAX ||
+        str_find_char(name, '\0', 0) != SIZE_MAX || !str_is_utf8(name, NULL)) {
+        error_set(err, ERROR_USAGE, "a migration cannot be called \"%.*s\"", STR_ARG(name));
+        error_code(err, "bad-name");
+        return error_hint(err, "Say in a few words what it does: whimbrel new \"add users\".");
+    }
+    if (is_sequential(ctx, &last, is_numbered)) {
+        if (last.count > 0 && last.last == INT64_MAX)
+            return error_set(err, ERROR_USAGE, "there is no number after version %lld",
+                             (long long)last.last);
+        version = str_format(arena, "%04lld", (long long)(last.count > 0 ? last.last + 1 : 1));
+    } else {
+        while (migration_set_find(set, str_from(timestamp_compact(now, buf))))
+            now += 1000000;
+        version = str_z(arena, str_from(timestamp_compact(now, buf)));
+    }
+    if (new_kind == NEW_DEFAULT && !str_eq(ctx->new_type, STR("simple")))
+        new_kind = str_eq(ctx->new_type, STR("reversible")) || last.is_reversible ? NEW_REVERSIBLE
+                                                                                  : NEW_SQL_ONLY;
+    bool is_reversible = new_kind == NEW_REVERSIBLE;
+    const char *up =
+        version ? str_format(arena, "%s_%s%s", version, slug, is_reversible ? ".up.sql" : ".sql")
+                : NULL;
+    const char *down =
+        version && is_reversible ? str_format(arena, "%s_%s.down.sql", version, slug) : NULL;
+    if (!up || (is_reversible && !down) || !vec_push(arena, &paths, str_from(up)) ||
+        (down && !vec_push(arena, &paths, str_from(down))))
+        return error_nomem(err);
+    *ret_paths = paths;
+    return true;
+}
+
+const Convention convention_sqlx = {
+    .version = 1,
+    .name = "sqlx",
+    .title = "SQLx",
+    .summary = "SQLx of Rust: 0001_name.sql or .up.sql and .down.sql, table _sqlx_migrations",
+    .default_table = "_sqlx_migrations",
+    .features = CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_OUT_OF_ORDER |
+                CONVENTION_DIRECTIVES | CONVENTION_SKIPS_IRREVERSIBLE,
+    .checksum_hash = HASH_SHA384,
+    .scan = scan,
+    .history_read = history_read,
+    .history_prepare = history_prepare,
+    .history_write = history_write,
+    .lock_key = lock_key,
+    .recognise = recognise,
+    .new_paths = new_paths,
+};

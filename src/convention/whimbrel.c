@@ -1,0 +1,153 @@
+/* whimbrel's own convention, put together. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/whimbrel.h"
+
+static const char table[] = "whimbrel_history";
+
+/* One lock for all namespaces of one history, since they share tables. The name is readable where it fits. */
+static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
+                     Error *err)
+{
+    TableName name;
+    if (!table_name_read(ctx, arena, false, &name, err))
+        return false;
+    const char *plain = table_name_plain(arena, &name, "");
+    if (!plain)
+        return error_nomem(err);
+    Hash hash;
+    unsigned char digest[HASH_MAX_BYTES];
+    DbLockKey key = {0};
+    hash_begin(&hash, HASH_SHA256);
+    hash_add(&hash, STR("whimbrel "));
+    hash_add(&hash, str_from(plain));
+    hash_end(&hash, digest);
+    for (int i = 0; i < 8; i++)
+        key.number = (int64_t)((uint64_t)key.number << 8 | digest[i]);
+    key.number &= INT64_MAX; /* reads better in pg_locks */
+    bool is_default = ctx->table.len == 0;
+    const char *text =
+        str_format(arena, "whimbrel:%s%s%s", db->info.database ? db->info.database : "",
+                   is_default ? "" : ":", is_default ? "" : plain);
+    if (!text)
+        return error_nomem(err);
+    key.name = str_from(text);
+    if (key.name.len > 64) {
+        hash_begin(&hash, HASH_SHA256);
+        hash_add(&hash, key.name);
+        hash_end(&hash, digest);
+        const char *hex = hex_encode(arena, digest, 24);
+        text = hex ? str_format(arena, "whimbrel:%s", hex) : NULL;
+        if (!text)
+            return error_nomem(err);
+        key.name = str_from(text);
+    }
+    *ret_key = key;
+    return true;
+}
+
+static bool add_evidence(Arena *arena, ConventionGuess *guess, int weight, const char *sentence,
+                         Error *err)
+{
+    if (guess->weight < weight)
+        guess->weight = weight;
+    return (sentence && vec_push(arena, &guess->evidence, str_from(sentence))) || error_nomem(err);
+}
+
+/* Looks at names only, in the roots and one folder below. */
+static bool look_at_files(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
+                          Error *err)
+{
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        const char *folder = str_z(arena, ctx->folders.items[i]);
+        FileInfo info;
+        FolderEntryVec entries = {0};
+        if (!folder)
+            return error_nomem(err);
+        if (!file_tree_info(ctx->files, folder, &info, err))
+            return false;
+        if (info.kind != FILE_FOLDER)
+            continue;
+        if (!file_tree_list(ctx->files, arena, folder, &entries, err))
+            return false;
+        for (size_t j = 0; j < entries.len; j++) {
+            const FolderEntry *entry = &entries.items[j];
+            bool is_one = entry->kind == FILE_REGULAR && whimbrel_reads_name(entry->name);
+            if (entry->kind == FILE_FOLDER && entry->name.ptr[0] >= '0' &&
+                entry->name.ptr[0] <= '9') {
+                const char *up = str_format(arena, "%s/%.*s/up.sql", folder, STR_ARG(entry->name));
+                if (!up)
+                    return error_nomem(err);
+                if (!file_tree_info(ctx->files, up, &info, err))
+                    return false;
+                is_one = info.kind == FILE_REGULAR;
+            }
+            if (!is_one)
+                continue;
+            guess->has_files = true;
+            return add_evidence(arena, guess, 1,
+                                str_format(arena, "%s/%.*s is named as whimbrel names migrations",
+                                           folder, STR_ARG(entry->name)),
+                                err);
+        }
+    }
+    return true;
+}
+
+static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+                      ConventionGuess *ret_guess, Error *err)
+{
+    ConventionGuess guess = {.convention = &convention_whimbrel};
+    TableName name;
+    bool has_table = false, has_rows = false;
+    if (ctx->project_folder) {
+        FileInfo info;
+        const char *path = path_join(arena, ctx->project_folder, STR("whimbrel.toml"));
+        if (!path)
+            return error_nomem(err);
+        if (!file_info(path, &info, err))
+            return false;
+        if (info.kind == FILE_REGULAR &&
+            !add_evidence(arena, &guess, 1, str_format(arena, "%s is there", path), err))
+            return false;
+    }
+    if (!look_at_files(ctx, arena, &guess, err))
+        return false;
+    if (db) {
+        if (!table_name_read(ctx, arena, false, &name, err) ||
+            !history_table_look(ctx, db, arena, &name, "namespace, id, ordinal, outcome",
+                                &has_table, &has_rows, err))
+            return false;
+        const char *plain = table_name_plain(arena, &name, "");
+        if (!plain)
+            return error_nomem(err);
+        if (has_table && !add_evidence(arena, &guess, has_rows ? 3 : 2,
+                                       str_format(arena, "the table %s is there%s", plain,
+                                                  has_rows ? "" : ", empty"),
+                                       err))
+            return false;
+    }
+    *ret_guess = guess;
+    return true;
+}
+
+const Convention convention_whimbrel = {
+    .version = 1,
+    .name = "whimbrel",
+    .title = "whimbrel",
+    .summary =
+        "whimbrel's own: timestamps or V001__name.sql, downs, repeatables, seeds, hooks, journal",
+    .default_table = table,
+    .features = CONVENTION_REPEATABLE | CONVENTION_DOWN | CONVENTION_STORES_TEXT |
+                CONVENTION_JOURNAL | CONVENTION_RUN_LOG | CONVENTION_BASELINE |
+                CONVENTION_NAMESPACE | CONVENTION_HOOKS | CONVENTION_SEEDS | CONVENTION_DIRECTIVES |
+                CONVENTION_PLACEHOLDERS | CONVENTION_DELETED,
+    .checksum_hash = HASH_SHA256,
+    .scan = whimbrel_scan,
+    .history_read = whimbrel_history_read,
+    .history_prepare = whimbrel_history_prepare,
+    .history_write = whimbrel_history_write,
+    .lock_key = lock_key,
+    .recognise = recognise,
+    .new_paths = whimbrel_new_paths,
+    .history_text = whimbrel_history_text,
+    .runs_read = whimbrel_runs_read,
+};

@@ -1,0 +1,1260 @@
+/* whimbrel's own history: one row a migration, which is also its journal; one row a run; and a table of one row that says which
+ * format the others have. All writes are SQL text, so that they travel in the same message as the migration.
+ *
+ * The marker is written last when the tables are made, since not every engine makes tables in a transaction: tables without
+ * a marker are a preparation that was cut short, called format 0, and history_prepare() completes it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "convention/whimbrel.h"
+
+#include <string.h>
+
+enum { FORMAT = 1 };
+
+/* Texts are kept in a blob: a zero byte and the text, or a zlib stream, whose first byte is never zero. Compressing short ones costs more
+ * than it saves. */
+enum { COMPRESS_FROM_BYTES = 512 };
+#define STORED_TEXT_LIMIT_BYTES ((uint64_t)1 << 30)
+
+typedef struct Tables {
+    TableName name; /* of the history table */
+    const char *run_suffix, *meta_suffix;
+    TableName run, meta;
+    SqlDialect dialect;
+} Tables;
+
+/* whimbrel_history, whimbrel_run, whimbrel_meta; or t, t_run, t_meta for --table t. */
+static bool tables_read(const ConventionContext *ctx, Arena *arena, Tables *ret_tables, Error *err)
+{
+    Tables tables = {.dialect = ctx->dialect};
+    if (!table_name_read(ctx, arena, false, &tables.name, err))
+        return false;
+    tables.run = tables.meta = tables.name;
+    if (ctx->table.len == 0) {
+        tables.run.table = STR("whimbrel_run");
+        tables.meta.table = STR("whimbrel_meta");
+        tables.run_suffix = tables.meta_suffix = "";
+    } else {
+        tables.run_suffix = "_run";
+        tables.meta_suffix = "_meta";
+    }
+    *ret_tables = tables;
+    return true;
+}
+
+static void add_history(StrBuf *out, const Tables *tables)
+{
+    table_name_add(out, tables->dialect, &tables->name, "");
+}
+
+static void add_run(StrBuf *out, const Tables *tables)
+{
+    table_name_add(out, tables->dialect, &tables->run, tables->run_suffix);
+}
+
+static void add_meta(StrBuf *out, const Tables *tables)
+{
+    table_name_add(out, tables->dialect, &tables->meta, tables->meta_suffix);
+}
+
+/* ---- words ---------------------------------------------------------------------------------------------- */
+
+static const char *outcome_word(HistoryOutcome outcome)
+{
+    switch (outcome) {
+    case HISTORY_APPLIED:
+        return "applied";
+    case HISTORY_BASELINED:
+        return "baselined";
+    case HISTORY_RUNNING_UP:
+        return "running-up";
+    case HISTORY_RUNNING_DOWN:
+        return "running-down";
+    case HISTORY_FAILED:
+        return "failed";
+    case HISTORY_SKIPPED:
+        return "skipped";
+    case HISTORY_DELETED:
+        return "deleted";
+    }
+    return "unknown";
+}
+
+static bool outcome_from_word(Str word, HistoryOutcome *ret_outcome)
+{
+    for (int i = HISTORY_APPLIED; i <= HISTORY_DELETED; i++) {
+        if (str_eq(word, str_from(outcome_word((HistoryOutcome)i)))) {
+            *ret_outcome = (HistoryOutcome)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool kind_from_word(Str word, MigrationKind *ret_kind)
+{
+    for (int i = MIGRATION_VERSIONED; i <= MIGRATION_BASELINE; i++) {
+        if (str_eq(word, str_from(migration_kind_name((MigrationKind)i)))) {
+            *ret_kind = (MigrationKind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------- */
+
+/* Text from outside (a server's message, a host's name) may hold what a text column refuses. */
+static void add_text(StrBuf *out, SqlDialect dialect, Str text, size_t max_bytes)
+{
+    StrBuf clean = strbuf(out->arena);
+    Str rest = str_sub(text, 0, text.len), s;
+    while (rest.len > 0 && clean.len < max_bytes) {
+        size_t good = rest.len;
+        if (!str_is_utf8(rest, &good) && good == 0) {
+            strbuf_add_char(&clean, '?');
+            rest = str_sub(rest, 1, rest.len);
+            continue;
+        }
+        Str piece = str_sub(rest, 0, good);
+        size_t nul = str_find_char(piece, '\0', 0);
+        piece = str_sub(piece, 0, nul);
+        size_t room = max_bytes - clean.len;
+        if (piece.len > room) {
+            while (room > 0 && ((unsigned char)piece.ptr[room] & 0xc0) == 0x80)
+                room--;
+            strbuf_add(&clean, str_sub(piece, 0, room));
+            break;
+        }
+        strbuf_add(&clean, piece);
+        if (piece.len < good)
+            strbuf_add_char(&clean, '?');
+        rest = str_sub(rest, piece.len < good ? piece.len + 1 : good, rest.len);
+    }
+    if (!strbuf_finish(&clean, &s))
+        out->has_failed = true;
+    else
+        sql_add_literal(out, dialect, s);
+}
+
+enum { WORD_BYTES = 255, LONG_TEXT_BYTES = 1 << 20 };
+
+static void add_time(StrBuf *out, SqlDialect dialect, Timestamp t)
+{
+    char buf[TIMESTAMP_TEXT];
+    if (t == TIMESTAMP_UNKNOWN) {
+        strbuf_adds(out, "NULL");
+        return;
+    }
+    const char *text = timestamp_sql(t, buf);
+    switch (dialect) {
+    case SQL_POSTGRES:
+        strbuf_addf(out, "TIMESTAMPTZ '%s+00'", text);
+        return;
+    case SQL_MYSQL:
+    case SQL_SQLITE:
+        strbuf_addf(out, "'%s'", text);
+        return;
+    }
+}
+
+static const char *server_now(SqlDialect dialect)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return "clock_timestamp()";
+    case SQL_MYSQL:
+        return "UTC_TIMESTAMP(6)";
+    case SQL_SQLITE:
+        return "strftime('%Y-%m-%d %H:%M:%f', 'now')";
+    }
+    return "NULL";
+}
+
+/* Microseconds from the time that `since` stands for (an expression) until the server's now. */
+static void add_elapsed(StrBuf *out, SqlDialect dialect, const char *since)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        strbuf_addf(out, "CAST(EXTRACT(EPOCH FROM clock_timestamp() - %s) * 1000000 AS BIGINT)",
+                    since);
+        return;
+    case SQL_MYSQL:
+        strbuf_addf(out, "GREATEST(0, TIMESTAMPDIFF(MICROSECOND, %s, UTC_TIMESTAMP(6)))", since);
+        return;
+    case SQL_SQLITE:
+        strbuf_addf(
+            out,
+            "MAX(0, CAST(ROUND((julianday('now') - julianday(%s)) * 86400000000.0) AS INTEGER))",
+            since);
+        return;
+    }
+}
+
+/* ---- columns of one write ------------------------------------------------------------------------------------ */
+
+typedef struct Column {
+    const char *name;
+    Str value; /* SQL */
+} Column;
+
+typedef struct Columns {
+    Arena *arena;
+    SqlDialect dialect;
+    Column items[24];
+    size_t len;
+    bool has_failed;
+} Columns;
+
+static void put(Columns *columns, const char *name, StrBuf *value)
+{
+    Column column = {.name = name};
+    if (columns->len == sizeof columns->items / sizeof *columns->items ||
+        !strbuf_finish(value, &column.value))
+        columns->has_failed = true;
+    else
+        columns->items[columns->len++] = column;
+}
+
+static void put_sql(Columns *columns, const char *name, const char *sql)
+{
+    StrBuf value = strbuf(columns->arena);
+    strbuf_adds(&value, sql);
+    put(columns, name, &value);
+}
+
+static void put_text(Columns *columns, const char *name, Str text, size_t max_bytes)
+{
+    StrBuf value = strbuf(columns->arena);
+    add_text(&value, columns->dialect, text, max_bytes);
+    put(columns, name, &value);
+}
+
+static void put_int(Columns *columns, const char *name, int64_t number)
+{
+    StrBuf value = strbuf(columns->arena);
+    strbuf_addf(&value, "%lld", (long long)number);
+    put(columns, name, &value);
+}
+
+static void put_time(Columns *columns, const char *name, Timestamp t)
+{
+    StrBuf value = strbuf(columns->arena);
+    add_time(&value, columns->dialect, t);
+    put(columns, name, &value);
+}
+
+/* The blob that keeps a text. */
+static bool put_stored(const ConventionContext *ctx, Columns *columns, const char *name, Str text,
+                       bool has_text, Error *err)
+{
+    StrBuf value = strbuf(columns->arena), blob = strbuf(columns->arena);
+    Str bytes;
+    if (!has_text || text.len > ctx->store_limit_bytes) {
+        put_sql(columns, name, "NULL");
+        return true;
+    }
+    if (text.len >= COMPRESS_FROM_BYTES) {
+        if (!bytes_compress(columns->arena, text, &bytes, err))
+            return false;
+    } else {
+        strbuf_add_char(&blob, '\0');
+        strbuf_add(&blob, text);
+        if (!strbuf_finish(&blob, &bytes))
+            return error_nomem(err);
+    }
+    sql_add_blob(&value, columns->dialect, bytes);
+    put(columns, name, &value);
+    return true;
+}
+
+/* ---- identity ------------------------------------------------------------------------------------------------- */
+
+typedef struct Identity {
+    MigrationKind kind;
+    Str version, name; /* to be written */
+    Str id;            /* key of the row: with a row, the one that it has */
+} Identity;
+
+static bool make_id(Arena *arena, MigrationKind kind, Str version, Str name, Str *ret_id)
+{
+    StrBuf id = strbuf(arena);
+    strbuf_adds(&id, kind == MIGRATION_REPEATABLE ? "R " : "V ");
+    strbuf_add(&id, kind == MIGRATION_REPEATABLE ? name : version);
+    return strbuf_finish(&id, ret_id);
+}
+
+static bool identity_of(Arena *arena, const HistoryWrite *write, Identity *ret_identity, Error *err)
+{
+    const Migration *migration = write->migration;
+    const HistoryRow *row = write->row;
+    if (!migration && !row)
+        return error_set(err, ERROR_USAGE, "a history write names no migration");
+    Identity identity = {
+        .kind = migration ? migration->kind : row->kind,
+        .version = row ? row->version : migration->version,
+        .name = migration ? migration->name : row->name,
+    };
+    MigrationKind key_kind = row ? row->kind : migration->kind;
+    if (!make_id(arena, key_kind, identity.version, row ? row->name : migration->name,
+                 &identity.id))
+        return error_nomem(err);
+    *ret_identity = identity;
+    return true;
+}
+
+static void add_where(StrBuf *sql, const ConventionContext *ctx, Str id)
+{
+    strbuf_adds(sql, " WHERE namespace = ");
+    sql_add_literal(sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(sql, " AND id = ");
+    sql_add_literal(sql, ctx->dialect, id);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------------- */
+
+static bool push_insert(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                        const Columns *columns, Str id, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    if (columns->has_failed)
+        return error_nomem(err);
+    strbuf_adds(&sql, "INSERT INTO ");
+    add_history(&sql, tables);
+    strbuf_adds(&sql, " (namespace, id, ordinal");
+    for (size_t i = 0; i < columns->len; i++)
+        strbuf_addf(&sql, ", %s", columns->items[i].name);
+    strbuf_adds(&sql, ") SELECT ");
+    sql_add_literal(&sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(&sql, ", ");
+    sql_add_literal(&sql, ctx->dialect, id);
+    strbuf_adds(&sql, ", COALESCE(MAX(ordinal), 0) + 1");
+    for (size_t i = 0; i < columns->len; i++) {
+        strbuf_adds(&sql, ", ");
+        strbuf_add(&sql, columns->items[i].value);
+    }
+    strbuf_adds(&sql, " FROM ");
+    add_history(&sql, tables);
+    return statement_push(arena, &sql, out, err);
+}
+
+/* moves_to_end: the row becomes the last applied one. */
+static bool push_update(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                        const Columns *columns, Str id, bool moves_to_end, DbStatementVec *out,
+                        Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    if (columns->has_failed)
+        return error_nomem(err);
+    strbuf_adds(&sql, "UPDATE ");
+    add_history(&sql, tables);
+    strbuf_adds(&sql, " SET ");
+    for (size_t i = 0; i < columns->len; i++) {
+        strbuf_addf(&sql, "%s%s = ", i > 0 ? ", " : "", columns->items[i].name);
+        strbuf_add(&sql, columns->items[i].value);
+    }
+    if (moves_to_end) {
+        /* The inner query is named, or MySQL refuses to read the table that it changes. */
+        strbuf_adds(
+            &sql,
+            ", ordinal = (SELECT last FROM (SELECT COALESCE(MAX(ordinal), 0) + 1 AS last FROM ");
+        add_history(&sql, tables);
+        strbuf_adds(&sql, ") AS newest)");
+    }
+    add_where(&sql, ctx, id);
+    return statement_push(arena, &sql, out, err);
+}
+
+static void put_who(const ConventionContext *ctx, Columns *columns)
+{
+    put_int(columns, "run", ctx->run);
+    put_text(columns, "applied_by", ctx->who, WORD_BYTES);
+    put_text(columns, "host", ctx->host, WORD_BYTES);
+    put_text(columns, "program", ctx->program, WORD_BYTES);
+}
+
+static void put_identity(Columns *columns, const Identity *identity)
+{
+    put_text(columns, "version", identity->version, WORD_BYTES);
+    put_text(columns, "name", identity->name, WORD_BYTES);
+    put_text(columns, "kind", str_from(migration_kind_name(identity->kind)), WORD_BYTES);
+}
+
+static void put_digests(Columns *columns, const HistoryWrite *write)
+{
+    const Script *up = write->migration ? write->migration->up : NULL;
+    put_text(columns, "checksum",
+             up           ? up->checksum
+             : write->row ? write->row->checksum
+                          : (Str){0},
+             WORD_BYTES);
+    put_text(columns, "tokens",
+             up           ? up->tokens
+             : write->row ? write->row->tokens
+                          : (Str){0},
+             WORD_BYTES);
+}
+
+static void put_journal(Columns *columns, uint32_t done, uint32_t total, bool is_fate_unknown)
+{
+    put_int(columns, "done", done);
+    put_int(columns, "total", total);
+    put_sql(columns, "fate_unknown", is_fate_unknown ? "TRUE" : "FALSE");
+}
+
+/* When a write that is not a journal's began and ended. */
+static void put_times(Columns *columns, const HistoryWrite *write)
+{
+    SqlDialect dialect = columns->dialect;
+    bool is_started_known = write->started_at != TIMESTAMP_UNKNOWN && write->started_at != 0;
+    StrBuf duration = strbuf(columns->arena), since = strbuf(columns->arena);
+    if (is_started_known)
+        put_time(columns, "started_at", write->started_at);
+    else
+        put_sql(columns, "started_at", dialect == SQL_POSTGRES ? "now()" : server_now(dialect));
+    if (is_started_known && write->duration_us >= 0)
+        put_time(columns, "finished_at", write->started_at + write->duration_us);
+    else
+        put_sql(columns, "finished_at", server_now(dialect));
+    if (write->duration_us >= 0) {
+        strbuf_addf(&duration, "%lld", (long long)write->duration_us);
+    } else if (dialect == SQL_POSTGRES) {
+        add_elapsed(&duration, dialect, "now()");
+    } else if (is_started_known) {
+        add_time(&since, dialect, write->started_at);
+        if (since.has_failed)
+            duration.has_failed = true;
+        else
+            add_elapsed(&duration, dialect, since.ptr);
+    } else {
+        strbuf_adds(&duration, "NULL");
+    }
+    put(columns, "duration_us", &duration);
+}
+
+/* The end of what a journal row began: the row itself knows when. */
+static void put_end(Columns *columns, const HistoryWrite *write)
+{
+    StrBuf duration = strbuf(columns->arena);
+    put_sql(columns, "finished_at", server_now(columns->dialect));
+    if (write->duration_us >= 0)
+        strbuf_addf(&duration, "%lld", (long long)write->duration_us);
+    else
+        add_elapsed(&duration, columns->dialect, "started_at");
+    put(columns, "duration_us", &duration);
+}
+
+/* A whole row: inserted, or put in the place of the one that is there. */
+static bool write_row(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                      const HistoryWrite *write, HistoryOutcome outcome, DbStatementVec *out,
+                      Error *err)
+{
+    Columns columns = {.arena = arena, .dialect = ctx->dialect};
+    Identity identity;
+    bool is_begin = outcome == HISTORY_RUNNING_UP;
+    if (!identity_of(arena, write, &identity, err))
+        return false;
+    put_identity(&columns, &identity);
+    put_digests(&columns, write);
+    put_text(&columns, "outcome", str_from(outcome_word(outcome)), WORD_BYTES);
+    /* While the row says that it is running, the statement after the last that is done may be under way. */
+    put_journal(&columns, is_begin ? write->done : write->total, write->total, is_begin);
+    put_sql(&columns, "failure", "NULL");
+    if (is_begin) {
+        put_sql(&columns, "started_at", server_now(ctx->dialect));
+        put_sql(&columns, "finished_at", "NULL");
+        put_sql(&columns, "duration_us", "NULL");
+    } else {
+        put_times(&columns, write);
+    }
+    put_who(ctx, &columns);
+    if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
+        !put_stored(ctx, &columns, "down_text", write->down_text, write->has_down_text, err))
+        return false;
+    return write->row ? push_update(ctx, tables, arena, &columns, identity.id, true, out, err)
+                      : push_insert(ctx, tables, arena, &columns, identity.id, out, err);
+}
+
+/* Some columns of a row that is there. */
+static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                       const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    Columns columns = {.arena = arena, .dialect = ctx->dialect};
+    Identity identity;
+    bool moves_to_end = false;
+    if (!identity_of(arena, write, &identity, err))
+        return false;
+    switch (write->kind) {
+    case WRITE_BEGIN: /* of a down: the up's entries stay */
+        put_text(&columns, "outcome", str_from(outcome_word(HISTORY_RUNNING_DOWN)), WORD_BYTES);
+        put_journal(&columns, write->done, write->total, true);
+        put_sql(&columns, "failure", "NULL");
+        break;
+    case WRITE_STEP:
+        put_int(&columns, "done", write->done);
+        put_sql(&columns, "fate_unknown", "TRUE");
+        break;
+    case WRITE_FAILED:
+        put_text(&columns, "outcome",
+                 str_from(outcome_word(write->is_down ? HISTORY_RUNNING_DOWN : HISTORY_RUNNING_UP)),
+                 WORD_BYTES);
+        put_int(&columns, "done", write->done);
+        put_sql(&columns, "fate_unknown", write->is_fate_unknown ? "TRUE" : "FALSE");
+        put_text(&columns, "failure", write->error, LONG_TEXT_BYTES);
+        if (!write->is_down)
+            put_end(&columns, write);
+        break;
+    case WRITE_APPLIED: /* the end of a journaled up */
+        put_identity(&columns, &identity);
+        put_digests(&columns, write);
+        put_text(&columns, "outcome", str_from(outcome_word(HISTORY_APPLIED)), WORD_BYTES);
+        put_journal(&columns, write->total, write->total, false);
+        put_sql(&columns, "failure", "NULL");
+        put_end(&columns, write);
+        put_who(ctx, &columns);
+        if ((write->has_up_text &&
+             !put_stored(ctx, &columns, "up_text", write->up_text, true, err)) ||
+            (write->has_down_text &&
+             !put_stored(ctx, &columns, "down_text", write->down_text, true, err)))
+            return false;
+        break;
+    case WRITE_CHECKSUM:
+        put_digests(&columns, write);
+        put_text(&columns, "name", identity.name, WORD_BYTES);
+        if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
+            !put_stored(ctx, &columns, "down_text", write->down_text, write->has_down_text, err))
+            return false;
+        break;
+    case WRITE_DELETED:
+        put_text(&columns, "outcome", str_from(outcome_word(HISTORY_DELETED)), WORD_BYTES);
+        break;
+    case WRITE_RUN_BEGIN:
+    case WRITE_RUN_END:
+    case WRITE_REMOVED:
+    case WRITE_BASELINE:
+    case WRITE_SKIPPED:
+        break;
+    }
+    return push_update(ctx, tables, arena, &columns, identity.id, moves_to_end, out, err);
+}
+
+static bool remove_row(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                       const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    Identity identity;
+    if (!identity_of(arena, write, &identity, err))
+        return false;
+    strbuf_adds(&sql, "DELETE FROM ");
+    add_history(&sql, tables);
+    add_where(&sql, ctx, identity.id);
+    return statement_push(arena, &sql, out, err);
+}
+
+static bool begin_run(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                      const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "INSERT INTO ");
+    add_run(&sql, tables);
+    strbuf_adds(&sql, " (run, namespace, command, started_at, who, host, program, outcome, "
+                      "applied, rolled_back, error) VALUES (");
+    strbuf_addf(&sql, "%lld, ", (long long)ctx->run);
+    sql_add_literal(&sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(&sql, ", ");
+    add_text(&sql, ctx->dialect, write->command, WORD_BYTES);
+    strbuf_addf(&sql, ", %s, ", server_now(ctx->dialect));
+    add_text(&sql, ctx->dialect, ctx->who, WORD_BYTES);
+    strbuf_adds(&sql, ", ");
+    add_text(&sql, ctx->dialect, ctx->host, WORD_BYTES);
+    strbuf_adds(&sql, ", ");
+    add_text(&sql, ctx->dialect, ctx->program, WORD_BYTES);
+    strbuf_adds(&sql, ", 'running', '', '', '')");
+    return statement_push(arena, &sql, out, err);
+}
+
+static bool end_run(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                    const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    Columns columns = {.arena = arena, .dialect = ctx->dialect};
+    StrBuf sql = strbuf(arena);
+    put_text(&columns, "outcome", write->outcome, WORD_BYTES);
+    put_text(&columns, "applied", write->applied, LONG_TEXT_BYTES);
+    put_text(&columns, "rolled_back", write->rolled_back, LONG_TEXT_BYTES);
+    put_text(&columns, "error", write->error, LONG_TEXT_BYTES);
+    put_end(&columns, write);
+    if (columns.has_failed)
+        return error_nomem(err);
+    strbuf_adds(&sql, "UPDATE ");
+    add_run(&sql, tables);
+    strbuf_adds(&sql, " SET ");
+    for (size_t i = 0; i < columns.len; i++) {
+        strbuf_addf(&sql, "%s%s = ", i > 0 ? ", " : "", columns.items[i].name);
+        strbuf_add(&sql, columns.items[i].value);
+    }
+    strbuf_addf(&sql, " WHERE run = %lld", (long long)ctx->run);
+    return statement_push(arena, &sql, out, err);
+}
+
+bool whimbrel_history_write(const ConventionContext *ctx, const Db *db, Arena *arena,
+                            const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    (void)db;
+    Tables tables;
+    if (!tables_read(ctx, arena, &tables, err))
+        return false;
+    switch (write->kind) {
+    case WRITE_RUN_BEGIN:
+        return begin_run(ctx, &tables, arena, write, out, err);
+    case WRITE_RUN_END:
+        return end_run(ctx, &tables, arena, write, out, err);
+    case WRITE_BEGIN:
+        if (write->is_down)
+            return change_row(ctx, &tables, arena, write, out, err);
+        return write_row(ctx, &tables, arena, write, HISTORY_RUNNING_UP, out, err);
+    case WRITE_STEP:
+    case WRITE_CHECKSUM:
+    case WRITE_DELETED:
+        return change_row(ctx, &tables, arena, write, out, err);
+    case WRITE_FAILED:
+        /* Without a journal row the failed transaction has left nothing, and there is nothing to say of it. */
+        return !write->is_journaled || change_row(ctx, &tables, arena, write, out, err);
+    case WRITE_APPLIED:
+        if (write->is_journaled)
+            return change_row(ctx, &tables, arena, write, out, err);
+        return write_row(ctx, &tables, arena, write, HISTORY_APPLIED, out, err);
+    case WRITE_BASELINE:
+        return write_row(ctx, &tables, arena, write, HISTORY_BASELINED, out, err);
+    case WRITE_SKIPPED:
+        return write_row(ctx, &tables, arena, write, HISTORY_SKIPPED, out, err);
+    case WRITE_REMOVED:
+        return remove_row(ctx, &tables, arena, write, out, err);
+    }
+    return true;
+}
+
+/* ---- making the tables ------------------------------------------------------------------------------------------- */
+
+typedef struct Types {
+    const char *word, *text, *blob, *time, *key, *options;
+} Types;
+
+static Types types_of(SqlDialect dialect)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return (Types){.word = "TEXT",
+                       .text = "TEXT",
+                       .blob = "BYTEA",
+                       .time = "TIMESTAMPTZ",
+                       .key = "TEXT",
+                       .options = ""};
+    case SQL_MYSQL:
+        /* The key's columns together stay under the 3,072 bytes that an index may have. */
+        return (Types){
+            .word = "VARCHAR(255)",
+            .text = "MEDIUMTEXT",
+            .blob = "LONGBLOB",
+            .time = "DATETIME(6)",
+            .key = "VARCHAR(255)",
+            .options =
+                " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"};
+    case SQL_SQLITE:
+        break;
+    }
+    return (Types){.word = "TEXT",
+                   .text = "TEXT",
+                   .blob = "BLOB",
+                   .time = "TEXT",
+                   .key = "TEXT",
+                   .options = ""};
+}
+
+static bool push_history_table(const Tables *tables, Arena *arena, DbStatementVec *out, Error *err)
+{
+    Types t = types_of(tables->dialect);
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "CREATE TABLE IF NOT EXISTS ");
+    add_history(&sql, tables);
+    strbuf_addf(
+        &sql,
+        " (\n    namespace %s NOT NULL,\n    id %s NOT NULL,\n    ordinal BIGINT NOT NULL UNIQUE,\n"
+        "    version %s NOT NULL,\n    name %s NOT NULL,\n    kind %s NOT NULL,\n    outcome %s "
+        "NOT NULL,\n    run BIGINT NOT NULL,\n"
+        "    checksum %s NOT NULL,\n    tokens %s NOT NULL,\n    done BIGINT NOT NULL,\n    total "
+        "BIGINT NOT NULL,\n"
+        "    fate_unknown BOOLEAN NOT NULL,\n    failure %s,\n    up_text %s,\n    down_text %s,\n "
+        "   started_at %s NULL,\n"
+        "    finished_at %s NULL,\n    duration_us BIGINT,\n    applied_by %s NOT NULL,\n    host "
+        "%s NOT NULL,\n"
+        "    program %s NOT NULL,\n    PRIMARY KEY (namespace, id)\n)%s",
+        t.key, t.key, t.word, t.word, t.word, t.word, t.word, t.word, t.text, t.blob, t.blob,
+        t.time, t.time, t.word, t.word, t.word, t.options);
+    return statement_push(arena, &sql, out, err);
+}
+
+static bool push_run_table(const Tables *tables, Arena *arena, DbStatementVec *out, Error *err)
+{
+    Types t = types_of(tables->dialect);
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "CREATE TABLE IF NOT EXISTS ");
+    add_run(&sql, tables);
+    strbuf_addf(&sql,
+                " (\n    run BIGINT NOT NULL PRIMARY KEY,\n    namespace %s NOT NULL,\n    command "
+                "%s NOT NULL,\n    started_at %s NULL,\n"
+                "    finished_at %s NULL,\n    duration_us BIGINT,\n    who %s NOT NULL,\n    host "
+                "%s NOT NULL,\n    program %s NOT NULL,\n"
+                "    outcome %s NOT NULL,\n    applied %s NOT NULL,\n    rolled_back %s NOT "
+                "NULL,\n    error %s NOT NULL\n)%s",
+                t.key, t.word, t.time, t.time, t.word, t.word, t.word, t.word, t.text, t.text,
+                t.text, t.options);
+    return statement_push(arena, &sql, out, err);
+}
+
+static bool push_marker(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                        DbStatementVec *out, Error *err)
+{
+    Types t = types_of(tables->dialect);
+    StrBuf create = strbuf(arena), fill = strbuf(arena), raise = strbuf(arena);
+    strbuf_adds(&create, "CREATE TABLE IF NOT EXISTS ");
+    add_meta(&create, tables);
+    strbuf_addf(&create,
+                " (\n    id INTEGER NOT NULL PRIMARY KEY,\n    format BIGINT NOT NULL,\n    "
+                "program %s NOT NULL\n)%s",
+                t.word, t.options);
+    strbuf_adds(&fill, "INSERT INTO ");
+    add_meta(&fill, tables);
+    strbuf_adds(&fill, " (id, format, program) SELECT 1, 0, '' FROM (SELECT 1 AS one) AS once "
+                       "WHERE NOT EXISTS (SELECT 1 FROM ");
+    add_meta(&fill, tables);
+    strbuf_adds(&fill, ")");
+    strbuf_adds(&raise, "UPDATE ");
+    add_meta(&raise, tables);
+    strbuf_addf(&raise, " SET format = %d, program = ", FORMAT);
+    add_text(&raise, ctx->dialect, ctx->program, WORD_BYTES);
+    strbuf_addf(&raise, " WHERE format < %d", FORMAT);
+    return statement_push(arena, &create, out, err) && statement_push(arena, &fill, out, err) &&
+           statement_push(arena, &raise, out, err);
+}
+
+/* PostgreSQL asks for the right to make schemas even where the schema stands: so it is looked up first. */
+static bool push_schema(const Tables *tables, Db *db, Arena *arena, DbStatementVec *out, Error *err)
+{
+    StrBuf ask = strbuf(arena), make = strbuf(arena);
+    Str sql;
+    DbValue value = {0};
+    strbuf_adds(&ask, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ");
+    sql_add_literal(&ask, tables->dialect, tables->name.schema);
+    if (!strbuf_finish(&ask, &sql))
+        return error_nomem(err);
+    if (!db_query_value(db, arena, sql, &value, err))
+        return false;
+    if (!value.is_null)
+        return true;
+    strbuf_adds(&make, "CREATE SCHEMA IF NOT EXISTS ");
+    sql_add_ident(&make, tables->dialect, tables->name.schema);
+    return statement_push(arena, &make, out, err);
+}
+
+bool whimbrel_history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
+                              const History *history, DbStatementVec *out, Error *err)
+{
+    Tables tables;
+    if (history->exists && !history->is_older_format)
+        return true;
+    if (!tables_read(ctx, arena, &tables, err))
+        return false;
+    if (ctx->dialect == SQL_POSTGRES && tables.name.schema.len > 0 && !history->exists &&
+        !push_schema(&tables, db, arena, out, err))
+        return false;
+    /* Format 0 differs from 1 by what is missing. A later format adds its steps here, before the marker is raised. */
+    return push_history_table(&tables, arena, out, err) &&
+           push_run_table(&tables, arena, out, err) && push_marker(ctx, &tables, arena, out, err);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* Columns of the history table in the order in which row_from() takes them. */
+enum {
+    COL_VERSION,
+    COL_NAME,
+    COL_KIND,
+    COL_OUTCOME,
+    COL_ORDINAL,
+    COL_RUN,
+    COL_CHECKSUM,
+    COL_TOKENS,
+    COL_DONE,
+    COL_TOTAL,
+    COL_FATE,
+    COL_FAILURE,
+    COL_HAS_UP,
+    COL_HAS_DOWN,
+    COL_STARTED,
+    COL_FINISHED,
+    COL_DURATION,
+    COL_WHO,
+    COL_HOST,
+    COL_PROGRAM,
+    COL_COUNT
+};
+
+/* A time as a number where the server's text for it depends on settings. */
+static void add_time_column(StrBuf *sql, SqlDialect dialect, const char *column)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        strbuf_addf(sql, "CAST(EXTRACT(EPOCH FROM %s) * 1000000 AS BIGINT)", column);
+        return;
+    case SQL_MYSQL:
+        strbuf_addf(sql, "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', %s)", column);
+        return;
+    case SQL_SQLITE:
+        strbuf_adds(sql, column);
+        return;
+    }
+}
+
+static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tables *tables)
+{
+    strbuf_adds(sql,
+                "SELECT version, name, kind, outcome, ordinal, run, checksum, tokens, done, total,"
+                " CASE WHEN fate_unknown THEN 1 ELSE 0 END, failure, CASE WHEN up_text IS NULL "
+                "THEN 0 ELSE 1 END,"
+                " CASE WHEN down_text IS NULL THEN 0 ELSE 1 END, ");
+    add_time_column(sql, ctx->dialect, "started_at");
+    strbuf_adds(sql, ", ");
+    add_time_column(sql, ctx->dialect, "finished_at");
+    strbuf_adds(sql, ", duration_us, applied_by, host, program FROM ");
+    add_history(sql, tables);
+    strbuf_adds(sql, " WHERE namespace = ");
+    sql_add_literal(sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(sql, " ORDER BY ordinal");
+}
+
+static void add_last_run_query(StrBuf *sql, const Tables *tables)
+{
+    strbuf_adds(sql, "SELECT COALESCE(MAX(run), 0) FROM ");
+    add_run(sql, tables);
+}
+
+static void add_format_query(StrBuf *sql, const Tables *tables)
+{
+    strbuf_adds(sql, "SELECT format FROM ");
+    add_meta(sql, tables);
+}
+
+static bool foreign_history(const Tables *tables, Arena *arena, const char *what, Error *err)
+{
+    const char *plain = table_name_plain(arena, &tables->name, "");
+    if (!plain)
+        return error_nomem(err);
+    error_set(err, ERROR_STATE, "the table %s is not a history of whimbrel's: %s", plain, what);
+    error_code(err, "foreign-history");
+    return error_hint(err, "Give whimbrel another table with --table NAME, or name the tool that "
+                           "this one belongs to with --convention.");
+}
+
+static bool newer_history(const Tables *tables, Arena *arena, int64_t format, Error *err)
+{
+    const char *plain = table_name_plain(arena, &tables->name, "");
+    if (!plain)
+        return error_nomem(err);
+    error_set(err, ERROR_STATE,
+              "the history in %s has format %lld, and this program knows formats up to %d", plain,
+              (long long)format, FORMAT);
+    error_code(err, "newer-history");
+    return error_hint(err, "A newer whimbrel has been at work here: upgrade this one.");
+}
+
+static Timestamp time_value(SqlDialect dialect, const DbValue *value)
+{
+    Timestamp t = TIMESTAMP_UNKNOWN;
+    if (value->is_null)
+        return TIMESTAMP_UNKNOWN;
+    if (dialect == SQL_SQLITE ? !timestamp_parse(value->text, &t) : !db_value_i64(value, &t))
+        return TIMESTAMP_UNKNOWN;
+    return t;
+}
+
+/* Copies text, or lends the same text of the row before: programs and people repeat. */
+static bool copy_or_share(Arena *arena, Str text, Str before, Str *ret_copy)
+{
+    if (before.len > 0 && str_eq(text, before)) {
+        *ret_copy = before;
+        return true;
+    }
+    return str_copy(arena, text, ret_copy);
+}
+
+static bool number_in(const DbValue *value, int64_t min, int64_t max, int64_t *ret_number)
+{
+    int64_t number = 0;
+    if (value->is_null || !db_value_i64(value, &number) || number < min || number > max)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+/* "app@host" without a copy for each row. */
+static bool applied_by(Arena *arena, const DbValue *cols, const HistoryRow *before, Str *ret_who)
+{
+    Str who = cols[COL_WHO].text, host = cols[COL_HOST].text;
+    if (host.len == 0)
+        return copy_or_share(arena, who, before ? before->applied_by : (Str){0}, ret_who);
+    Str last = before ? before->applied_by : (Str){0};
+    if (last.len == who.len + 1 + host.len && str_starts(last, who) && last.ptr[who.len] == '@' &&
+        str_ends(last, host)) {
+        *ret_who = last;
+        return true;
+    }
+    const char *text = str_format(arena, "%.*s@%.*s", STR_ARG(who), STR_ARG(host));
+    *ret_who = str_from(text);
+    return text != NULL;
+}
+
+static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                     const DbRows *rows, const HistoryRow *before, HistoryRow *ret_row, Error *err)
+{
+    const DbValue *cols = rows->cols;
+    HistoryRow row = {.duration_us = -1, .has_journal = true};
+    int64_t done = 0, total = 0;
+    if (rows->col_count != COL_COUNT || !kind_from_word(cols[COL_KIND].text, &row.kind) ||
+        !outcome_from_word(cols[COL_OUTCOME].text, &row.outcome) ||
+        !number_in(&cols[COL_ORDINAL], INT64_MIN, INT64_MAX, &row.rank) ||
+        !number_in(&cols[COL_RUN], 0, INT64_MAX, &row.run) ||
+        !number_in(&cols[COL_DONE], 0, UINT32_MAX, &done) ||
+        !number_in(&cols[COL_TOTAL], 0, UINT32_MAX, &total))
+        return foreign_history(tables, arena, "a row holds values that whimbrel does not write",
+                               err);
+    row.done = (uint32_t)done;
+    row.total = (uint32_t)total;
+    /* Once all statements are known to have run none is in doubt. */
+    row.is_fate_unknown = str_eq(cols[COL_FATE].text, STR("1")) && row.done < row.total;
+    row.has_up_text = str_eq(cols[COL_HAS_UP].text, STR("1"));
+    row.has_down_text = str_eq(cols[COL_HAS_DOWN].text, STR("1"));
+    row.started_at = time_value(ctx->dialect, &cols[COL_STARTED]);
+    row.finished_at = time_value(ctx->dialect, &cols[COL_FINISHED]);
+    if (!cols[COL_DURATION].is_null && !db_value_i64(&cols[COL_DURATION], &row.duration_us))
+        row.duration_us = -1;
+    if (!str_copy(arena, cols[COL_VERSION].text, &row.version) ||
+        !str_copy(arena, cols[COL_NAME].text, &row.name) ||
+        !str_copy(arena, cols[COL_CHECKSUM].text, &row.checksum) ||
+        !str_copy(arena, cols[COL_TOKENS].text, &row.tokens) ||
+        !applied_by(arena, cols, before, &row.applied_by) ||
+        !copy_or_share(arena, cols[COL_PROGRAM].text, before ? before->program : (Str){0},
+                       &row.program) ||
+        (!cols[COL_FAILURE].is_null && !(row.failure = str_z(arena, cols[COL_FAILURE].text))))
+        return error_nomem(err);
+    *ret_row = row;
+    return true;
+}
+
+/* The rows of the result that rows stands at. */
+static bool take_rows(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                      DbRows *rows, History *history, Error *err)
+{
+    while (db_rows_next(rows)) {
+        const HistoryRow *before =
+            history->rows.len > 0 ? &history->rows.items[history->rows.len - 1] : NULL;
+        HistoryRow row;
+        if (!row_from(ctx, tables, arena, rows, before, &row, err))
+            return false;
+        if (!vec_push(arena, &history->rows, row))
+            return error_nomem(err);
+        if (row.run > history->last_run)
+            history->last_run = row.run;
+    }
+    return true;
+}
+
+/* The format that the marker says; 0 when there is no row. */
+static bool take_format(const Tables *tables, Arena *arena, DbRows *rows, int64_t *ret_format,
+                        Error *err)
+{
+    int64_t format = 0;
+    bool is_number = true;
+    while (db_rows_next(rows)) {
+        int64_t number = 0;
+        is_number = is_number && rows->col_count > 0 && db_value_i64(&rows->cols[0], &number);
+        format = number > format ? number : format;
+    }
+    if (!is_number)
+        return foreign_history(tables, arena, "its marker holds no number", err);
+    *ret_format = format;
+    return true;
+}
+
+/* Marker, rows and last run in one message. What fails here fails as the server says it; *ret_is_absent is set when it says that
+ * something is not there. */
+static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *db, Arena *arena,
+                        History *history, bool *ret_is_absent, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Error local = {.arena = err ? err->arena : arena};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    int64_t format = 0;
+    add_format_query(&sql, tables);
+    strbuf_adds(&sql, "; ");
+    add_rows_query(&sql, ctx, tables);
+    strbuf_adds(&sql, "; ");
+    add_last_run_query(&sql, tables);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    bool ok =
+        db_query(db, text, &rows, &local) && take_format(tables, arena, &rows, &format, &local);
+    if (ok && format > FORMAT)
+        return newer_history(tables, arena, format, err);
+    if (ok && db_rows_next_result(&rows))
+        ok = take_rows(ctx, tables, arena, &rows, history, &local);
+    if (ok && db_rows_next_result(&rows) && db_rows_next(&rows)) {
+        int64_t run = 0;
+        if (db_value_i64(&rows.cols[0], &run) && run > history->last_run)
+            history->last_run = run;
+        while (db_rows_next(&rows))
+            ;
+    }
+    ok = ok && db_rows_finish(&rows, &local);
+    if (!ok) {
+        *ret_is_absent = error_means_absent(&local, ctx->dialect);
+        if (err)
+            *err = local;
+        return false;
+    }
+    history->exists = true;
+    history->is_older_format = format < FORMAT;
+    return true;
+}
+
+static bool has_table(Db *db, Arena *arena, const TableName *name, const char *suffix,
+                      bool *ret_has, Error *err)
+{
+    const char *plain = table_name_plain(arena, name, suffix);
+    return plain ? db->driver->has_table(db, str_from(plain), ret_has, err) : error_nomem(err);
+}
+
+typedef enum Reading { READ_FORMAT, READ_ROWS, READ_LAST_RUN } Reading;
+
+/* One query of the slow way. */
+static bool read_one(const ConventionContext *ctx, const Tables *tables, Db *db, Arena *arena,
+                     Reading which, History *history, int64_t *ret_format, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    bool ok;
+    switch (which) {
+    case READ_FORMAT:
+        add_format_query(&sql, tables);
+        break;
+    case READ_ROWS:
+        add_rows_query(&sql, ctx, tables);
+        break;
+    case READ_LAST_RUN:
+        add_last_run_query(&sql, tables);
+        break;
+    }
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    if (which == READ_ROWS) {
+        ok = take_rows(ctx, tables, arena, &rows, history, err);
+    } else {
+        int64_t number = 0;
+        ok = take_format(tables, arena, &rows, &number, err);
+        if (which == READ_FORMAT)
+            *ret_format = number;
+        else if (number > history->last_run)
+            history->last_run = number;
+    }
+    return ok && db_rows_finish(&rows, err);
+}
+
+/* Table by table, as far as they are there: on an engine where asking costs nothing, and to find out what is amiss. */
+static bool read_one_by_one(const ConventionContext *ctx, const Tables *tables, Db *db,
+                            Arena *arena, History *history, Error *err)
+{
+    bool has_history = false, has_meta = false, has_run = false;
+    int64_t format = 0;
+    Error local = {.arena = err ? err->arena : arena};
+    if (!has_table(db, arena, &tables->name, "", &has_history, err))
+        return false;
+    if (!has_history)
+        return true;
+    if (!has_table(db, arena, &tables->meta, tables->meta_suffix, &has_meta, err) ||
+        !has_table(db, arena, &tables->run, tables->run_suffix, &has_run, err))
+        return false;
+    bool ok = !has_meta || read_one(ctx, tables, db, arena, READ_FORMAT, history, &format, &local);
+    if (ok && format > FORMAT)
+        return newer_history(tables, arena, format, err);
+    ok = ok && read_one(ctx, tables, db, arena, READ_ROWS, history, &format, &local) &&
+         (!has_run || read_one(ctx, tables, db, arena, READ_LAST_RUN, history, &format, &local));
+    if (!ok && error_means_absent(&local, ctx->dialect))
+        return foreign_history(tables, arena, local.message, err);
+    if (!ok) {
+        if (err)
+            *err = local;
+        return false;
+    }
+    history->exists = true;
+    history->is_older_format = format < FORMAT || !has_run;
+    return true;
+}
+
+bool whimbrel_history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
+                           Error *err)
+{
+    Tables tables;
+    History history = {0};
+    bool is_absent = false;
+    if (!tables_read(ctx, arena, &tables, err))
+        return false;
+    /* Reading at once, and asking what is amiss only when that fails, is one round trip on a database that is in use. Inside a
+     * transaction the failure would end it. */
+    bool tries_at_once = db_has(db, DB_BATCH) && !db->is_in_transaction;
+    if (!tries_at_once || !read_in_one(ctx, &tables, db, arena, &history, &is_absent, err)) {
+        if (tries_at_once && !is_absent)
+            return error_wrap(err, "reading the history");
+        history = (History){0};
+        error_clear(err);
+        if (!read_one_by_one(ctx, &tables, db, arena, &history, err))
+            return error_wrap(err, "reading the history");
+    }
+    if (!history_finish(arena, &history, err))
+        return false;
+    *ret_history = history;
+    return true;
+}
+
+/* ---- stored texts, runs --------------------------------------------------------------------------------------------- */
+
+static bool unpack_text(Arena *arena, const DbValue *value, Str *ret_text, bool *ret_has,
+                        Error *err)
+{
+    *ret_has = !value->is_null && value->text.len > 0;
+    *ret_text = (Str){0};
+    if (!*ret_has)
+        return true;
+    if (value->text.ptr[0] != '\0')
+        return bytes_expand(arena, value->text, STORED_TEXT_LIMIT_BYTES, ret_text, err);
+    return str_copy(arena, str_sub(value->text, 1, value->text.len), ret_text) || error_nomem(err);
+}
+
+bool whimbrel_history_text(const ConventionContext *ctx, Db *db, Arena *arena,
+                           const HistoryRow *row, Str *ret_up, bool *ret_has_up, Str *ret_down,
+                           bool *ret_has_down, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Tables tables;
+    StrBuf sql = strbuf(arena);
+    Str text, id, up = {0}, down = {0};
+    bool has_up = false, has_down = false;
+    if (!tables_read(ctx, arena, &tables, err))
+        return false;
+    strbuf_adds(&sql, "SELECT up_text, down_text FROM ");
+    add_history(&sql, &tables);
+    if (!make_id(arena, row->kind, row->version, row->name, &id))
+        return error_nomem(err);
+    add_where(&sql, ctx, id);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return error_wrap(err, "reading a stored migration");
+    while (db_rows_next(&rows)) {
+        if (!unpack_text(arena, &rows.cols[0], &up, &has_up, err) ||
+            !unpack_text(arena, &rows.cols[1], &down, &has_down, err))
+            return error_wrap(err, "reading a stored migration");
+    }
+    if (!db_rows_finish(&rows, err))
+        return error_wrap(err, "reading a stored migration");
+    *ret_up = up;
+    *ret_has_up = has_up;
+    *ret_down = down;
+    *ret_has_down = has_down;
+    return true;
+}
+
+enum {
+    RUN_RUN,
+    RUN_COMMAND,
+    RUN_STARTED,
+    RUN_FINISHED,
+    RUN_DURATION,
+    RUN_WHO,
+    RUN_HOST,
+    RUN_PROGRAM,
+    RUN_OUTCOME,
+    RUN_APPLIED,
+    RUN_ROLLED_BACK,
+    RUN_ERROR,
+    RUN_COUNT
+};
+
+static bool run_from(const ConventionContext *ctx, Arena *arena, const DbValue *cols,
+                     RunRow *ret_run, Error *err)
+{
+    RunRow run = {.duration_us = -1};
+    if (!db_value_i64(&cols[RUN_RUN], &run.run))
+        return error_set(err, ERROR_STATE, "the run log holds a run without a number");
+    run.started_at = time_value(ctx->dialect, &cols[RUN_STARTED]);
+    run.finished_at = time_value(ctx->dialect, &cols[RUN_FINISHED]);
+    if (!cols[RUN_DURATION].is_null && !db_value_i64(&cols[RUN_DURATION], &run.duration_us))
+        run.duration_us = -1;
+    if (!str_copy(arena, cols[RUN_COMMAND].text, &run.command) ||
+        !str_copy(arena, cols[RUN_WHO].text, &run.who) ||
+        !str_copy(arena, cols[RUN_HOST].text, &run.host) ||
+        !str_copy(arena, cols[RUN_PROGRAM].text, &run.program) ||
+        !str_copy(arena, cols[RUN_OUTCOME].text, &run.outcome) ||
+        !str_copy(arena, cols[RUN_APPLIED].text, &run.applied) ||
+        !str_copy(arena, cols[RUN_ROLLED_BACK].text, &run.rolled_back) ||
+        !str_copy(arena, cols[RUN_ERROR].text, &run.error))
+        return error_nomem(err);
+    *ret_run = run;
+    return true;
+}
+
+bool whimbrel_runs_read(const ConventionContext *ctx, Db *db, Arena *arena, size_t limit,
+                        RunRowVec *ret_runs, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Tables tables;
+    RunRowVec runs = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    bool has_runs = false;
+    if (!tables_read(ctx, arena, &tables, err) ||
+        !has_table(db, arena, &tables.run, tables.run_suffix, &has_runs, err))
+        return false;
+    if (!has_runs) {
+        *ret_runs = runs;
+        return true;
+    }
+    strbuf_adds(&sql, "SELECT run, command, ");
+    add_time_column(&sql, ctx->dialect, "started_at");
+    strbuf_adds(&sql, ", ");
+    add_time_column(&sql, ctx->dialect, "finished_at");
+    strbuf_adds(&sql,
+                ", duration_us, who, host, program, outcome, applied, rolled_back, error FROM ");
+    add_run(&sql, &tables);
+    strbuf_adds(&sql, " WHERE namespace = ");
+    sql_add_literal(&sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(&sql, " ORDER BY run DESC");
+    if (limit > 0)
+        strbuf_addf(&sql, " LIMIT %zu", limit);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return error_wrap(err, "reading the run log");
+    while (db_rows_next(&rows)) {
+        RunRow run;
+        if (rows.col_count != RUN_COUNT || !run_from(ctx, arena, rows.cols, &run, err))
+            return false;
+        if (!vec_push(arena, &runs, run))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return error_wrap(err, "reading the run log");
+    *ret_runs = runs;
+    return true;
+}
