@@ -81,3 +81,78 @@ static bool run_splitter(Arena *arena, const Case *c, StrBuf *out)
 }
 
 const CaseKind splitter_cases = {"splitter", run_splitter};
+
+/* ---- inspect: a statement a line ---- */
+
+static void add_part(StrBuf *out, const char *what, Str schema, Str name)
+{
+    if (name.len == 0)
+        return;
+    strbuf_addf(out, " %s=", what);
+    if (schema.len > 0) {
+        case_add_escaped(out, schema);
+        strbuf_add_char(out, '.');
+    }
+    case_add_escaped(out, name);
+}
+
+static bool run_inspect(Arena *arena, const Case *c, StrBuf *out)
+{
+    static const char *const verbs[] = {
+        "other",     "create",  "alter",   "drop",   "rename",  "truncate", "insert",
+        "update",    "delete",  "merge",   "select", "copy",    "call",     "do",
+        "set",       "reset",   "pragma",  "use",    "begin",   "commit",   "rollback",
+        "savepoint", "release", "grant",   "revoke", "comment", "analyze",  "vacuum",
+        "reindex",   "cluster", "refresh", "lock",   "unlock",  "attach",   "explain",
+    };
+    static const char *const objects[] = {
+        "none",        "table",     "index",   "view",       "materialized-view",
+        "sequence",    "type",      "domain",  "schema",     "database",
+        "function",    "procedure", "trigger", "event",      "extension",
+        "role",        "rule",      "policy",  "tablespace", "subscription",
+        "publication", "system",    "other",
+    };
+    static const char *const flags[] = {
+        "no-transaction",
+        "no-transaction-old",
+        "implicit-commit",
+        "transaction-control",
+        "session-state",
+        "ddl",
+        "dml",
+        "concurrently",
+        "if-exists",
+        "temporary",
+        "copy-from-stdin",
+        "uses-new-enum",
+    };
+    SqlSplitOptions options = options_of(c);
+    (void)arena;
+
+    for (Str rest = c->input; rest.len > 0;) {
+        Str line;
+        rest = str_cut(rest, '\n', &line);
+        SqlInfo info = sql_inspect(line, &options);
+        strbuf_adds(out, verbs[info.verb]);
+        if (info.object != SQL_OBJECT_NONE)
+            strbuf_addf(out, " %s", objects[info.object]);
+        add_part(out, "name", info.schema, info.name);
+        add_part(out, "table", info.table_schema, info.table);
+        if (info.action_count > 0 || info.sub_name.len > 0) {
+            strbuf_addf(out, " actions=%u (%s %s", info.action_count, verbs[info.sub_verb],
+                        objects[info.sub_object]);
+            add_part(out, "name", (Str){0}, info.sub_name);
+            strbuf_add_char(out, ')');
+        }
+        for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+            if (info.flags & 1u << i)
+                strbuf_addf(out, " %s", flags[i]);
+        }
+        if (info.transaction_since)
+            strbuf_addf(out, " since=%d", info.transaction_since);
+        strbuf_add_char(out, '\n');
+    }
+    return true;
+}
+
+const CaseKind inspect_cases = {"inspect", run_inspect};
