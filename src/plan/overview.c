@@ -172,7 +172,7 @@ static void merge_history(Merge *merge, const Sorted *rows)
     for (size_t i = 0; i < rows->len; i++) {
         const HistoryRow *row = rows->items[i];
         bool is_whole = row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED;
-        if (row->outcome != HISTORY_SKIPPED && row->outcome != HISTORY_DELETED)
+        if (row->outcome != HISTORY_SKIPPED)
             merge->is_fresh = false;
         if (is_whole)
             merge->current = row->version;
@@ -207,8 +207,12 @@ static MigrationState state_of_file(const Merge *merge, const Migration *m)
 {
     if (!m->up || script_is_excluded(m->up, merge->policy))
         return STATE_SKIPPED;
-    if (m->kind == MIGRATION_BASELINE)
-        return m == merge->begin ? STATE_PENDING : STATE_SKIPPED;
+    if (m->kind == MIGRATION_BASELINE) {
+        /* A database that never came as far cannot take it, and is not up to date either: the plan says so. */
+        bool is_behind = !merge->is_fresh && m == merge->cover &&
+                         (!merge->has_newest || version_compare(merge->newest, m->version) < 0);
+        return m == merge->begin || is_behind ? STATE_PENDING : STATE_SKIPPED;
+    }
     if (merge->begin && version_compare(m->version, merge->begin->version) <= 0)
         return STATE_SKIPPED;
     if (merge->has_baseline && version_compare(m->version, merge->baseline) <= 0)
@@ -346,11 +350,6 @@ static size_t merge_sorted(const Merge *merge, const MigrationSet *set, size_t f
         const Migration *m = file < to ? &set->migrations.items[file] : NULL;
         const HistoryRow *row = at < rows->len ? rows->items[at] : NULL;
         int order = !row ? -1 : !m ? 1 : compare_pair(m, row, is_repeatable);
-        /* Where a baseline file and a versioned one share a version, the row goes to its own kind. */
-        if (order == 0 && !is_repeatable && file + 1 < to && m->kind != row->kind &&
-            set->migrations.items[file + 1].kind == row->kind &&
-            version_compare(set->migrations.items[file + 1].version, row->version) == 0)
-            order = -1;
         if (order <= 0)
             file++;
         else

@@ -20,18 +20,18 @@ static bool is_applied_state(MigrationState state)
 
 static bool problem_changed(Planner *p, const StateRow *row)
 {
-    const char *label = planner_label(p, row);
     char buf[TIMESTAMP_TEXT];
     Timestamp at =
         row->row->finished_at != TIMESTAMP_UNKNOWN ? row->row->finished_at : row->row->started_at;
     bool has_time = at != TIMESTAMP_UNKNOWN;
     Problem *problem =
-        label ? planner_problem(p, row, !p->policy->allows_changed, "checksum-changed",
-                                "%s differs from what was applied%s%s", label,
-                                has_time ? " on " : "", has_time ? timestamp_human(at, buf) : "")
-              : NULL;
+        planner_problem(p, row, !p->policy->allows_changed, "checksum-changed",
+                        "%s differs from what was applied%s%s", planner_label(p, row),
+                        has_time ? " on " : "", has_time ? timestamp_human(at, buf) : "");
     if (!problem)
-        return error_nomem(p->err);
+        return false;
+    if (!problem->stops)
+        return true;
     problem->hint =
         "A new migration is the usual way to change what has shipped. whimbrel validate "
         "--diff shows both texts; whimbrel repair accepts the file as it is now.";
@@ -40,12 +40,13 @@ static bool problem_changed(Planner *p, const StateRow *row)
 
 static bool problem_missing(Planner *p, const StateRow *row, bool stops)
 {
-    const char *label = planner_label(p, row);
-    Problem *problem = label ? planner_problem(p, row, stops, "missing-migration",
-                                               "%s is applied, but its file is not here", label)
-                             : NULL;
+    Problem *problem =
+        planner_problem(p, row, stops, "missing-migration",
+                        "%s is applied, but its file is not here", planner_label(p, row));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
+    if (!stops)
+        return true;
     problem->hint = row->kind == MIGRATION_REPEATABLE
                         ? "Bring the file back, or let whimbrel repair mark it as deleted."
                         : "Bring the file back; whimbrel sync rolls back what this checkout does "
@@ -55,13 +56,11 @@ static bool problem_missing(Planner *p, const StateRow *row, bool stops)
 
 static bool note_deleted(Planner *p, const StateRow *row)
 {
-    const char *label = planner_label(p, row);
-    Problem *problem =
-        label ? planner_problem(p, row, false, "deleted",
-                                "%s is marked as deleted, but its file is here again", label)
-              : NULL;
+    Problem *problem = planner_problem(p, row, false, "deleted",
+                                       "%s is marked as deleted, but its file is here again",
+                                       planner_label(p, row));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     problem->hint = "What it did is still in the database, and it is not run again. Under a new "
                     "version it would be.";
     return true;
@@ -70,34 +69,25 @@ static bool note_deleted(Planner *p, const StateRow *row)
 /* An existing database that never came as far as what a squash put together. */
 static bool check_behind_baseline(Planner *p)
 {
-    const Overview *overview = &p->plan->overview;
-    const StateRow *baseline = NULL, *newest = NULL;
+    const StateRow *baseline = NULL;
+    bool is_fresh = true;
     for (size_t i = 0; i < p->versioned; i++) {
         const StateRow *row = row_at(p, i);
-        if (row->kind == MIGRATION_BASELINE && !row->row && row->state == STATE_SKIPPED &&
-            row->migration->up && !script_is_excluded(row->migration->up, p->policy))
+        if (row->row && row->row->outcome != HISTORY_SKIPPED)
+            is_fresh = false;
+        else if (row->kind == MIGRATION_BASELINE && row->state == STATE_PENDING)
             baseline = row;
-        if (p->marks[i] & MARK_APPLIED)
-            newest = row;
     }
-    if (!baseline || !newest || version_compare(newest->version, baseline->version) >= 0)
+    if (!baseline || is_fresh)
         return true;
-    size_t at = (size_t)(baseline - overview->rows.items);
-    if (at > 0 && row_at(p, at - 1)->kind == MIGRATION_VERSIONED &&
-        version_compare(row_at(p, at - 1)->version, baseline->version) == 0)
-        return true; /* the last of what it stands for is here as well */
-    if (at + 1 < p->versioned &&
-        version_compare(row_at(p, at + 1)->version, baseline->version) == 0)
-        return true;
-    const char *label = planner_label(p, baseline);
-    Problem *problem =
-        label ? planner_problem(p, baseline, true, "behind-baseline",
-                                "the database is at %.*s, and what comes after it is only here as "
-                                "part of the baseline %s",
-                                STR_ARG(newest->version), label)
-              : NULL;
+    Str current = p->plan->overview.current;
+    Problem *problem = planner_problem(
+        p, baseline, true, "behind-baseline",
+        "the database is at %.*s, and what comes after it is only here as "
+        "part of the baseline %s",
+        STR_ARG(current.len > 0 ? current : STR("no version")), planner_label(p, baseline));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     problem->hint = "Bring it up to the baseline's version with the checkout from before the "
                     "squash, then go on with this one.";
     return true;
@@ -112,7 +102,8 @@ static bool check_states(Planner *p)
         bool is_repeatable = row->kind == MIGRATION_REPEATABLE;
         if (row->state == STATE_CHANGED && is_there && !problem_changed(p, row))
             return false;
-        if (row->state == STATE_MISSING && (is_there || is_repeatable)) {
+        if (row->state == STATE_MISSING &&
+            (is_repeatable || (is_there && p->request->verb != PLAN_SYNC))) {
             bool stops =
                 !p->policy->allows_missing && !(is_repeatable && p->request->verb == PLAN_SYNC);
             if (!problem_missing(p, row, stops))
@@ -127,18 +118,13 @@ static bool check_states(Planner *p)
 
 static bool problem_stuck(Planner *p, const StateRow *row)
 {
-    const char *label = planner_label(p, row);
     bool is_failed = row->state == STATE_FAILED;
     Problem *problem =
-        !label      ? NULL
-        : is_failed ? planner_problem(p, row, true, "failed-migration",
-                                      "%s has failed, and how far it came was not recorded", label)
-                    : planner_problem(p, row, true, "partial-migration",
-                                      "%s stopped half-way, and how far it came was not "
-                                      "recorded",
-                                      label);
+        planner_problem(p, row, true, is_failed ? "failed-migration" : "partial-migration",
+                        "%s %s, and how far it came was not recorded", planner_label(p, row),
+                        is_failed ? "has failed" : "stopped half-way");
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     if (row->row->failure)
         problem->detail = row->row->failure;
     problem->hint = "Put the database right by hand, to before or after it; whimbrel repair then "
@@ -146,33 +132,40 @@ static bool problem_stuck(Planner *p, const StateRow *row)
     return true;
 }
 
-static bool problem_half(Planner *p, const StateRow *row, const char *what, const char *hint)
+/* "1 create_users stopped half-way (2 of 5 statements ran)", with something before and behind. */
+static bool problem_half(Planner *p, const StateRow *row, const char *before, const char *behind,
+                         const char *hint)
 {
-    const char *label = planner_label(p, row);
-    Problem *problem = label ? planner_problem(p, row, true, "partial-migration",
-                                               "%s %s after %u of "
-                                               "%u statements",
-                                               what, label, row->row->done, row->row->total)
-                             : NULL;
-    if (!problem)
+    const HistoryRow *stopped = row->row;
+    const char *count = stopped->total > 0
+                            ? str_format(p->arena, "%u of %u", stopped->done, stopped->total)
+                            : str_format(p->arena, "%u", stopped->done);
+    if (!count)
         return error_nomem(p->err);
-    if (row->row->failure)
-        problem->detail = row->row->failure;
+    Problem *problem = planner_problem(p, row, true, "partial-migration",
+                                       "%s%s stopped half-way (%s statements ran)%s", before,
+                                       planner_label(p, row), count, behind);
+    if (!problem)
+        return false;
+    if (stopped->failure)
+        problem->detail = stopped->failure;
     problem->hint = hint;
     return true;
 }
 
 static bool problem_half_down(Planner *p, const StateRow *row)
 {
-    return problem_half(p, row, "the rollback stopped half-way through",
+    return problem_half(p, row, "the rollback of ", "",
                         "Finish it first: whimbrel rollback, or whimbrel resume.");
 }
 
 static bool problem_half_missing(Planner *p, const StateRow *row)
 {
-    return problem_half(p, row, "the file is not here of a migration that stopped half-way:",
-                        "Bring the file back; whimbrel sync rolls back with the stored down what "
-                        "this checkout does not have.");
+    return problem_half(p, row, "", ", and its file is not here",
+                        row->kind == MIGRATION_REPEATABLE
+                            ? "Bring the file back; whimbrel repair removes the entry."
+                            : "Bring the file back; whimbrel sync rolls back with the stored down "
+                              "what this checkout does not have.");
 }
 
 /* ---- up -------------------------------------------------------------------------------------------------- */
@@ -225,13 +218,11 @@ static bool is_in_phase(const Planner *p, const Ups *ups, const StateRow *row)
 
 static bool problem_out_of_order(Planner *p, const StateRow *row, const StateRow *newest)
 {
-    const char *label = planner_label(p, row);
-    Problem *problem = label ? planner_problem(p, row, true, "out-of-order",
-                                               "%s is older than %.*s, which is applied already",
-                                               label, STR_ARG(newest->version))
-                             : NULL;
+    Problem *problem = planner_problem(p, row, true, "out-of-order",
+                                       "%s is older than %.*s, which is applied already",
+                                       planner_label(p, row), STR_ARG(newest->version));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     problem->hint =
         "whimbrel rebase gives it a version after the others; --out-of-order applies it "
         "as it is.";
@@ -240,14 +231,11 @@ static bool problem_out_of_order(Planner *p, const StateRow *row, const StateRow
 
 static bool problem_phase(Planner *p, const StateRow *row, const StateRow *earlier)
 {
-    const char *label = planner_label(p, row), *before = planner_label(p, earlier);
-    Problem *problem =
-        label && before
-            ? planner_problem(p, row, true, "phase-order",
-                              "%s contracts, but %s before it is not applied", label, before)
-            : NULL;
+    Problem *problem = planner_problem(p, row, true, "phase-order",
+                                       "%s contracts, but %s before it is not applied",
+                                       planner_label(p, row), planner_label(p, earlier));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     problem->hint = "Run whimbrel migrate --phase expand first.";
     return true;
 }
@@ -371,7 +359,7 @@ static bool plan_half_ups(Planner *p, const Ups *ups)
             if (!row->migration || !row->migration->up)
                 ok = problem_half_missing(p, row);
             else if (is_above(ups, row) || !is_in_phase(p, ups, row))
-                ok = problem_half(p, row, "the run stopped half-way through",
+                ok = problem_half(p, row, "", "",
                                   "Finish it first: whimbrel resume; or go back: whimbrel "
                                   "rollback.");
             else
@@ -465,8 +453,7 @@ static bool plan_half_downs(Planner *p, Downs *downs, const Ranked *ranked, size
             break;
         case HALFWAY_UP:
             if (downs->has_floor && version_compare(row->version, downs->floor) <= 0)
-                ok = problem_half(p, row, "the run stopped half-way through",
-                                  "Finish it first: whimbrel resume.");
+                ok = problem_half(p, row, "", "", "Finish it first: whimbrel resume.");
             else
                 ok = step_down(p, i, &is_passed);
             downs->taken++;
@@ -491,13 +478,11 @@ static bool check_required_stay(Planner *p)
             if (found == SIZE_MAX || !(p->marks[found] & MARK_ROLLED_BACK) ||
                 (p->marks[found] & MARK_APPLIED))
                 continue;
-            const char *label = planner_label(p, row), *gone = planner_label(p, row_at(p, found));
-            Problem *problem = label && gone
-                                   ? planner_problem(p, row, true, "requires",
-                                                     "%s, which stays, requires %s", label, gone)
-                                   : NULL;
+            Problem *problem =
+                planner_problem(p, row, true, "requires", "%s, which stays, requires %s",
+                                planner_label(p, row), planner_label(p, row_at(p, found)));
             if (!problem)
-                return error_nomem(p->err);
+                return false;
             problem->hint = "Roll it back as well.";
         }
     }
@@ -508,7 +493,7 @@ static bool is_wanted_down(const Downs *downs, const StateRow *row)
 {
     if (downs->has_floor && version_compare(row->version, downs->floor) <= 0)
         return false;
-    if (downs->has_run && row->row->run != downs->run)
+    if (downs->has_run && (row->row->run != downs->run || row->state == STATE_BASELINED))
         return false;
     return !downs->only_missing || row->state == STATE_MISSING;
 }
@@ -545,9 +530,7 @@ static bool plan_downs(Planner *p, Downs *downs)
     }
     /* --all goes as far as it can, a number or a version is a promise. */
     if (below && downs->taken < downs->limit) {
-        bool is_baselined_run = downs->has_run && below->state == STATE_BASELINED;
-        bool stops = !downs->is_all && !is_baselined_run &&
-                     !(downs->only_missing && p->policy->allows_missing);
+        bool stops = !downs->is_all && !(downs->only_missing && p->policy->allows_missing);
         if (!problem_baseline(p, below, stops))
             return false;
     }
@@ -556,10 +539,10 @@ static bool plan_downs(Planner *p, Downs *downs)
 
 /* ---- what was asked for ------------------------------------------------------------------------------------ */
 
-static bool wrong_way(Planner *p, const char *message, const char *hint)
+static bool bad_target(Planner *p, const char *message, const char *hint)
 {
     error_set(p->err, ERROR_USAGE, "%s", message);
-    error_code(p->err, "wrong-direction");
+    error_code(p->err, "bad-target");
     return error_hint(p->err, "%s", hint);
 }
 
@@ -585,8 +568,8 @@ static bool read_ups(Planner *p, Ups *ups)
         return true;
     }
     if (is_count(to, '-', &count) || str_eq(to, STR("base")))
-        return wrong_way(p, "migrate goes up, never down",
-                         "whimbrel rollback --to goes down, whimbrel goto both ways.");
+        return bad_target(p, "migrate goes up, never down",
+                          "whimbrel rollback --to goes down, whimbrel goto both ways.");
     if (!plan_resolve(p->arena, &p->plan->overview, to, &ups->ceiling, &is_base, p->err))
         return false;
     ups->has_ceiling = true;
@@ -648,8 +631,8 @@ static bool read_downs(Planner *p, Downs *downs)
         return true;
     }
     if (is_count(to, '+', &count))
-        return wrong_way(p, "rollback goes down, never up",
-                         "whimbrel migrate --to goes up, whimbrel goto both ways.");
+        return bad_target(p, "rollback goes down, never up",
+                          "whimbrel migrate --to goes up, whimbrel goto both ways.");
     if (!plan_resolve(p->arena, &p->plan->overview, to, &downs->floor, &is_base, p->err))
         return false;
     downs->is_all = is_base;
@@ -683,8 +666,12 @@ static bool plan_redo(Planner *p)
         const StateRow *row = row_at(p, i);
         if (!(p->marks[i] & MARK_ROLLED_BACK) || is_eligible(p, &ups, i))
             continue;
-        if (!problem_missing(p, row, true))
+        Problem *problem = planner_problem(p, row, true, "missing-migration",
+                                           "%s cannot be applied again: its file is not here",
+                                           planner_label(p, row));
+        if (!problem)
             return false;
+        problem->hint = "whimbrel rollback takes it back for good.";
     }
     return plan_ups(p, &ups);
 }
@@ -771,11 +758,10 @@ static bool check_arrival(Planner *p, Str version)
     if (has_stop(p->plan) || (newest && version_compare(newest->version, version) == 0))
         return true;
     size_t found = overview_find(&p->plan->overview, p->versioned, version);
-    const StateRow *row = found != SIZE_MAX ? row_at(p, found) : NULL;
-    const char *label = row ? planner_label(p, row) : NULL;
+    if (found == SIZE_MAX)
+        return error_set(p->err, ERROR_STATE, "the overview lost version %.*s", STR_ARG(version));
+    const StateRow *row = row_at(p, found);
     const char *why = "";
-    if (!label)
-        return error_nomem(p->err);
     if (newest && version_compare(newest->version, version) > 0)
         why = ": what is newer cannot be rolled back";
     else if (row->row && row->row->outcome == HISTORY_DELETED)
@@ -785,10 +771,8 @@ static bool check_arrival(Planner *p, Str version)
         why = ": it is not for this engine";
     else if (row->migration && !row->migration->up)
         why = ": only its down is here";
-    if (!planner_problem(p, row, true, "unreachable", "the database cannot be brought to %s%s",
-                         label, why))
-        return false;
-    return true;
+    return planner_problem(p, row, true, "unreachable", "the database cannot be brought to %s%s",
+                           planner_label(p, row), why) != NULL;
 }
 
 static bool plan_goto(Planner *p)
@@ -798,8 +782,8 @@ static bool plan_goto(Planner *p)
     bool is_passed, is_base;
 
     if (p->request->to.len == 0)
-        return wrong_way(p, "goto needs to be told where to",
-                         "Give a version, a name, head, base, +N or -N.");
+        return bad_target(p, "goto needs to be told where to",
+                          "Give a version, a name, head, base, +N or -N.");
     if (!plan_resolve(p->arena, &p->plan->overview, p->request->to, &ups.ceiling, &is_base, p->err))
         return false;
     ups.has_ceiling = true;

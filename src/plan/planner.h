@@ -50,6 +50,7 @@ typedef struct Planner {
     bool has_baseline;
     Str baseline;
     size_t settled; /* the row that request->resume_from speaks of; SIZE_MAX: none */
+    bool lacks_memory;    /* for a label */
     Error *err;
 } Planner;
 
@@ -65,7 +66,8 @@ Halfway halfway(const Planner *p, const StateRow *row);
 /* Whether the up ran into its first statement and left nothing behind but its entry. */
 bool is_nothing_kept(const HistoryRow *row);
 
-const char *planner_label(const Planner *p, const StateRow *row);
+/* For messages. Never NULL: when memory is out, planner_problem() notices. */
+const char *planner_label(Planner *p, const StateRow *row);
 /* Makes room for this many more steps at once, so that thousands do not grow by doubling. */
 bool planner_reserve(Planner *p, size_t steps);
 /* A problem about a row of the overview, placed at its file; NULL: out of memory, and p->err says so. */

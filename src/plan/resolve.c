@@ -46,9 +46,11 @@ static bool resolve_ahead(const Overview *overview, size_t versioned, Str to, ui
     if (left > 0) {
         error_set(err, ERROR_USAGE, "there is no version %.*s from here", STR_ARG(to));
         error_code(err, "unknown-version");
-        return error_hint(err, "Only %llu come after the current version%s%.*s.",
-                          (unsigned long long)(count - left), overview->current.len ? " " : "",
-                          STR_ARG(overview->current));
+        if (overview->current.len == 0)
+            return error_hint(err, "Nothing is applied yet; %llu are to come.",
+                              (unsigned long long)(count - left));
+        return error_hint(err, "The current version is %.*s; %llu come after it.",
+                          STR_ARG(overview->current), (unsigned long long)(count - left));
     }
     *ret_version = version;
     return true;
@@ -76,7 +78,7 @@ static bool resolve_back(const Overview *overview, size_t versioned, Str to, uin
     }
     error_set(err, ERROR_USAGE, "there is no version %.*s from here", STR_ARG(to));
     error_code(err, "unknown-version");
-    return error_hint(err, "Only %llu %s applied; \"base\" is before the first.",
+    return error_hint(err, "%llu %s applied; \"base\" is before the first.",
                       (unsigned long long)seen, seen == 1 ? "is" : "are");
 }
 

@@ -1,9 +1,12 @@
 /* Makes single steps of a plan: which script, from which statement on, cut how. SPDX-License-Identifier: Apache-2.0 */
 #include "plan/planner.h"
 
-const char *planner_label(const Planner *p, const StateRow *row)
+const char *planner_label(Planner *p, const StateRow *row)
 {
-    return migration_label(p->arena, row->version, row->name, row->kind);
+    const char *label = migration_label(p->arena, row->version, row->name, row->kind);
+    if (!label)
+        p->lacks_memory = true;
+    return label ? label : "";
 }
 
 static const char *path_of(const StateRow *row)
@@ -21,7 +24,7 @@ Problem *planner_problem(Planner *p, const StateRow *row, bool stops, const char
     strbuf_addv(&text, fmt, args);
     va_end(args);
     Problem *problem = NULL;
-    if (!text.has_failed)
+    if (!text.has_failed && !p->lacks_memory)
         problem = problem_add(p->arena, &p->plan->problems, stops, code, row->version, row->name,
                               "%.*s", STR_ARG(strbuf_str(&text)));
     if (!problem) {
@@ -113,29 +116,30 @@ static bool step_resume(Planner *p, PlanStep *step, size_t index)
     bool is_settled = p->settled == index;
     step->resume_at = row->row->done;
     if (is_settled && p->request->resume_from >= 0)
-        step->resume_at =
-            p->request->resume_from > UINT32_MAX ? UINT32_MAX : (uint32_t)p->request->resume_from;
+        step->resume_at = p->request->resume_from >= UINT32_MAX ? UINT32_MAX - 1
+                                                                : (uint32_t)p->request->resume_from;
     if (row->row->is_fate_unknown && !is_settled) {
-        const char *label = planner_label(p, row);
-        if (!label ||
-            !planner_problem(p, row, false, "partial-migration",
+        if (!planner_problem(p, row, false, "partial-migration",
                              "statement %u of %s was under way when the run stopped: what became "
                              "of it is settled first",
-                             row->row->done + 1, label))
-            return error_nomem(p->err);
+                             row->row->done + 1, planner_label(p, row)))
+            return false;
     }
     if (step->script && step->resume_at > step->script->statements) {
-        const char *label = planner_label(p, row);
         Problem *problem =
-            label ? planner_problem(p, row, true, "partial-migration",
-                                    "%u statements of %s have run, but the file has only %u",
-                                    step->resume_at, label, step->script->statements)
-                  : NULL;
+            is_settled
+                ? planner_problem(p, row, true, "partial-migration",
+                                  "%s cannot go on at statement %u: it has only %u",
+                                  planner_label(p, row), step->resume_at + 1,
+                                  step->script->statements)
+                : planner_problem(p, row, true, "partial-migration",
+                                  "%u statements of %s have run, but the file has only %u",
+                                  step->resume_at, planner_label(p, row), step->script->statements);
         if (!problem)
-            return error_nomem(p->err);
+            return false;
         problem->pos.file = step->script->path;
-        problem->hint = "Bring back the statements that have run: what is done stays at the "
-                        "beginning of the file, only what follows may change.";
+        problem->hint = "What has run stays at the beginning of the file; only what follows may "
+                        "change.";
     }
     return true;
 }
@@ -162,14 +166,12 @@ static bool check_required(Planner *p, const StateRow *row)
     for (size_t i = 0; i < required->len; i++) {
         if (is_satisfied(p, required->items[i]))
             continue;
-        const char *label = planner_label(p, row);
-        Problem *problem = label ? planner_problem(p, row, true, "requires",
-                                                   "%s requires %.*s, which is neither applied nor "
-                                                   "planned before it",
-                                                   label, STR_ARG(required->items[i]))
-                                 : NULL;
+        Problem *problem = planner_problem(p, row, true, "requires",
+                                           "%s requires %.*s, which is neither applied nor "
+                                           "planned before it",
+                                           planner_label(p, row), STR_ARG(required->items[i]));
         if (!problem)
-            return error_nomem(p->err);
+            return false;
         problem->hint = "Apply the required one first, or correct the directive requires=.";
     }
     return true;
@@ -179,13 +181,11 @@ static bool check_empty(Planner *p, const StateRow *row, const PlanStep *step, b
 {
     if (step->segments.len > 0 || step->resume_at > 0)
         return true;
-    const char *label = planner_label(p, row);
     Problem *problem =
-        label ? planner_problem(p, row, stops, "empty-migration", "%s of %s holds no statement",
-                                step->kind == STEP_DOWN ? "the down" : "the script", label)
-              : NULL;
+        planner_problem(p, row, stops, "empty-migration", "%s of %s holds no statement",
+                        step->kind == STEP_DOWN ? "the down" : "the script", planner_label(p, row));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     problem->pos = (SourcePos){.file = step->script->path, .line = 1};
     if (stops)
         problem->hint = "Write its statements, or remove the file; SELECT 1; says that it is meant "
@@ -245,28 +245,24 @@ static bool choose_down(Planner *p, const StateRow *row, PlanStep *step, bool *r
     }
     if (!is_other || !*ret_has_down)
         return true;
-    const char *label = planner_label(p, row);
-    if (!label ||
-        !planner_problem(p, row, false, "checksum-changed",
+    if (!planner_problem(p, row, false, "checksum-changed",
                          step->is_stored_down
                              ? "%s has changed since it was applied: its stored down runs"
                              : "%s has changed since it was applied, and no down was stored with "
                                "it: the file's runs, and may not fit",
-                         label))
-        return error_nomem(p->err);
+                         planner_label(p, row)))
+        return false;
     return true;
 }
 
 static bool no_down(Planner *p, const StateRow *row, bool stops)
 {
-    const char *label = planner_label(p, row);
-    Problem *problem = label ? planner_problem(p, row, stops, "missing-down",
-                                               stops ? "%s has no down: it cannot be rolled back"
-                                                     : "%s has no down and is passed over",
-                                               label)
-                             : NULL;
+    Problem *problem = planner_problem(p, row, stops, "missing-down",
+                                       stops ? "%s has no down: it cannot be rolled back"
+                                             : "%s has no down and is passed over",
+                                       planner_label(p, row));
     if (!problem)
-        return error_nomem(p->err);
+        return false;
     if (stops)
         problem->hint =
             row->migration ? "Write its down beside it, or undo it in a new migration; --fake only "
@@ -286,10 +282,10 @@ bool step_down(Planner *p, size_t index, bool *ret_is_passed)
     step.is_resumed = half != HALFWAY_NONE;
     step.is_journaled = step.is_resumed;
     if (half == HALFWAY_UP && is_nothing_kept(row->row)) {
-        const char *label = planner_label(p, row);
-        if (!label || !planner_problem(p, row, false, "failed-migration",
-                                       "nothing of %s was kept: only its entry is removed", label))
-            return error_nomem(p->err);
+        if (!planner_problem(p, row, false, "failed-migration",
+                             "nothing of %s was kept: only its entry is removed",
+                             planner_label(p, row)))
+            return false;
         step.is_fake = true;
     }
     if (!step.is_fake) {

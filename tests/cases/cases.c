@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const CaseKind *const kinds[] = {&splitter_cases, &inspect_cases};
+static const CaseKind *const kinds[] = {&splitter_cases, &inspect_cases, &plan_cases};
 
 typedef Vec(Case) CaseVec;
 
