@@ -187,18 +187,12 @@ void *arena_alloc(Arena *arena, size_t size)
         block = block_new(cap);
         if (!block)
             return NULL;
-        if (is_shared) {
-            block->next = arena->head;
-            arena->head = block;
-            if (arena->next_size < LARGEST_BLOCK)
-                arena->next_size *= 2;
-        } else {
-            /* A large item gets a block of its own behind the head, whose rest stays in use. */
-            block->next = arena->head->next;
-            arena->head->next = block;
-            if (arena->next_size < LARGEST_BLOCK)
-                arena->next_size *= 2;
-        }
+        if (arena->next_size < LARGEST_BLOCK)
+            arena->next_size *= 2;
+        /* A large item gets a block of its own behind the head, whose rest stays in use. */
+        Block **place = is_shared ? &arena->head : &arena->head->next;
+        block->next = *place;
+        *place = block;
     }
     char *ptr = (char *)block->bytes + block->used;
     block->used += room;
