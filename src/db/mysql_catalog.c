@@ -1,0 +1,397 @@
+/* What MySQL and MariaDB know of objects, sessions and locks. Columns of information_schema are always named
+ * and aliased: MySQL 8 writes their names in capitals. SPDX-License-Identifier: Apache-2.0 */
+#include "db/mysql_catalog.h"
+
+#include <stdio.h>
+
+static void add_literal(StrBuf *sql, Str text)
+{
+    sql_add_literal(sql, SQL_MYSQL, text);
+}
+
+/* The schema as a literal; the current database where none is named. */
+static void add_schema(StrBuf *sql, Str schema)
+{
+    if (schema.len > 0)
+        add_literal(sql, schema);
+    else
+        strbuf_adds(sql, "DATABASE()");
+}
+
+static bool ask_number(Db *db, StrBuf *sql, int64_t *ret_number, bool *ret_is_null, Error *err)
+{
+    Str text;
+    DbValue value;
+    if (!strbuf_finish(sql, &text))
+        return error_nomem(err);
+    if (!db_query_value(db, sql->arena, text, &value, err))
+        return false;
+    int64_t number = 0;
+    *ret_is_null = !db_value_i64(&value, &number);
+    *ret_number = number;
+    return true;
+}
+
+static bool ask_exists(Db *db, StrBuf *sql, bool *ret_exists, Error *err)
+{
+    int64_t count;
+    bool is_null;
+    if (!ask_number(db, sql, &count, &is_null, err))
+        return false;
+    *ret_exists = !is_null && count > 0;
+    return true;
+}
+
+/* ---- objects ------------------------------------------------------------------------------ */
+
+bool mysql_has_table(Db *db, Str name, bool *ret_has, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    Str schema = {0};
+    if (str_find_char(name, '.', 0) != SIZE_MAX)
+        name = str_cut(name, '.', &schema);
+    StrBuf sql = strbuf(scratch);
+    strbuf_adds(&sql, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
+    add_schema(&sql, schema);
+    strbuf_adds(&sql, " AND TABLE_NAME = ");
+    add_literal(&sql, name);
+    return ask_exists(db, &sql, ret_has, err);
+}
+
+/* Where a kind of thing is listed: table of information_schema, its columns for schema, parent and name, and a
+ * further condition. */
+typedef struct Listing {
+    DbThing thing;
+    const char *table, *schema_column, *parent_column, *name_column, *condition;
+} Listing;
+static const Listing listings[] = {
+    {DB_THING_TABLE, "TABLES", "TABLE_SCHEMA", NULL, "TABLE_NAME", NULL},
+    {DB_THING_VIEW, "TABLES", "TABLE_SCHEMA", NULL, "TABLE_NAME", "TABLE_TYPE LIKE '%VIEW'"},
+    {DB_THING_SEQUENCE, "TABLES", "TABLE_SCHEMA", NULL, "TABLE_NAME", "TABLE_TYPE = 'SEQUENCE'"},
+    {DB_THING_INDEX, "STATISTICS", "TABLE_SCHEMA", "TABLE_NAME", "INDEX_NAME", NULL},
+    {DB_THING_COLUMN, "COLUMNS", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", NULL},
+    {DB_THING_CONSTRAINT, "TABLE_CONSTRAINTS", "TABLE_SCHEMA", "TABLE_NAME", "CONSTRAINT_NAME",
+     NULL},
+    {DB_THING_SCHEMA, "SCHEMATA", NULL, NULL, "SCHEMA_NAME", NULL},
+    {DB_THING_DATABASE, "SCHEMATA", NULL, NULL, "SCHEMA_NAME", NULL},
+    {DB_THING_FUNCTION, "ROUTINES", "ROUTINE_SCHEMA", NULL, "ROUTINE_NAME",
+     "ROUTINE_TYPE = 'FUNCTION'"},
+    {DB_THING_PROCEDURE, "ROUTINES", "ROUTINE_SCHEMA", NULL, "ROUTINE_NAME",
+     "ROUTINE_TYPE = 'PROCEDURE'"},
+    {DB_THING_TRIGGER, "TRIGGERS", "TRIGGER_SCHEMA", "EVENT_OBJECT_TABLE", "TRIGGER_NAME", NULL},
+    {DB_THING_EVENT, "EVENTS", "EVENT_SCHEMA", NULL, "EVENT_NAME", NULL},
+};
+
+static bool probe(Db *db, DbThing thing, Str schema, Str parent, Str name, DbObjectState *ret_state,
+                  Error *err)
+{
+    const Listing *listing = NULL;
+    for (size_t i = 0; i < sizeof listings / sizeof *listings; i++)
+        if (listings[i].thing == thing)
+            listing = &listings[i];
+    if (!listing)
+        return error_set(err, ERROR_UNSUPPORTED, "the catalog does not list such an object");
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    if (thing == DB_THING_CONSTRAINT && name.len == 0)
+        name = STR("PRIMARY");
+    StrBuf sql = strbuf(scratch);
+    strbuf_addf(&sql, "SELECT COUNT(*) FROM information_schema.%s WHERE %s = ", listing->table,
+                listing->name_column);
+    add_literal(&sql, name);
+    if (listing->schema_column) {
+        strbuf_addf(&sql, " AND %s = ", listing->schema_column);
+        add_schema(&sql, schema);
+    }
+    if (listing->parent_column && parent.len > 0) {
+        strbuf_addf(&sql, " AND %s = ", listing->parent_column);
+        add_literal(&sql, parent);
+    }
+    if (listing->condition)
+        strbuf_addf(&sql, " AND %s", listing->condition);
+    bool exists;
+    if (!ask_exists(db, &sql, &exists, err))
+        return false;
+    *ret_state = (DbObjectState){.exists = exists, .is_valid = exists};
+    return true;
+}
+
+bool mysql_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
+                      bool *ret_has_run, Error *err)
+{
+    return db_effect(db, statement, info, probe, ret_is_known, ret_has_run, err);
+}
+
+/* ---- the migration lock -------------------------------------------------------------------- */
+
+bool mysql_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    /* Never a negative time: MariaDB answers NULL to it at once, and no lock is held then. */
+    StrBuf sql = strbuf(scratch);
+    strbuf_adds(&sql, "SELECT GET_LOCK(");
+    add_literal(&sql, key.name);
+    strbuf_adds(&sql, ", 0)");
+    int64_t got;
+    bool is_null;
+    if (!ask_number(db, &sql, &got, &is_null, err))
+        return error_wrap(err, "taking the migration lock");
+    if (is_null) {
+        error_set(err, ERROR_SQL, "the server could not say whether the migration lock was taken");
+        return error_hint(
+            err, "GET_LOCK answered NULL: its session was killed, or it is out of memory.");
+    }
+    *ret_is_ours = got == 1;
+    return true;
+}
+
+bool mysql_unlock(Db *db, DbLockKey key, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    StrBuf sql = strbuf(scratch);
+    strbuf_adds(&sql, "SELECT RELEASE_LOCK(");
+    add_literal(&sql, key.name);
+    strbuf_adds(&sql, ")");
+    int64_t released;
+    bool is_null;
+    return ask_number(db, &sql, &released, &is_null, err) ||
+           error_wrap(err, "releasing the migration lock");
+}
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+/* The columns that read_sessions() expects, from information_schema.PROCESSLIST as p. TIME is in seconds. */
+#define SESSION_COLUMNS                                                                            \
+    "p.ID AS id, p.USER AS user, p.HOST AS host, "                                                 \
+    "CONCAT(p.COMMAND, COALESCE(CONCAT(': ', NULLIF(p.STATE, '')), '')) AS state, p.INFO AS "      \
+    "query, p.TIME AS age_s"
+
+static bool copy_or_empty(Arena *arena, const DbValue *value, Str *ret_text)
+{
+    *ret_text = (Str){0};
+    return value->is_null || str_copy(arena, value->text, ret_text);
+}
+
+static bool read_sessions(Db *db, Arena *arena, StrBuf *sql, DbSessionVec *ret_sessions, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbSessionVec sessions = {0};
+    Str text;
+    if (!strbuf_finish(sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        DbSession session = {.is_alive = true, .age_us = -1};
+        int64_t age_s;
+        if (!copy_or_empty(arena, &rows.cols[0], &session.id) ||
+            !copy_or_empty(arena, &rows.cols[1], &session.user) ||
+            !copy_or_empty(arena, &rows.cols[2], &session.host) ||
+            !copy_or_empty(arena, &rows.cols[3], &session.state) ||
+            !copy_or_empty(arena, &rows.cols[4], &session.query))
+            return error_nomem(err);
+        if (db_value_i64(&rows.cols[5], &age_s) && age_s >= 0)
+            session.age_us = age_s * 1000000;
+        if (!vec_push(arena, &sessions, session))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return false;
+    *ret_sessions = sessions;
+    return true;
+}
+
+bool mysql_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
+                       Error *err)
+{
+    DbSessionVec sessions;
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "SELECT " SESSION_COLUMNS
+                      " FROM information_schema.PROCESSLIST AS p WHERE p.ID = IS_USED_LOCK(");
+    add_literal(&sql, key.name);
+    strbuf_adds(&sql, ")");
+    if (!read_sessions(db, arena, &sql, &sessions, err))
+        return error_wrap(err, "asking who holds the migration lock");
+    if (sessions.len > 0) {
+        *ret_holder = sessions.items[0];
+        *ret_has = true;
+        return true;
+    }
+    /* Without the PROCESS privilege other people's sessions are hidden, but the number is told. */
+    sql = strbuf(arena);
+    strbuf_adds(&sql, "SELECT IS_USED_LOCK(");
+    add_literal(&sql, key.name);
+    strbuf_adds(&sql, ")");
+    int64_t id;
+    bool is_null;
+    if (!ask_number(db, &sql, &id, &is_null, err))
+        return error_wrap(err, "asking who holds the migration lock");
+    DbSession holder = {.is_alive = true, .age_us = -1};
+    if (!is_null) {
+        holder.id = str_from(str_format(arena, "%lld", (long long)id));
+        if (!holder.id.ptr)
+            return error_nomem(err);
+        *ret_holder = holder;
+    }
+    *ret_has = !is_null;
+    return true;
+}
+
+bool mysql_kill_session(Db *db, Str id, Error *err)
+{
+    uint64_t number;
+    if (!str_to_u64(id, &number))
+        return error_set(err, ERROR_USAGE, "'%.*s' is no connection number", STR_ARG(id));
+    char sql[64];
+    int len = snprintf(sql, sizeof sql, "KILL %llu", (unsigned long long)number);
+    return db_exec(db, (Str){sql, (size_t)len}, err) ||
+           error_wrap(err, "ending connection %llu", (unsigned long long)number);
+}
+
+/* Names the sources from best to worst: what knows metadata locks, else whoever has a transaction open. */
+bool mysql_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err)
+{
+    Str schema = {0};
+    if (str_find_char(table, '.', 0) != SIZE_MAX)
+        table = str_cut(table, '.', &schema);
+    const char *listing =
+        str_eq(str_from(db->info.engine), STR("mariadb"))
+            ? "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = "
+              "'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'"
+            : "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
+              "'performance_schema' AND TABLE_NAME = 'metadata_locks'";
+    DbValue value;
+    int64_t has_listing = 0;
+    if (!db_query_value(db, arena, str_from(listing), &value, err))
+        return false;
+    db_value_i64(&value, &has_listing);
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql,
+                "SELECT DISTINCT " SESSION_COLUMNS " FROM information_schema.PROCESSLIST AS p ");
+    if (has_listing > 0 && str_eq(str_from(db->info.engine), STR("mariadb"))) {
+        strbuf_adds(&sql, "JOIN information_schema.METADATA_LOCK_INFO AS m ON m.THREAD_ID = p.ID "
+                          "WHERE m.TABLE_SCHEMA = ");
+        add_schema(&sql, schema);
+        strbuf_adds(&sql, " AND m.TABLE_NAME = ");
+        add_literal(&sql, table);
+        strbuf_adds(&sql, " AND");
+    } else if (has_listing > 0) {
+        strbuf_adds(&sql, "JOIN performance_schema.threads AS t ON t.PROCESSLIST_ID = p.ID "
+                          "JOIN performance_schema.metadata_locks AS m ON m.OWNER_THREAD_ID = "
+                          "t.THREAD_ID WHERE m.LOCK_STATUS = 'GRANTED' AND m.OBJECT_TYPE = 'TABLE' "
+                          "AND m.OBJECT_SCHEMA = ");
+        add_schema(&sql, schema);
+        strbuf_adds(&sql, " AND m.OBJECT_NAME = ");
+        add_literal(&sql, table);
+        strbuf_adds(&sql, " AND");
+    } else {
+        strbuf_adds(
+            &sql, "JOIN information_schema.INNODB_TRX AS x ON x.trx_mysql_thread_id = p.ID WHERE");
+    }
+    strbuf_adds(&sql, " p.ID <> CONNECTION_ID() ORDER BY age_s DESC, id");
+    return read_sessions(db, arena, &sql, ret_sessions, err) ||
+           error_wrap(err, "asking who holds locks on %.*s", STR_ARG(table));
+}
+
+bool mysql_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
+                             DbSessionVec *ret_sessions, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_addf(
+        &sql,
+        "SELECT p.ID AS id, p.USER AS user, p.HOST AS host, p.COMMAND AS state, p.INFO AS query, "
+        "TIMESTAMPDIFF(SECOND, x.trx_started, NOW()) AS age_s "
+        "FROM information_schema.INNODB_TRX AS x JOIN information_schema.PROCESSLIST AS p "
+        "ON p.ID = x.trx_mysql_thread_id WHERE p.ID <> CONNECTION_ID() AND "
+        "x.trx_started <= NOW() - INTERVAL %lld MICROSECOND ORDER BY age_s DESC, id",
+        (long long)older_than_ms * 1000);
+    return read_sessions(db, arena, &sql, ret_sessions, err) ||
+           error_wrap(err, "asking for long transactions");
+}
+
+/* ---- dropping everything ------------------------------------------------------------------- */
+
+static bool push_sql(Arena *arena, StrBuf *sql, DbStatementVec *out)
+{
+    Str text;
+    return strbuf_finish(sql, &text) && vec_push(arena, out, ((DbStatement){.sql = text}));
+}
+
+/* One "DROP kind `schema`.`name`" a row of the listing's answer (schema, name). */
+static bool push_drops(Db *db, Arena *arena, const char *kind, StrBuf *listing, DbStatementVec *out,
+                       Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Str text;
+    if (!strbuf_finish(listing, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        StrBuf sql = strbuf(arena);
+        strbuf_addf(&sql, "DROP %s IF EXISTS ", kind);
+        sql_add_ident(&sql, SQL_MYSQL, rows.cols[0].text);
+        strbuf_add_char(&sql, '.');
+        sql_add_ident(&sql, SQL_MYSQL, rows.cols[1].text);
+        if (!push_sql(arena, &sql, out))
+            return error_nomem(err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+static void add_schemas(StrBuf *sql, const StrVec *schemas)
+{
+    if (!schemas || schemas->len == 0) {
+        strbuf_adds(sql, "(DATABASE())");
+        return;
+    }
+    for (size_t i = 0; i < schemas->len; i++) {
+        strbuf_add_char(sql, i ? ',' : '(');
+        add_literal(sql, schemas->items[i]);
+    }
+    strbuf_add_char(sql, ')');
+}
+
+bool mysql_drop_all(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,
+                    Error *err)
+{
+    /* Views first, since they read tables; triggers go with their tables. */
+    static const struct {
+        const char *kind, *columns, *table, *schema_column, *condition, *name_column;
+    } kinds[] = {
+        {"EVENT", "EVENT_SCHEMA, EVENT_NAME", "EVENTS", "EVENT_SCHEMA", "1", "EVENT_NAME"},
+        {"VIEW", "TABLE_SCHEMA, TABLE_NAME", "TABLES", "TABLE_SCHEMA", "TABLE_TYPE LIKE '%VIEW'",
+         "TABLE_NAME"},
+        {"TABLE", "TABLE_SCHEMA, TABLE_NAME", "TABLES", "TABLE_SCHEMA",
+         "TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')", "TABLE_NAME"},
+        {"SEQUENCE", "TABLE_SCHEMA, TABLE_NAME", "TABLES", "TABLE_SCHEMA",
+         "TABLE_TYPE = 'SEQUENCE'", "TABLE_NAME"},
+        {"FUNCTION", "ROUTINE_SCHEMA, ROUTINE_NAME", "ROUTINES", "ROUTINE_SCHEMA",
+         "ROUTINE_TYPE = 'FUNCTION'", "ROUTINE_NAME"},
+        {"PROCEDURE", "ROUTINE_SCHEMA, ROUTINE_NAME", "ROUTINES", "ROUTINE_SCHEMA",
+         "ROUTINE_TYPE = 'PROCEDURE'", "ROUTINE_NAME"},
+    };
+    DbStatementVec statements = {0};
+    if (!vec_push(arena, &statements, ((DbStatement){.sql = STR("SET foreign_key_checks = 0")})))
+        return error_nomem(err);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        StrBuf listing = strbuf(arena);
+        strbuf_addf(&listing, "SELECT %s FROM information_schema.%s WHERE %s IN ", kinds[i].columns,
+                    kinds[i].table, kinds[i].schema_column);
+        add_schemas(&listing, schemas);
+        strbuf_addf(&listing, " AND %s ORDER BY 1, %s", kinds[i].condition, kinds[i].name_column);
+        if (!push_drops(db, arena, kinds[i].kind, &listing, &statements, err))
+            return error_wrap(err, "listing what is to be dropped");
+    }
+    if (!vec_push(arena, &statements, ((DbStatement){.sql = STR("SET foreign_key_checks = 1")})))
+        return error_nomem(err);
+    *ret_statements = statements;
+    return true;
+}
