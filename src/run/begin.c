@@ -1,0 +1,127 @@
+/* A run made ready: what it needs, gathered in one place; and the reading of history and scripts that every command
+ * begins with. SPDX-License-Identifier: Apache-2.0 */
+#include "run/work.h"
+
+static bool add_placeholder(Run *run, Str name, Str value)
+{
+    /* What the project says stands above what is built in. */
+    for (size_t i = 0; i < run->placeholders.len; i++)
+        if (str_eq(run->placeholders.items[i].name, name))
+            return true;
+    return vec_push(run->arena, &run->placeholders, (SqlPlaceholder){name, value});
+}
+
+static bool fill_placeholders(Run *run, Error *err)
+{
+    const RunSettings *settings = &run->runner->settings;
+    char now[TIMESTAMP_TEXT];
+    Str now_text;
+    run->version_placeholder = SIZE_MAX;
+    if (!settings->has_placeholders)
+        return true;
+    for (size_t i = 0; i < settings->placeholders.len; i++)
+        if (!vec_push(run->arena, &run->placeholders, settings->placeholders.items[i]))
+            return error_nomem(err);
+    if (!str_copy(run->arena, str_from(timestamp_iso(run->began_at, now)), &now_text) ||
+        !add_placeholder(run, STR("env"), settings->environment) ||
+        !add_placeholder(run, STR("database"), str_from(run->db->info.database)) ||
+        !add_placeholder(run, STR("user"), str_from(run->db->info.user)) ||
+        !add_placeholder(run, STR("timestamp"), now_text))
+        return error_nomem(err);
+    size_t count = run->placeholders.len;
+    if (!add_placeholder(run, STR("version"), (Str){0}))
+        return error_nomem(err);
+    if (run->placeholders.len > count)
+        run->version_placeholder = count;
+    return true;
+}
+
+bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err)
+{
+    *run = (Run){.runner = runner,
+                 .db = runner->db,
+                 .convention = runner->convention,
+                 .arena = arena,
+                 .result = result,
+                 .begun_step = NO_STEP,
+                 .attempt_unit = NO_STEP,
+                 .last_commit = NO_STEP,
+                 .began_us = clock_monotonic_us(),
+                 .began_at = clock_now()};
+    run->split = db_split_options(runner->db, NULL);
+    run->is_nested = db_has(runner->db, DB_NEST_RUN);
+    run->is_whole = runner->policy.is_single_transaction || runner->settings.is_dry_run;
+    run->chunk.arena = arena_new();
+    run->feed.arena = arena_new();
+    run->timeouts_arena = arena_new();
+    if (!run->chunk.arena || !run->feed.arena || !run->timeouts_arena)
+        return error_nomem(err);
+    return fill_placeholders(run, err);
+}
+
+void work_done(Run *run)
+{
+    feed_close(run);
+    arena_free(run->chunk.arena);
+    arena_free(run->feed.arena);
+    arena_free(run->timeouts_arena);
+    run->chunk.arena = run->feed.arena = run->timeouts_arena = NULL;
+}
+
+/* What is not applied needs its parts; what is applied needs them where the way may lead down and up again. */
+static bool read_parts(Runner *runner, Arena *arena, const History *history, bool with_all,
+                       Error *err)
+{
+    MigrationSet *set = runner->set;
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *migration = &set->migrations.items[i];
+        const HistoryRow *row = migration->kind == MIGRATION_REPEATABLE
+                                    ? history_find_repeatable(history, migration->name)
+                                    : history_find(history, migration->version);
+        bool is_applied =
+            row && (row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED);
+        if (migration->up && (with_all || !is_applied) && !migration->up->has_parts &&
+            !script_read_parts(arena, migration->up, &set->script_options, err))
+            return false;
+        bool is_down_due = with_all || (row && row->outcome == HISTORY_RUNNING_DOWN);
+        if (migration->down && is_down_due && !migration->down->has_parts &&
+            !script_read_parts(arena, migration->down, &set->script_options, err))
+            return false;
+    }
+    return true;
+}
+
+bool read_all(Runner *runner, Arena *arena, const History *history, bool with_all, Error *err)
+{
+    /* Scripts are read as this server's session reads them. */
+    MigrationSet *set = runner->set;
+    set->script_options.split = db_split_options(runner->db, set->script_options.split.file);
+    migration_set_expect(set, history);
+    return migration_set_read(arena, set, with_all, err) &&
+           read_parts(runner, arena, history, with_all, err);
+}
+
+bool result_finish(Run *run, Error *err)
+{
+    Overview overview = {0};
+    if (!run->history.order && !history_finish(run->arena, &run->history, err))
+        return false;
+    if (!plan_overview(run->arena, run->runner->set, &run->history, &run->runner->policy, &overview,
+                       err))
+        return false;
+    run->result->state = overview.state;
+    run->result->current = overview.current;
+    run->result->duration_us = clock_monotonic_us() - run->began_us;
+    return true;
+}
+
+PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
+{
+    unsigned features = convention->convention->features;
+    return (PlanPolicy){.engine = db->info.engine,
+                        .server_version = db->info.version_number,
+                        .has_transactional_ddl = db_has(db, DB_TRANSACTIONAL_DDL),
+                        .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0,
+                        .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
+                        .has_journal = (features & CONVENTION_JOURNAL) != 0};
+}

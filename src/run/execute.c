@@ -1,0 +1,588 @@
+/* Carries units out: produces each into the message, sends what has gathered, and tries again what a lock held up.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "run/work.h"
+
+enum { LONGEST_PAUSE_MS = 30000 };
+
+/* ---- statements --------------------------------------------------------------------------------- */
+
+static void set_version(Run *run, const Unit *unit)
+{
+    if (run->version_placeholder < run->placeholders.len)
+        run->placeholders.items[run->version_placeholder].value =
+            unit->step == NO_STEP ? (Str){0} : run->plan.steps.items[unit->step].version;
+}
+
+static bool add_segment(Run *run, const Unit *unit, Error *err)
+{
+    TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
+    for (uint32_t i = 0; i < unit->segment.count; i++) {
+        SqlStatement statement = {0};
+        uint32_t index = unit->segment.first + i;
+        Tag tag = {.kind = kind, .statement = index, .path = unit->script->path};
+        if (!feed_next(run, unit->script, index, &statement, err) ||
+            !chunk_add_statement(run, &statement, tag, err))
+            return false;
+    }
+    return true;
+}
+
+/* The SQL hooks around a migration, within its transaction. Transaction control written in them is left out, as in a
+ * migration. */
+static bool add_each_hooks(Run *run, HookPoint point, Error *err)
+{
+    for (size_t i = 0; i < run->hooks[point].len; i++) {
+        const HookUse *use = &run->hooks[point].items[i];
+        for (size_t s = 0; s < use->segments.len; s++) {
+            Unit part = {.kind = UNIT_TRANSACTION,
+                         .step = NO_STEP,
+                         .hook = use->hook,
+                         .script = use->hook->script,
+                         .segment = use->segments.items[s]};
+            if (!add_segment(run, &part, err))
+                return error_wrap(err, "the hook %s", hook_point_name(point));
+        }
+    }
+    return true;
+}
+
+static HistoryWriteKind end_kind(const PlanStep *step)
+{
+    if (step->kind == STEP_SKIP)
+        return WRITE_SKIPPED;
+    return step_is_down(step) ? WRITE_REMOVED : WRITE_APPLIED;
+}
+
+static bool add_write(Run *run, const Unit *unit, uint32_t done, Tag tag, Error *err)
+{
+    switch (unit->write) {
+    case UNIT_WRITES_NOTHING:
+        return true;
+    case UNIT_WRITES_BEGIN:
+        return write_add(run, unit, WRITE_BEGIN, done, tag, err);
+    case UNIT_WRITES_STEP:
+        return write_add(run, unit, WRITE_STEP, done, tag, err);
+    case UNIT_WRITES_END:
+        return write_add(run, unit, end_kind(&run->plan.steps.items[unit->step]), done, tag, err);
+    }
+    return true;
+}
+
+/* ---- units --------------------------------------------------------------------------------------- */
+
+static bool produce_opening(Run *run, const Unit *unit, Error *err)
+{
+    size_t before = run->chunk.statements.len;
+    run->has_opened = true;
+    if (!transaction_begin(run, unit, err))
+        return false;
+    size_t begun = run->chunk.statements.len;
+    if (!write_prepare(run, err) || ((run->convention->convention->features & CONVENTION_RUN_LOG) &&
+                                     !write_run_log(run, WRITE_RUN_BEGIN, "running", NULL, err)))
+        return false;
+    if (run->chunk.statements.len == begun && !run->is_nested && !run->is_whole) {
+        /* There was nothing to say: no empty transaction for it. */
+        run->chunk.statements.len = run->chunk.tags.len = before;
+        return true;
+    }
+    return transaction_end(run, unit, false, err);
+}
+
+static bool produce_record(Run *run, const Unit *unit, Error *err)
+{
+    if (FAULT("run.before-journal", err))
+        return false;
+    const PlanStep *step = &run->plan.steps.items[unit->step];
+    uint32_t done = unit->write == UNIT_WRITES_END && step->script ? step->script->statements
+                                                                   : unit->segment.first;
+    return transaction_begin(run, unit, err) && add_write(run, unit, done, (Tag){0}, err) &&
+           transaction_end(run, unit, unit->is_last_of_step, err);
+}
+
+static bool produce_transaction(Run *run, const Unit *unit, Error *err)
+{
+    if (!transaction_begin(run, unit, err))
+        return false;
+    if (unit->has_before_each && !add_each_hooks(run, HOOK_BEFORE_EACH, err))
+        return false;
+    if (unit->script && !add_segment(run, unit, err))
+        return false;
+    if (unit->has_after_each && !add_each_hooks(run, HOOK_AFTER_EACH, err))
+        return false;
+    /* The history row must hit the history table, whatever the script has done to search_path or role. */
+    if (unit->resets && !run->is_nested && !reset_add(run, err))
+        return false;
+    /* There is no network to save here, and the row can say how long it took. */
+    if (run->is_nested && unit->write == UNIT_WRITES_END && !chunk_flush(run, err))
+        return false;
+    if (FAULT("run.before-history", err))
+        return false;
+    uint32_t done = unit->segment.first + unit->segment.count;
+    return add_write(run, unit, done, (Tag){0}, err) &&
+           transaction_end(run, unit, unit->is_last_of_step, err);
+}
+
+/* An index that an earlier, failed build has left behind is invalid, and IF NOT EXISTS would take it for done. */
+static bool drop_invalid_index(Run *run, const Unit *unit, const SqlInfo *info, Error *err)
+{
+    Db *db = run->db;
+    if (!(info->flags & SQL_CONCURRENTLY) || info->verb != SQL_VERB_CREATE ||
+        info->object != SQL_OBJECT_INDEX || info->name.len == 0 || !db_has(db, DB_INVALID_INDEX) ||
+        !db->driver->index_state)
+        return true;
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str name = {0}, schema = {0};
+    DbObjectState state = {0};
+    SqlDialect dialect = db->driver->dialect;
+    if (!scratch || !sql_ident_value(scratch, dialect, info->name, &name) ||
+        (info->table_schema.len > 0 &&
+         !sql_ident_value(scratch, dialect, info->table_schema, &schema)))
+        return error_nomem(err);
+    if (!db->driver->index_state(db, schema, name, &state, err))
+        return error_wrap(err, "looking for the index %.*s", STR_ARG(name));
+    if (!state.exists || state.is_valid)
+        return true;
+    StrBuf sql = strbuf(scratch);
+    strbuf_adds(&sql, "DROP INDEX CONCURRENTLY IF EXISTS ");
+    if (schema.len > 0) {
+        sql_add_ident(&sql, dialect, schema);
+        strbuf_add_char(&sql, '.');
+    }
+    sql_add_ident(&sql, dialect, name);
+    Str text;
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_exec(db, text, err))
+        return error_wrap(err, "dropping the invalid index %.*s", STR_ARG(name));
+    Event event = event_of_step(run, EVENT_INDEX_REBUILT, unit->step);
+    event.text = name;
+    event_emit(run->runner, &event);
+    return true;
+}
+
+/* Alone in its message: what stands beside it would be a transaction with it. */
+static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement, Tag tag,
+                       Error *err)
+{
+    SqlInfo info = sql_inspect(statement->text, &run->split);
+    /* In a nested run, what came before is made durable first, with the journal's row among it. */
+    if (run->is_nested ? !nest_close(run, err) : !chunk_flush(run, err))
+        return false;
+    run->statements_done = run->statements_kept = tag.statement;
+    DbTimeouts timeouts = run->runner->settings.timeouts;
+    if (unit->segment.directives.lock_timeout_ms >= 0)
+        timeouts.lock_ms = unit->segment.directives.lock_timeout_ms;
+    if (unit->segment.directives.statement_timeout_ms >= 0)
+        timeouts.statement_ms = unit->segment.directives.statement_timeout_ms;
+    /* A concurrent build holds nothing up while it waits, and a timeout would leave an invalid index behind. */
+    if (info.flags & SQL_CONCURRENTLY)
+        timeouts.lock_ms = 0;
+    if (!timeouts_add(run, timeouts, false, err) || !chunk_flush(run, err) ||
+        !drop_invalid_index(run, unit, &info, err))
+        return false;
+    if (FAULT("run.before-lone", err))
+        return false;
+    size_t before = run->chunk.statements.len;
+    if (!chunk_add_statement(run, statement, tag, err))
+        return false;
+    if (run->chunk.statements.len > before && !chunk_flush(run, err))
+        return false;
+    return !FAULT("run.after-lone", err);
+}
+
+/* The journal's word on one lone statement. */
+static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_last, Error *err)
+{
+    Unit writer = *unit;
+    if (unit->write == UNIT_WRITES_NOTHING)
+        return true;
+    writer.write = is_last ? unit->write : UNIT_WRITES_STEP;
+    writer.segment.count = 0; /* its timeouts are not the statements' */
+    bool finishes = is_last && unit->is_last_of_step;
+    if (is_last && unit->resets && !run->is_nested && !reset_add(run, err))
+        return false;
+    if (FAULT("run.before-journal", err))
+        return false;
+    if (!unit->segment.is_implicit_commit || run->is_nested) {
+        return transaction_begin(run, &writer, err) &&
+               add_write(run, &writer, done, (Tag){0}, err) &&
+               transaction_end(run, &writer, finishes, err);
+    }
+    /* Here every statement is a transaction of its own, so a write that is one statement needs no words around it. */
+    size_t before = run->chunk.statements.len;
+    Tag tag = {.finishes = finishes, .commits = true};
+    if (!add_write(run, &writer, done, tag, err))
+        return false;
+    size_t count = run->chunk.statements.len - before;
+    if (count == 1 || (count == 0 && !finishes))
+        return true;
+    run->chunk.statements.len = run->chunk.tags.len = before;
+    return transaction_begin(run, &writer, err) && add_write(run, &writer, done, (Tag){0}, err) &&
+           transaction_end(run, &writer, finishes, err);
+}
+
+static bool produce_lone(Run *run, const Unit *unit, Error *err)
+{
+    uint32_t first = unit->segment.first, end = first + unit->segment.count;
+    TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
+    bool is_batch =
+        unit->segment.is_implicit_commit && db_has(run->db, DB_BATCH) && !run->is_nested;
+    for (uint32_t i = run->lone_at > first ? run->lone_at : first; i < end; i++) {
+        SqlStatement statement = {0};
+        Tag tag = {.kind = kind, .statement = i, .path = unit->script->path, .commits = true};
+        if (!feed_next(run, unit->script, i, &statement, err))
+            return false;
+        if (is_batch) {
+            Unit timed = *unit;
+            timed.segment.count = 1;
+            DbTimeouts timeouts = run->runner->settings.timeouts;
+            if (timed.segment.directives.lock_timeout_ms >= 0)
+                timeouts.lock_ms = timed.segment.directives.lock_timeout_ms;
+            if (timed.segment.directives.statement_timeout_ms >= 0)
+                timeouts.statement_ms = timed.segment.directives.statement_timeout_ms;
+            if (!timeouts_add(run, timeouts, false, err) ||
+                !chunk_add_statement(run, &statement, tag, err))
+                return false;
+        } else if (!send_alone(run, unit, &statement, tag, err)) {
+            return false;
+        }
+        if (!add_lone_write(run, unit, i + 1, i + 1 == end, err))
+            return false;
+    }
+    return true;
+}
+
+/* A stopped run's session is gone, and its settings (foreign keys off, a search path, a schema in use) with it. What the
+ * rest of the migration was written to rely on is said again. */
+static bool produce_replay(Run *run, const Unit *unit, Error *err)
+{
+    const PlanStep *step = &run->plan.steps.items[unit->step];
+    for (uint32_t i = 0; i < step->resume_at; i++) {
+        SqlStatement statement = {0};
+        Tag tag = {.kind = TAG_PLUMBING, .statement = i, .path = unit->script->path};
+        if (!feed_next(run, unit->script, i, &statement, err))
+            return false;
+        if (!(sql_inspect(statement.text, &run->split).flags & SQL_SESSION_STATE))
+            continue;
+        if (run->is_nested && !nest_close(run, err))
+            return false;
+        if (!chunk_add_statement(run, &statement, tag, err))
+            return false;
+    }
+    return chunk_flush(run, err);
+}
+
+static bool produce_reset(Run *run, Error *err)
+{
+    if (run->is_nested) {
+        if (run->is_whole)
+            return true; /* done when the whole has ended */
+        if (!nest_close(run, err))
+            return false;
+    }
+    return reset_add(run, err) && (!run->is_nested || chunk_flush(run, err));
+}
+
+static bool produce_program(Run *run, const Unit *unit, Error *err)
+{
+    /* The program may look at the database, and must find there what was done before it. */
+    if (run->is_nested && !run->is_whole ? !nest_close(run, err) : !chunk_flush(run, err))
+        return false;
+    return hook_run_program(run, unit, NULL, err);
+}
+
+static bool produce_closing(Run *run, const Unit *unit, Error *err)
+{
+    return transaction_begin(run, unit, err) &&
+           write_run_log(run, WRITE_RUN_END, "ok", NULL, err) &&
+           transaction_end(run, unit, false, err);
+}
+
+static void tell_unit(Run *run, const Unit *unit)
+{
+    if (unit->hook) {
+        Event event = event_of_step(run, EVENT_HOOK, unit->step);
+        event.text = str_from(unit->hook->program ? unit->hook->program : unit->hook->script->path);
+        event_emit(run->runner, &event);
+    }
+    if (unit->seed) {
+        Event event = event_of_step(run, EVENT_SEED, NO_STEP);
+        event.text = str_from(unit->seed->script->path);
+        event_emit(run->runner, &event);
+    }
+}
+
+static bool produce(Run *run, const Unit *unit, Error *err)
+{
+    set_version(run, unit);
+    tell_unit(run, unit);
+    switch (unit->kind) {
+    case UNIT_OPENING:
+        return produce_opening(run, unit, err);
+    case UNIT_RECORD:
+        return produce_record(run, unit, err);
+    case UNIT_TRANSACTION:
+        return produce_transaction(run, unit, err);
+    case UNIT_LONE:
+        return produce_lone(run, unit, err);
+    case UNIT_REPLAY:
+        return produce_replay(run, unit, err);
+    case UNIT_RESET:
+        return produce_reset(run, err);
+    case UNIT_PROGRAM:
+        return produce_program(run, unit, err);
+    case UNIT_CLOSING:
+        return produce_closing(run, unit, err);
+    }
+    return true;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------ */
+
+/* The surrounding transaction, where there is one, ends here. */
+static bool finish_outer(Run *run, Error *err)
+{
+    if (!run->has_outer)
+        return chunk_flush(run, err);
+    if (FAULT("run.before-commit", err))
+        return false;
+    if (!run->runner->settings.is_dry_run)
+        return nest_close(run, err);
+    if (!chunk_flush(run, err) || !db_exec(run->db, STR("ROLLBACK"), err))
+        return false;
+    run->has_outer = false;
+    return true;
+}
+
+static bool produce_all(Run *run, Error *err)
+{
+    for (; run->at < run->units.len; run->at++) {
+        run->unit_start = run->chunk.statements.len;
+        run->unit_bytes = run->chunk.bytes;
+        run->has_sent_part = false;
+        if (cancel_requested(run->runner))
+            return error_set(err, ERROR_CANCELLED, "interrupted");
+        if (!produce(run, &run->units.items[run->at], err))
+            return false;
+        run->lone_at = 0;
+        if (run->chunk.bytes >= chunk_limit(run) && !chunk_flush(run, err))
+            return false;
+        if (run->commits_each && run->units.items[run->at].is_last_of_step && !nest_close(run, err))
+            return false;
+    }
+    /* What is added from here on belongs to the last unit. */
+    if (run->at > 0)
+        run->at--;
+    bool is_ok = finish_outer(run, err);
+    run->at++;
+    return is_ok;
+}
+
+/* ---- trying again ----------------------------------------------------------------------------------- */
+
+static bool may_retry(const Run *run, const Error *err)
+{
+    const Failure *failure = &run->failure;
+    if (err->kind != ERROR_TIMEOUT || !failure->has_tag || failure->outcome.is_fate_unknown ||
+        run->db->is_broken)
+        return false;
+    Str code = str_from(err->code);
+    if (!str_eq(code, STR("lock-timeout")) && !str_eq(code, STR("deadlock")) &&
+        !str_eq(code, STR("serialization")))
+        return false;
+    const Unit *unit = &run->units.items[failure->unit];
+    if (unit->kind == UNIT_LONE &&
+        (failure->tag.kind != TAG_STATEMENT ||
+         (sql_inspect(failure->sql, &run->split).flags & SQL_CONCURRENTLY)))
+        return false;
+    uint32_t retries = run->runner->settings.lock_retries;
+    if (unit->segment.count > 0 && unit->segment.directives.lock_retries >= 0)
+        retries = (uint32_t)unit->segment.directives.lock_retries;
+    uint32_t attempt = run->attempt_unit == failure->unit ? run->attempt : 0;
+    return attempt < retries;
+}
+
+static Str table_of(const Run *run, Arena *arena)
+{
+    SqlInfo info = sql_inspect(run->failure.sql, &run->split);
+    Str table = info.table, schema = info.table_schema, name, schema_name;
+    if (table.len == 0 && (info.object == SQL_OBJECT_TABLE || info.object == SQL_OBJECT_VIEW ||
+                           info.object == SQL_OBJECT_MATERIALIZED_VIEW)) {
+        table = info.name;
+        schema = info.schema;
+    }
+    SqlDialect dialect = run->db->driver->dialect;
+    if (table.len == 0 || !sql_ident_value(arena, dialect, table, &name))
+        return (Str){0};
+    if (schema.len == 0 || !sql_ident_value(arena, dialect, schema, &schema_name))
+        return name;
+    char *text = str_format(arena, "%.*s.%.*s", STR_ARG(schema_name), STR_ARG(name));
+    return text ? str_from(text) : name;
+}
+
+/* Who stands in the way, for the event and for the error when patience is at its end. */
+static void find_blockers(Run *run, Arena *arena, Str table, DbSessionVec *ret_sessions)
+{
+    Error ignored = {.arena = arena};
+    if (table.len == 0 || !run->db->driver->blockers ||
+        !run->db->driver->blockers(run->db, arena, table, ret_sessions, &ignored))
+        *ret_sessions = (DbSessionVec){0};
+}
+
+static bool roll_back_unit(Run *run, Error *err)
+{
+    Db *db = run->db;
+    if (run->is_nested && !run->is_whole) {
+        if (db->is_in_transaction && run->has_savepoint &&
+            (!db_exec(db, STR("ROLLBACK TO whimbrel_step"), err) ||
+             !db_exec(db, STR("RELEASE whimbrel_step"), err)))
+            return false;
+        run->has_outer = db->is_in_transaction;
+        return true;
+    }
+    if (db->is_in_transaction && !db_exec(db, STR("ROLLBACK"), err))
+        return false;
+    run->has_outer = false;
+    return true;
+}
+
+static bool wait_and_rewind(Run *run, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    const RunSettings *settings = &run->runner->settings;
+    uint32_t unit_at = run->failure.unit;
+    const Unit *unit = &run->units.items[unit_at];
+    run->attempt = run->attempt_unit == unit_at ? run->attempt + 1 : 1;
+    run->attempt_unit = unit_at;
+
+    Str table = table_of(run, scratch);
+    DbSessionVec sessions = {0};
+    Error ignored = {.arena = scratch};
+    if (!roll_back_unit(run, &ignored))
+        return false;
+    find_blockers(run, scratch, table, &sessions);
+    Event event = event_of_step(run, EVENT_TABLE_WAIT, unit->step);
+    event.text = table;
+    event.attempt = run->attempt;
+    event.sessions = sessions.items;
+    event.session_count = sessions.len;
+    event_emit(run->runner, &event);
+
+    run->lone_at = unit->kind == UNIT_LONE ? run->failure.tag.statement : 0;
+    chunk_drop(run);
+    run->at = run->is_whole ? 0 : unit_at;
+    if (run->is_whole) {
+        run->result->applied.len = run->applied_kept;
+        run->result->rolled_back.len = run->rolled_kept;
+        run->finished.len = run->finished_kept;
+        run->begun_step = NO_STEP;
+    }
+    int64_t pause_ms = settings->retry_pause_ms > 0 ? settings->retry_pause_ms : 500;
+    for (uint32_t i = 1; i < run->attempt && pause_ms < LONGEST_PAUSE_MS; i++)
+        pause_ms *= 2;
+    if (pause_ms > LONGEST_PAUSE_MS)
+        pause_ms = LONGEST_PAUSE_MS;
+    uint32_t number = 0;
+    if (random_bytes(&number, sizeof number, NULL))
+        pause_ms = pause_ms / 2 + (int64_t)(number % (uint32_t)(pause_ms / 2 + 1));
+    error_clear(err);
+    return pause_for(run->runner, pause_ms, err);
+}
+
+/* Constraints that are checked at the end of a transaction speak up at the end of the whole run, and cannot say which
+ * migration broke them. So what is not durable yet is done again, with a transaction each. */
+static bool may_go_one_by_one(const Run *run, const Error *err)
+{
+    return run->is_nested && !run->is_whole && !run->commits_each && run->failure.has_tag &&
+           run->failure.tag.kind == TAG_COMMIT && err->kind == ERROR_SQL &&
+           run->finished.len - run->finished_kept > 1;
+}
+
+static bool go_one_by_one(Run *run, Error *err)
+{
+    Db *db = run->db;
+    Error ignored = {.arena = err->arena};
+    if (db->is_in_transaction && !db_exec(db, STR("ROLLBACK"), &ignored))
+        return false;
+    event_note(run->runner, "the end of the transaction was refused: each migration is now run in "
+                            "one of its own, to find which");
+    run->has_outer = run->has_savepoint = false;
+    run->commits_each = true;
+    run->result->applied.len = run->applied_kept;
+    run->result->rolled_back.len = run->rolled_kept;
+    run->finished.len = run->finished_kept;
+    run->begun_step = NO_STEP;
+    run->lone_at = 0;
+    run->at = run->kept_unit;
+    chunk_drop(run);
+    error_clear(err);
+    return true;
+}
+
+static void name_blockers(Run *run, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch || err->kind != ERROR_TIMEOUT || !run->failure.has_tag)
+        return;
+    Str table = table_of(run, scratch);
+    DbSessionVec sessions = {0};
+    if (run->db->is_in_transaction)
+        return; /* asked once it is rolled back */
+    find_blockers(run, scratch, table, &sessions);
+    if (sessions.len == 0 || err->detail)
+        return;
+    const DbSession *session = &sessions.items[0];
+    error_detail(err, "%.*s is held by %.*s (%.*s, %.*s), %.*s: %.*s", STR_ARG(table),
+                 STR_ARG(session->id), STR_ARG(session->application), STR_ARG(session->user),
+                 STR_ARG(session->state), STR_ARG(session->query));
+}
+
+bool work_run(Run *run, Error *err)
+{
+    Event begin = event_of_step(run, EVENT_RUN_BEGIN, NO_STEP);
+    event_emit(run->runner, &begin);
+    bool is_ok = false;
+    for (;;) {
+        run->failure = (Failure){0};
+        is_ok = produce_all(run, err);
+        if (is_ok)
+            break;
+        if (!run->failure.has_unit) {
+            run->failure.unit = run->at < run->units.len ? run->at : (uint32_t)run->units.len - 1;
+            run->failure.has_unit = run->units.len > 0;
+            Failure ours = run->failure;
+            Error sending = {.arena = err->arena};
+            /* The units before the one that could not be produced are sound, and may still be unsent. */
+            if (err->kind != ERROR_CANCELLED && !run->db->is_broken && !run->is_whole &&
+                !run->has_sent_part && !chunk_keep_whole_units(run, &sending)) {
+                *err = sending;
+            } else {
+                run->failure = ours;
+            }
+        }
+        if (may_go_one_by_one(run, err)) {
+            if (go_one_by_one(run, err))
+                continue;
+            break;
+        }
+        if (!may_retry(run, err))
+            break;
+        if (!wait_and_rewind(run, err)) {
+            if (err->kind == ERROR_NONE)
+                error_set(err, ERROR_CONNECT, "the transaction could not be rolled back");
+            break;
+        }
+    }
+    if (!is_ok) {
+        failure_place(run, err);
+        name_blockers(run, err);
+        failure_settle(run, err);
+    }
+    Event end = event_of_step(run, EVENT_RUN_END, NO_STEP);
+    end.duration_us = clock_monotonic_us() - run->began_us;
+    end.error = is_ok ? NULL : err;
+    event_emit(run->runner, &end);
+    return is_ok;
+}

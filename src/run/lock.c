@@ -1,0 +1,213 @@
+/* The migration lock: one runner at a time. SPDX-License-Identifier: Apache-2.0
+ *
+ * It is polled, never waited for inside the server: a session that waits in the server holds a snapshot, and an index
+ * that the lock's holder builds concurrently would wait for that snapshot in turn. Where the write transaction itself is
+ * the lock (DB_FILE_LOCK), that transaction is what is polled for. */
+#include <errno.h>
+#include <poll.h>
+
+#include "run/work.h"
+
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 1000, SLICE_MS = 100, MS = 1000 };
+
+bool cancel_requested(const Runner *runner)
+{
+    const DbCancel *cancel = runner->settings.cancel;
+    return cancel && cancel->is_requested && cancel->is_requested(cancel->ctx);
+}
+
+bool pause_for(const Runner *runner, int64_t pause_ms, Error *err)
+{
+    int64_t until_us = clock_monotonic_us() + pause_ms * MS;
+    for (;;) {
+        if (cancel_requested(runner))
+            return error_set(err, ERROR_CANCELLED, "interrupted while waiting");
+        int64_t left_ms = (until_us - clock_monotonic_us() + MS - 1) / MS;
+        if (left_ms <= 0)
+            return true;
+        const DbCancel *cancel = runner->settings.cancel;
+        struct pollfd wake = {.fd = cancel ? cancel->wake_fd : -1, .events = POLLIN};
+        /* A wake_fd that stays readable would make this loop spin: it is asked only once per slice. */
+        int slice = (int)(left_ms < SLICE_MS ? left_ms : SLICE_MS);
+        int ready = poll(&wake, 1, slice);
+        if (ready > 0 && !cancel_requested(runner))
+            (void)poll(NULL, 0, slice);
+        else if (ready < 0 && errno != EINTR)
+            return error_errno(err, errno, "waiting");
+    }
+}
+
+/* A little more or less than pause_ms, so that runners that failed together do not come back together. */
+static int64_t jittered(int64_t pause_ms)
+{
+    uint32_t number = 0;
+    if (pause_ms < 4 || !random_bytes(&number, sizeof number, NULL))
+        return pause_ms;
+    int64_t span = pause_ms / 2;
+    return pause_ms - span / 2 + (int64_t)(number % (uint32_t)(span + 1));
+}
+
+static bool refuse_locked(Run *run, const DbSession *holder, bool has_holder, Error *err)
+{
+    error_set(err, ERROR_LOCKED, "another run holds the migration lock");
+    error_code(err, "locked");
+    if (has_holder)
+        error_detail(err, "held by %.*s%s%.*s%s%.*s", STR_ARG(holder->id),
+                     holder->application.len ? ", " : "", STR_ARG(holder->application),
+                     holder->user.len ? ", user " : "", STR_ARG(holder->user));
+    if (run->lock_key.name.len > 0 || run->lock == LOCK_NONE)
+        error_hint(err, "Wait for it, or allow a longer wait with --lock-wait.");
+    return false;
+}
+
+typedef bool TryLock(Run *run, bool *ret_is_ours, Error *err);
+
+static bool try_session(Run *run, bool *ret_is_ours, Error *err)
+{
+    return run->db->driver->lock_try(run->db, run->lock_key, ret_is_ours, err);
+}
+
+static bool try_file(Run *run, bool *ret_is_ours, Error *err)
+{
+    *ret_is_ours = db_exec(run->db, str_from(run->db->driver->begin), err);
+    if (*ret_is_ours || (err->kind != ERROR_TIMEOUT && err->kind != ERROR_LOCKED))
+        return *ret_is_ours;
+    error_clear(err);
+    return true;
+}
+
+static void tell_wait(Run *run, const DbSession *holder, bool has_holder, uint32_t attempt,
+                      int64_t began_us)
+{
+    Event event = {.kind = EVENT_LOCK_WAIT,
+                   .attempt = attempt,
+                   .elapsed_us = clock_monotonic_us() - began_us,
+                   .sessions = holder,
+                   .session_count = has_holder ? 1 : 0};
+    event_emit(run->runner, &event);
+}
+
+static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    Db *db = run->db;
+    int64_t began_us = clock_monotonic_us();
+    int64_t wait_ms = run->runner->settings.lock_wait_ms;
+    int64_t pause_ms = FIRST_PAUSE_MS;
+    for (uint32_t attempt = 1;; attempt++) {
+        if (FAULT("run.lock", err))
+            return false;
+        bool is_ours = false;
+        if (!try_lock(run, &is_ours, err))
+            return error_wrap(err, "taking the migration lock");
+        if (is_ours)
+            return true;
+        arena_reset(scratch);
+        DbSession holder = {0};
+        bool has_holder = false;
+        Error ignored = {.arena = scratch};
+        if (try_lock == try_session && db->driver->lock_holder &&
+            !db->driver->lock_holder(db, scratch, run->lock_key, &holder, &has_holder, &ignored))
+            has_holder = false; /* who it is makes a better message; not to know is no failure */
+        tell_wait(run, &holder, has_holder, attempt, began_us);
+        int64_t waited_ms = (clock_monotonic_us() - began_us) / MS;
+        if (wait_ms >= 0 && waited_ms >= wait_ms)
+            return refuse_locked(run, &holder, has_holder, err);
+        int64_t pause = jittered(pause_ms);
+        if (wait_ms >= 0 && pause > wait_ms - waited_ms)
+            pause = wait_ms - waited_ms;
+        if (!pause_for(run->runner, pause, err))
+            return false;
+        pause_ms = pause_ms * 3 / 2 > LONGEST_PAUSE_MS ? LONGEST_PAUSE_MS : pause_ms * 3 / 2;
+    }
+}
+
+bool nest_open(Run *run, Error *err)
+{
+    if (run->has_outer)
+        return true;
+    if (!poll_lock(run, try_file, err))
+        return false;
+    run->has_outer = true;
+    run->has_savepoint = false;
+    return true;
+}
+
+bool lock_take(Run *run, Error *err)
+{
+    Db *db = run->db;
+    if (db_has(db, DB_FILE_LOCK)) {
+        if (!nest_open(run, err))
+            return false;
+        run->lock = LOCK_FILE;
+        return true;
+    }
+    if (!db_has(db, DB_SESSION_LOCK) || !db->driver->lock_try) {
+        error_set(err, ERROR_UNSUPPORTED, "no migration lock can be held on this connection");
+        error_code(err, "no-lock");
+        if (db->info.is_pooled)
+            return error_hint(
+                err, "A transaction-pooling proxy stands between; give the server's own address.");
+        return error_hint(err, "Connect to a server that keeps session locks.");
+    }
+    if (!run->convention->convention->lock_key(run->convention, db, run->arena, &run->lock_key,
+                                               err) ||
+        !poll_lock(run, try_session, err))
+        return false;
+    run->lock = LOCK_SESSION;
+    return true;
+}
+
+void lock_drop(Run *run)
+{
+    Db *db = run->db;
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Error ignored = {.arena = scratch};
+    /* The way out is not to be cancelled again. */
+    const DbCancel *cancel = db->options.cancel;
+    db->options.cancel = NULL;
+    if (!db->is_broken) {
+        if (run->has_outer && db->is_in_transaction)
+            (void)db_exec(db, STR("ROLLBACK"), &ignored);
+        /* What cannot be unlocked is unlocked by the server when the session ends. */
+        if (run->lock == LOCK_SESSION)
+            (void)db->driver->unlock(db, run->lock_key, &ignored);
+    }
+    db->options.cancel = cancel;
+    run->has_outer = false;
+    run->lock = LOCK_NONE;
+}
+
+bool run_lock_holder(Runner *runner, Arena *arena, DbSession *ret_holder, bool *ret_has, Error *err)
+{
+    Db *db = runner->db;
+    DbLockKey key = {0};
+    *ret_has = false;
+    if (!db_has(db, DB_SESSION_LOCK) || !db->driver->lock_holder)
+        return true;
+    return runner->convention->convention->lock_key(runner->convention, db, arena, &key, err) &&
+           db->driver->lock_holder(db, arena, key, ret_holder, ret_has, err);
+}
+
+bool run_lock_release(Runner *runner, Arena *arena, const DbSession *holder, Error *err)
+{
+    Db *db = runner->db;
+    if (!db->driver->kill_session)
+        return error_set(err, ERROR_UNSUPPORTED, "%s has no sessions that could be ended",
+                         db->info.engine_title);
+    /* Between the question and the answer another may have taken the lock: only the session that was shown is ended. */
+    DbSession now = {0};
+    bool has_holder = false;
+    if (!run_lock_holder(runner, arena, &now, &has_holder, err))
+        return false;
+    if (!has_holder)
+        return true;
+    if (!str_eq(now.id, holder->id)) {
+        error_set(err, ERROR_STATE, "the migration lock is now held by %.*s", STR_ARG(now.id));
+        error_code(err, "lock-holder-changed");
+        return error_hint(err, "Look again: whimbrel lock list");
+    }
+    return db->driver->kill_session(db, holder->id, err);
+}

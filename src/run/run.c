@@ -1,0 +1,273 @@
+/* The door's main functions: overview, plan, execute, resume. SPDX-License-Identifier: Apache-2.0
+ *
+ * Executing plans twice: once without a lock, because mostly there is nothing to do; and again under the lock, because
+ * only what is read under the lock still holds when it is carried out. */
+#include "run/work.h"
+
+static bool read_history(Runner *runner, Arena *arena, History *ret_history, Error *err)
+{
+    return runner->convention->convention->history_read(runner->convention, runner->db, arena,
+                                                        ret_history, err);
+}
+
+static bool needs_all(const PlanRequest *request)
+{
+    return request->verb != PLAN_MIGRATE && request->verb != PLAN_RESUME;
+}
+
+bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
+                  Error *err)
+{
+    return read_history(runner, arena, ret_history, err) &&
+           read_all(runner, arena, ret_history, false, err) &&
+           plan_overview(arena, runner->set, ret_history, &runner->policy, ret_overview, err);
+}
+
+bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history,
+              Plan *ret_plan, Error *err)
+{
+    return read_history(runner, arena, ret_history, err) &&
+           read_all(runner, arena, ret_history, needs_all(request), err) &&
+           plan_make(arena, runner->set, ret_history, request, &runner->policy, ret_plan, err);
+}
+
+/* ---- downs from history ----------------------------------------------------------------------------------- */
+
+static bool fill_step(Runner *runner, Arena *arena, Plan *plan, PlanStep *step, Error *err)
+{
+    const Convention *convention = runner->convention->convention;
+    Str up = {0}, down = {0};
+    bool has_up = false, has_down = false;
+    if (!convention->history_text ||
+        !convention->history_text(runner->convention, runner->db, arena, step->row, &up, &has_up,
+                                  &down, &has_down, err))
+        return convention->history_text
+                   ? false
+                   : error_set(err, ERROR_STATE, "this convention stores no downs");
+    if (!has_down) {
+        error_set(err, ERROR_STATE, "the down of %s is no longer in the history",
+                  step_label(arena, step));
+        return error_code(err, "missing-down");
+    }
+    Script *script = arena_alloc(arena, sizeof *script);
+    char *path = str_format(arena, "down of %s, stored in the history", step_label(arena, step));
+    if (!script || !path)
+        return error_nomem(err);
+    *script = (Script){.path = path, .text = down, .size_bytes = down.len};
+    size_t problems = plan->problems.len;
+    SegmentVec segments = {0};
+    if (!script_read_parts(arena, script, &runner->set->script_options, err) ||
+        !plan_cut(arena, script, &runner->policy, step->resume_at, &segments, &plan->problems, err))
+        return false;
+    for (size_t i = problems; i < plan->problems.len; i++) {
+        plan->problems.items[i].version = step->version;
+        plan->problems.items[i].name = step->name;
+        plan->stops = plan->stops || plan->problems.items[i].stops;
+    }
+    bool is_one =
+        segments.len == 0 || (segments.len == 1 && segments.items[0].kind == SEGMENT_TRANSACTION);
+    step->script = script;
+    step->segments = segments;
+    step->is_journaled = step->is_resumed || (!is_one && !runner->policy.is_single_transaction);
+    return true;
+}
+
+bool run_fill_stored(Runner *runner, Arena *arena, Plan *plan, Error *err)
+{
+    for (size_t i = 0; i < plan->steps.len; i++) {
+        PlanStep *step = &plan->steps.items[i];
+        if (step->is_stored_down && !step->script && !step->is_fake &&
+            !fill_step(runner, arena, plan, step, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the digest of a plan ----------------------------------------------------------------------------------- */
+
+static void add_field(Hash *hash, Str text)
+{
+    uint64_t len = text.len;
+    hash_add(hash, (Str){(const char *)&len, sizeof len});
+    hash_add(hash, text);
+}
+
+static void add_number(Hash *hash, int64_t number)
+{
+    hash_add(hash, (Str){(const char *)&number, sizeof number});
+}
+
+const char *run_plan_digest(Arena *arena, const Plan *plan, const History *history)
+{
+    Hash hash;
+    unsigned char digest[HASH_MAX_BYTES];
+    hash_begin(&hash, HASH_SHA256);
+    add_number(&hash, (int64_t)plan->steps.len);
+    for (size_t i = 0; i < plan->steps.len; i++) {
+        const PlanStep *step = &plan->steps.items[i];
+        add_number(&hash, step->kind);
+        add_field(&hash, step->version);
+        add_field(&hash, step->name);
+        add_number(&hash, step->migration_kind);
+        add_number(&hash, step->is_fake);
+        add_number(&hash, step->resume_at);
+        add_number(&hash, step->is_stored_down);
+        /* A stored down is told by the row that it is stored with. */
+        bool is_file = step->script && !step->is_stored_down;
+        add_field(&hash, is_file ? step->script->checksum : (Str){0});
+    }
+    add_number(&hash, (int64_t)history->rows.len);
+    for (size_t i = 0; i < history->rows.len; i++) {
+        const HistoryRow *row = &history->rows.items[i];
+        add_field(&hash, row->version);
+        add_field(&hash, row->name);
+        add_number(&hash, row->kind);
+        add_number(&hash, row->outcome);
+        add_field(&hash, row->checksum);
+        add_number(&hash, row->done);
+        add_number(&hash, row->is_fate_unknown);
+    }
+    return hex_encode(arena, digest, hash_end(&hash, digest));
+}
+
+static bool check_digest(const Run *run, const char *expected, Error *err)
+{
+    if (!expected)
+        return true;
+    const char *now = run_plan_digest(run->arena, &run->plan, &run->history);
+    if (!now)
+        return error_nomem(err);
+    if (str_eq(str_from(now), str_from(expected)))
+        return true;
+    error_set(err, ERROR_STATE,
+              "the plan no longer fits: files or database have changed since it was saved");
+    error_code(err, "plan-outdated");
+    return error_hint(err,
+                      "Look at what would run now, and save it again: whimbrel plan --save FILE");
+}
+
+/* ---- executing ------------------------------------------------------------------------------------------------ */
+
+static bool plan_now(Run *run, const PlanRequest *request, Error *err)
+{
+    run->plan = (Plan){0};
+    run->history = (History){0};
+    if (!run_plan(run->runner, run->arena, request, &run->history, &run->plan, err))
+        return false;
+    for (size_t i = 0; i < run->history.rows.len; i++)
+        if (run->history.rows.items[i].rank > run->last_rank)
+            run->last_rank = run->history.rows.items[i].rank;
+    return true;
+}
+
+/* A statement whose fate is unknown is settled, and the plan made again with the answer. */
+static bool settle_and_plan(Run *run, const PlanRequest *request, Error *err)
+{
+    PlanRequest settled = *request;
+    const PlanStep *step = settle_find(&run->plan);
+    if (!step || request->settles)
+        return true;
+    if (!settle_step(run, step, &settled.resume_from, err))
+        return false;
+    settled.settles = true;
+    run->plan = (Plan){0};
+    return plan_make(run->arena, run->runner->set, &run->history, &settled, &run->runner->policy,
+                     &run->plan, err);
+}
+
+static bool refuse_read_only(const Db *db, Error *err)
+{
+    if (!db->info.is_read_only)
+        return true;
+    error_set(err, ERROR_STATE,
+              db->info.is_in_recovery ? "%s is a standby: nothing can be written there"
+                                      : "%s is read-only",
+              db->info.database);
+    error_code(err, "read-only");
+    return error_hint(err, "Give the address of the primary, or of a session that may write.");
+}
+
+static bool stop_or_nothing(Run *run, bool *ret_is_done, Error *err)
+{
+    *ret_is_done = false;
+    if (run->plan.stops) {
+        run->result->state = run->plan.overview.state;
+        run->result->current = run->plan.overview.current;
+        return plan_error(&run->plan, err);
+    }
+    if (run->plan.steps.len > 0)
+        return true;
+    *ret_is_done = true;
+    run->result->state = run->plan.overview.state;
+    run->result->current = run->plan.overview.current;
+    return true;
+}
+
+static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
+{
+    bool is_done = false;
+    if (!plan_now(run, request, err) || !check_digest(run, expected_digest, err) ||
+        !stop_or_nothing(run, &is_done, err))
+        return false;
+    if (is_done)
+        return true;
+    if (!refuse_read_only(run->db, err) || !lock_take(run, err))
+        return false;
+    if (!plan_now(run, request, err) || !check_digest(run, expected_digest, err) ||
+        !settle_and_plan(run, request, err) ||
+        !run_fill_stored(run->runner, run->arena, &run->plan, err) ||
+        !stop_or_nothing(run, &is_done, err))
+        return false;
+    if (is_done)
+        return true;
+    int64_t run_before = run->convention->run;
+    run->convention->run = run->history.last_run + 1;
+    bool is_ok = compile_plan(run, err);
+    if (is_ok) {
+        run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
+        is_ok = work_run(run, err);
+    }
+    run->convention->run = run_before;
+    return is_ok;
+}
+
+bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request,
+                 const char *expected_digest, RunResult *ret_result, Error *err)
+{
+    Run run;
+    *ret_result = (RunResult){.is_dry_run = runner->settings.is_dry_run};
+    bool is_ok = work_begin(&run, runner, arena, ret_result, err) &&
+                 execute(&run, request, expected_digest, err);
+    /* With something done, the state is that of the history in memory; without, it is the plan's. */
+    if (is_ok && run.units.len > 0)
+        is_ok = result_finish(&run, err);
+    ret_result->duration_us = clock_monotonic_us() - run.began_us;
+    lock_drop(&run);
+    work_done(&run);
+    return is_ok;
+}
+
+bool run_resume(Runner *runner, Arena *arena, uint32_t from, bool skip, RunResult *ret_result,
+                Error *err)
+{
+    PlanRequest request = {.verb = PLAN_RESUME, .resume_from = -1};
+    if (from > 0 && skip)
+        return error_set(err, ERROR_USAGE, "--from and --skip exclude each other");
+    if (from > 0) {
+        request.settles = true;
+        request.resume_from = (int64_t)from - 1;
+    } else if (skip) {
+        History history = {0};
+        *ret_result = (RunResult){0};
+        if (!read_history(runner, arena, &history, err))
+            return false;
+        for (size_t i = 0; i < history.rows.len; i++) {
+            const HistoryRow *row = &history.rows.items[i];
+            if (row->outcome != HISTORY_RUNNING_UP && row->outcome != HISTORY_RUNNING_DOWN)
+                continue;
+            request.settles = true;
+            request.resume_from = (int64_t)row->done + 1;
+        }
+    }
+    return run_execute(runner, arena, &request, NULL, ret_result, err);
+}

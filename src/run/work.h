@@ -1,0 +1,258 @@
+/* What the files of run/ share: a run under way, its units, and the message being put together.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A plan is compiled into units. A unit is a transaction (statements and the history row that says so), the lone
+ * statements of one segment with their journal, or something that is no SQL at all, such as a hook's program. Units are
+ * produced one after the other into a chunk, which travels as one message; each of its statements carries a tag that
+ * leads back to unit, migration, statement and place in the file. Whatever fails, fails in a unit, and a unit can be
+ * produced again from its start: that is all a retry is. */
+#ifndef WHIMBREL_RUN_WORK_H
+#define WHIMBREL_RUN_WORK_H
+
+#include "run/run.h"
+
+enum { NO_STEP = UINT32_MAX };
+
+/* ---- units ----------------------------------------------------------------------------------- */
+
+typedef enum UnitKind {
+    UNIT_OPENING,     /* the history tables are made, the run log says that a run begins */
+    UNIT_RECORD,      /* nothing but a history write: a fake, a skip, the journal's first row */
+    UNIT_TRANSACTION, /* statements, all or none */
+    UNIT_LONE,        /* statements that commit by themselves, each with its journal write */
+    UNIT_REPLAY,      /* the session settings of statements that a stopped run had done */
+    UNIT_RESET,       /* session settings back to what they were */
+    UNIT_PROGRAM,     /* a hook's executable */
+    UNIT_CLOSING,     /* the run log says that the run ended */
+} UnitKind;
+
+typedef enum UnitWrite {
+    UNIT_WRITES_NOTHING,
+    UNIT_WRITES_BEGIN, /* journal: the first statement is about to run */
+    UNIT_WRITES_STEP,  /* journal: so many have run */
+    UNIT_WRITES_END,   /* applied, or removed */
+} UnitWrite;
+
+typedef struct Unit {
+    UnitKind kind;
+    UnitWrite write;
+    uint32_t step; /* in the plan; NO_STEP: a hook around the run, a seed */
+    bool is_first_of_step, is_last_of_step;
+    bool has_before_each, has_after_each; /* SQL hooks within the unit's transaction */
+    bool resets;          /* session settings are undone before the history is written */
+    const Script *script; /* where the statements come from; NULL: none */
+    Segment segment;
+    const Hook *hook; /* whose script or program this is; NULL: a migration's or a seed's */
+    const Seed *seed;
+} Unit;
+typedef Vec(Unit) UnitVec;
+
+/* A hook, and its script cut into segments once. */
+typedef struct HookUse {
+    const Hook *hook;
+    SegmentVec segments;
+} HookUse;
+typedef Vec(HookUse) HookUseVec;
+
+/* ---- the message ------------------------------------------------------------------------------ */
+
+typedef enum TagKind {
+    TAG_PLUMBING,  /* BEGIN, settings, history tables, run log */
+    TAG_STATEMENT, /* of a migration or a seed */
+    TAG_HOOK,      /* of a hook */
+    TAG_WRITE,     /* of the history */
+    TAG_COMMIT,
+} TagKind;
+
+/* Where a statement of the message comes from, and what its confirmation means. */
+typedef struct Tag {
+    TagKind kind;
+    bool finishes;      /* the step is done */
+    bool commits;       /* all that was done is durable */
+    bool opens, closes; /* a savepoint */
+    uint32_t unit;
+    uint32_t
+        statement; /* TAG_STATEMENT, TAG_HOOK: index in the script; TAG_WRITE: statements that have run by then */
+    uint32_t line, column;
+    const char *path;
+    Str source; /* the statement as the file has it, before placeholders; empty: as sent */
+} Tag;
+
+typedef struct Chunk {
+    Arena *arena; /* of statements and texts; reset once they are sent */
+    DbStatementVec statements;
+    Vec(Tag) tags;
+    size_t bytes;
+    size_t seen; /* confirmed and told */
+} Chunk;
+
+/* The script being read. Statements of one script are produced front to back, so it stays open from one unit to the
+ * next. */
+typedef struct Feed {
+    Arena *arena;
+    const Script *script; /* NULL: closed */
+    ScriptCursor cursor;
+} Feed;
+
+/* ---- a run ------------------------------------------------------------------------------------ */
+
+typedef enum LockState { LOCK_NONE, LOCK_SESSION, LOCK_FILE } LockState;
+
+/* What failed, and where. */
+typedef struct Failure {
+    bool has_tag; /* the server refused (or lost) a statement; else the failure is ours */
+    bool
+        is_committing; /* the connection broke while a message was under way that ends transactions */
+    bool has_rerun;    /* the unit is produced again */
+    Tag tag;
+    Str sql; /* as sent */
+    uint32_t unit;
+    bool has_unit;
+    DbOutcome outcome;
+} Failure;
+
+typedef struct Run {
+    Runner *runner;
+    Db *db;
+    ConventionContext *convention;
+    Arena *arena; /* the caller's: results */
+    SqlSplitOptions split;
+    History history; /* as read under the lock, and kept up to date from then on */
+    Plan plan;
+    RunResult *result;
+    bool is_record_only; /* baseline, stamp, repair, seeds: no plan */
+
+    HookUseVec hooks[HOOK_COUNT];
+    bool has_programs, has_downs;
+    int64_t last_rank; /* of the history in memory */
+    UnitVec units;
+    uint32_t last_commit; /* the last unit that commits: it alone waits for the disk */
+
+    LockState lock;
+    DbLockKey lock_key;
+    bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
+    bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */
+    bool has_outer; /* the surrounding transaction is open */
+    bool
+        has_savepoint; /* ... and so is a migration's savepoint, as far as the server has confirmed */
+    bool
+        commits_each; /* a nested run that commits after each migration, to find the one that breaks a constraint */
+    Str change_mark;    /* nested: tells whether another connection has committed since */
+    uint32_t kept_unit; /* nested: the first unit that is not durable yet */
+    bool has_opened;    /* the run log's row was sent */
+
+    Chunk chunk;
+    Feed feed;
+    uint32_t at;        /* the unit produced now */
+    uint32_t lone_at;   /* UNIT_LONE: the statement at which a retry goes on; 0: the unit's first */
+    bool has_sent_part; /* part of the unit produced now has been sent */
+    size_t unit_start;  /* in the chunk: where the unit produced now begins */
+    size_t unit_bytes;
+    Str sent_timeouts; /* session settings in force; empty: as connected */
+    Arena *timeouts_arena;
+    uint32_t attempt; /* of the unit that is retried */
+    uint32_t attempt_unit;
+    Failure failure;
+
+    /* progress */
+    uint32_t begun_step; /* NO_STEP: none is open */
+    int64_t step_began_us, last_told_us;
+    uint32_t
+        statements_done; /* of the step that is open: have run, and stay if the transaction around them does */
+    uint32_t statements_kept;         /* ... and stay whatever comes */
+    size_t applied_kept, rolled_kept; /* of result's vectors: durable */
+    Vec(uint32_t) finished;           /* steps, in the order in which they were done */
+    size_t finished_kept;
+    int64_t began_us;
+    Timestamp began_at;
+
+    SqlPlaceholderVec placeholders;
+    size_t version_placeholder;
+    const DbCancel *cancel; /* set aside while cleaning up */
+} Run;
+
+/* event.c */
+void event_emit(const Runner *runner, const Event *event);
+void event_note(const Runner *runner, const char *message);
+/* An event that names the run's step (or none, with NO_STEP). */
+Event event_of_step(const Run *run, EventKind kind, uint32_t step);
+bool step_is_down(const PlanStep *step);
+const char *step_label(Arena *arena, const PlanStep *step);
+
+/* begin.c: a Run made ready, and taken apart again. */
+bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err);
+void work_done(
+    Run *run); /* closes files, frees scratch memory; the lock is dropped by lock_drop() */
+/* Reads the scripts. with_all: downs, and the parts of what is applied, too. */
+bool read_all(Runner *runner, Arena *arena, const History *history, bool with_all, Error *err);
+/* state and current of the result, from the history kept in memory. */
+bool result_finish(Run *run, Error *err);
+
+/* lock.c */
+bool cancel_requested(const Runner *runner);
+/* ERROR_CANCELLED when asked to stop meanwhile. */
+bool pause_for(const Runner *runner, int64_t pause_ms, Error *err);
+bool lock_take(Run *run, Error *err);
+void lock_drop(Run *run);
+/* The surrounding transaction of a nested run; polls as the lock does. */
+bool nest_open(Run *run, Error *err);
+
+/* compile.c */
+bool compile_hooks(Run *run, Error *err);
+bool compile_plan(Run *run, Error *err);
+bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Error *err);
+bool compile_refuses_lone(Run *run, Error *err);
+void compile_last_commit(Run *run);
+
+/* chunk.c */
+bool chunk_add(Run *run, Str sql, Tag tag, Error *err);
+bool chunk_add_all(Run *run, const DbStatementVec *statements, Tag tag, Error *err);
+bool chunk_add_statement(Run *run, const SqlStatement *statement, Tag tag, Error *err);
+size_t chunk_limit(const Run *run);
+bool chunk_flush(Run *run, Error *err);
+void chunk_drop(Run *run);
+/* Sends the units that were complete before the one that could not be produced. */
+bool chunk_keep_whole_units(Run *run, Error *err);
+bool feed_next(Run *run, const Script *script, uint32_t index, SqlStatement *ret_statement,
+               Error *err);
+void feed_close(Run *run);
+
+/* write.c: history writes */
+bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
+               Error *err);
+bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Error *err);
+bool write_raw(Run *run, const HistoryWrite *write, Tag tag, Error *err);
+bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const Error *failure,
+                   Error *err);
+bool write_prepare(Run *run, Error *err);
+/* Opens and closes a transaction around what is added in between, as the run's kind wants it. */
+bool transaction_begin(Run *run, const Unit *unit, Error *err);
+bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err);
+bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err);
+bool reset_add(Run *run, Error *err);
+/* Ends the surrounding transaction of a nested run, keeping what it did. */
+bool nest_close(Run *run, Error *err);
+/* Whether someone else has written into the history while a nested run had no transaction open. */
+bool history_is_ours(Run *run, Error *err);
+void history_note_step(Run *run, uint32_t step);
+
+/* execute.c */
+/* Carries the units out; on failure rolls back, writes down and says what holds. */
+bool work_run(Run *run, Error *err);
+
+/* failure.c */
+void failure_place(Run *run, Error *err);
+/* Rolls back, journals, logs, finds out what holds. */
+void failure_settle(Run *run, Error *err);
+
+/* settle.c: a migration that stopped half-way. */
+/* The step of the plan that goes on after a stop; NULL: none. */
+const PlanStep *settle_find(const Plan *plan);
+/* Is what had run still the beginning of the script? And if a statement was under way when the run stopped: had it run?
+ * ret_resume_from: the statement (from 0) to go on at. */
+bool settle_step(Run *run, const PlanStep *step, int64_t *ret_resume_from, Error *err);
+
+/* hooks.c */
+bool hook_run_program(Run *run, const Unit *unit, const Error *failure, Error *err);
+
+#endif

@@ -1,0 +1,380 @@
+/* History writes and the transactions around them. SPDX-License-Identifier: Apache-2.0
+ *
+ * A migration is applied if and only if its history row says so: the row is written in the migration's own transaction,
+ * or, where statements commit by themselves, before the first and after each of them. */
+#include <string.h>
+
+#include "run/work.h"
+
+enum { COMMIT_PAUSE_MS = 50, MS = 1000 };
+
+/* ---- history kept in memory --------------------------------------------------------------------- */
+
+/* From the end: a rollback takes the newest first, and so finds it at once. */
+static size_t find_row(const Run *run, const PlanStep *step)
+{
+    if (!step->row && !run->has_downs)
+        return SIZE_MAX;
+    const HistoryRow *row = step->row;
+    for (size_t i = run->history.rows.len; i-- > 0;) {
+        const HistoryRow *it = &run->history.rows.items[i];
+        if ((it->kind == MIGRATION_REPEATABLE) != (step->migration_kind == MIGRATION_REPEATABLE))
+            continue;
+        if (it->kind == MIGRATION_REPEATABLE ? str_eq(it->name, step->name)
+            : row                            ? str_eq(it->version, row->version)
+                                             : version_compare(it->version, step->version) == 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* Brings the history in memory to what the step has made of it. chunk_flush() has made room for the row. */
+void history_note_step(Run *run, uint32_t index)
+{
+    const PlanStep *step = &run->plan.steps.items[index];
+    HistoryRowVec *rows = &run->history.rows;
+    size_t at = find_row(run, step);
+    run->history.exists = true;
+    run->history.order = NULL; /* made anew by result_finish() */
+    if (at != SIZE_MAX) {
+        memmove(rows->items + at, rows->items + at + 1, (rows->len - at - 1) * sizeof *rows->items);
+        rows->len--;
+    }
+    if (step_is_down(step))
+        return;
+    const Script *script =
+        step->migration && step->migration->up ? step->migration->up : step->script;
+    HistoryRow row = {.version = step->version,
+                      .name = step->migration ? step->migration->name : step->name,
+                      .kind = step->migration_kind,
+                      .outcome = step->kind == STEP_SKIP ? HISTORY_SKIPPED : HISTORY_APPLIED,
+                      .checksum = script ? script->checksum : (Str){0},
+                      .tokens = script ? script->tokens : (Str){0},
+                      .done = script ? script->statements : 0,
+                      .total = script ? script->statements : 0,
+                      .finished_at = clock_now(),
+                      .started_at = TIMESTAMP_UNKNOWN,
+                      .duration_us = -1,
+                      .applied_by = run->convention->who,
+                      .run = run->convention->run,
+                      .rank = ++run->last_rank};
+    rows->items[rows->len++] = row;
+}
+
+/* ---- one write ----------------------------------------------------------------------------------- */
+
+bool write_raw(Run *run, const HistoryWrite *write, Tag tag, Error *err)
+{
+    DbStatementVec out = {0};
+    if (FAULT("run.history-write", err) ||
+        !run->convention->convention->history_write(run->convention, run->db, run->chunk.arena,
+                                                    write, &out, err))
+        return error_wrap(err, "writing the history");
+    return chunk_add_all(run, &out, tag, err);
+}
+
+static bool keep_text(const Run *run, const Script *script)
+{
+    return script && (run->convention->convention->features & CONVENTION_STORES_TEXT) &&
+           run->convention->store_limit_bytes > 0 &&
+           script->size_bytes <= run->convention->store_limit_bytes;
+}
+
+/* Texts go with the migration, so that an older checkout can roll it back, and so that a stopped one can be told from a
+ * changed one. */
+bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Error *err)
+{
+    Arena *arena = run->chunk.arena;
+    uint64_t limit = run->convention->store_limit_bytes;
+    const Script *up = migration ? migration->up : NULL;
+    const Script *down = migration ? migration->down : NULL;
+    bool is_down_kept = keep_text(run, down);
+    if (keep_text(run, up)) {
+        if (!script_text(arena, up, limit, &write->up_text, err))
+            return false;
+        write->has_up_text = true;
+    }
+    if (down && !down->is_read && down->open_path) {
+        FileInfo info = {0};
+        /* The size of a down that nobody has read yet is not known. */
+        if (!file_info(down->open_path, &info, err))
+            return false;
+        is_down_kept = info.size_bytes <= limit && keep_text(run, &(Script){0});
+    }
+    if (is_down_kept) {
+        if (!script_text(arena, down, limit, &write->down_text, err))
+            return false;
+        write->has_down_text = true;
+    }
+    return true;
+}
+
+bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
+               Error *err)
+{
+    const PlanStep *step = &run->plan.steps.items[unit->step];
+    HistoryWrite write = {.kind = kind,
+                          .migration = step->migration,
+                          .row = step->row, /* the plan knows which rows are gone by then */
+                          .is_down = step_is_down(step),
+                          .is_journaled = step->is_journaled || step->is_resumed,
+                          .is_rerun = step->kind == STEP_REPEATABLE && step->row,
+                          .done = done,
+                          .total = step->script ? step->script->statements : 0,
+                          .duration_us = -1,
+                          /* The server knows when a transaction began, and by its own clock. */
+                          .started_at = db_has(run->db, DB_TRANSACTIONAL_DDL) ? TIMESTAMP_UNKNOWN
+                                                                              : clock_now()};
+    if (step->is_fake)
+        write.is_journaled = step->is_resumed;
+    if (run->is_nested) {
+        write.duration_us =
+            run->begun_step == unit->step ? clock_monotonic_us() - run->step_began_us : 0;
+        write.started_at = clock_now() - write.duration_us;
+    }
+    if ((kind == WRITE_APPLIED || (kind == WRITE_BEGIN && !write.is_down)) &&
+        !write_texts(run, step->migration, &write, err))
+        return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
+    tag.kind = TAG_WRITE;
+    tag.statement = done;
+    return write_raw(run, &write, tag, err);
+}
+
+/* ---- the run log ---------------------------------------------------------------------------------- */
+
+static void add_label(StrBuf *out, const RunItem *item)
+{
+    if (out->len > 0)
+        strbuf_adds(out, ", ");
+    if (item->kind == MIGRATION_REPEATABLE) {
+        strbuf_adds(out, "R ");
+        strbuf_add(out, item->name);
+    } else {
+        strbuf_add(out, item->version);
+    }
+}
+
+/* What will have been done when the message has arrived: what is done, and all that is still in the chunk. */
+static bool labels(Run *run, bool is_down, bool with_pending, Str *ret_labels)
+{
+    StrBuf out = strbuf(run->chunk.arena);
+    const RunItemVec *items = is_down ? &run->result->rolled_back : &run->result->applied;
+    for (size_t i = 0; i < items->len; i++)
+        add_label(&out, &items->items[i]);
+    for (size_t i = run->chunk.seen; with_pending && i < run->chunk.tags.len; i++) {
+        const Tag *tag = &run->chunk.tags.items[i];
+        if (!tag->finishes)
+            continue;
+        const PlanStep *step = &run->plan.steps.items[run->units.items[tag->unit].step];
+        RunItem item = {.version = step->version, .name = step->name, .kind = step->migration_kind};
+        if (step_is_down(step) == is_down && step->kind != STEP_SKIP)
+            add_label(&out, &item);
+    }
+    return strbuf_finish(&out, ret_labels);
+}
+
+bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const Error *failure,
+                   Error *err)
+{
+    HistoryWrite write = {.kind = kind,
+                          .command = run->runner->settings.command,
+                          .outcome = str_from(outcome),
+                          .started_at = run->began_at,
+                          .duration_us =
+                              kind == WRITE_RUN_END ? clock_monotonic_us() - run->began_us : -1};
+    if (failure)
+        write.error = str_from(failure->message);
+    if (kind == WRITE_RUN_END && (!labels(run, false, !failure, &write.applied) ||
+                                  !labels(run, true, !failure, &write.rolled_back)))
+        return error_nomem(err);
+    return write_raw(run, &write, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+bool write_prepare(Run *run, Error *err)
+{
+    DbStatementVec out = {0};
+    if (!run->convention->convention->history_prepare(run->convention, run->db, run->chunk.arena,
+                                                      &run->history, &out, err))
+        return error_wrap(err, "making the history table");
+    return chunk_add_all(run, &out, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+/* ---- transactions ----------------------------------------------------------------------------------- */
+
+static DbTimeouts timeouts_of(const Run *run, const Unit *unit)
+{
+    DbTimeouts timeouts = run->runner->settings.timeouts;
+    /* A segment without statements was never given directives. */
+    if (unit->segment.count == 0)
+        return timeouts;
+    if (unit->segment.directives.lock_timeout_ms >= 0)
+        timeouts.lock_ms = unit->segment.directives.lock_timeout_ms;
+    if (unit->segment.directives.statement_timeout_ms >= 0)
+        timeouts.statement_ms = unit->segment.directives.statement_timeout_ms;
+    return timeouts;
+}
+
+static Str joined(Arena *arena, const DbStatementVec *statements)
+{
+    StrBuf text = strbuf(arena);
+    Str out = {0};
+    for (size_t i = 0; i < statements->len; i++) {
+        strbuf_add(&text, statements->items[i].sql);
+        strbuf_add_char(&text, ';');
+    }
+    return strbuf_finish(&text, &out) ? out : (Str){0};
+}
+
+/* Where the engine has settings of a transaction, they are said in each; where it has only those of the session, they
+ * are said when they change. */
+bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err)
+{
+    Arena *arena = run->chunk.arena;
+    DbStatementVec local = {0}, session = {0};
+    if (!run->db->driver->timeouts(run->db, arena, timeouts, true, &local) ||
+        !run->db->driver->timeouts(run->db, arena, timeouts, false, &session))
+        return error_nomem(err);
+    Str session_text = joined(arena, &session);
+    bool has_local = !str_eq(joined(arena, &local), session_text);
+    if (is_local && has_local)
+        return chunk_add_all(run, &local, (Tag){.kind = TAG_PLUMBING}, err);
+    if (str_eq(session_text, run->sent_timeouts))
+        return true;
+    arena_reset(run->timeouts_arena);
+    if (!str_copy(run->timeouts_arena, session_text, &run->sent_timeouts))
+        return error_nomem(err);
+    return chunk_add_all(run, &session, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+static bool add_settings(Run *run, const Unit *unit, bool is_lazy, Error *err)
+{
+    if (is_lazy && run->db->driver->lazy_commit &&
+        !chunk_add(run, str_from(run->db->driver->lazy_commit), (Tag){.kind = TAG_PLUMBING}, err))
+        return false;
+    return timeouts_add(run, timeouts_of(run, unit), true, err);
+}
+
+bool transaction_begin(Run *run, const Unit *unit, Error *err)
+{
+    Tag tag = {.kind = TAG_PLUMBING};
+    if (run->is_nested) {
+        if (!run->has_outer && (!chunk_flush(run, err) || !nest_open(run, err)))
+            return false;
+        tag.opens = true;
+        return chunk_add(run, STR("SAVEPOINT whimbrel_step"), tag, err);
+    }
+    if (run->is_whole) {
+        if (run->has_outer)
+            return timeouts_add(run, timeouts_of(run, unit), true, err);
+        run->has_outer = true;
+        return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
+               add_settings(run, unit, false, err);
+    }
+    bool is_plain = unit->kind == UNIT_TRANSACTION || unit->kind == UNIT_OPENING;
+    bool is_lazy = is_plain && run->at != run->last_commit && !run->has_programs &&
+                   run->last_commit != NO_STEP;
+    return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
+           add_settings(run, unit, is_lazy, err);
+}
+
+bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)
+{
+    (void)unit;
+    Tag tag = {
+        .kind = TAG_COMMIT, .finishes = finishes, .commits = !run->is_nested && !run->is_whole};
+    if (run->is_nested) {
+        tag.kind = TAG_PLUMBING;
+        tag.closes = true;
+        return chunk_add(run, STR("RELEASE whimbrel_step"), tag, err);
+    }
+    if (!run->is_whole)
+        return chunk_add(run, STR("COMMIT"), tag, err);
+    if (!finishes)
+        return true;
+    /* Without a statement of its own that could be confirmed, the step ends with what was added last. */
+    Chunk *chunk = &run->chunk;
+    if (chunk->tags.len > run->unit_start) {
+        chunk->tags.items[chunk->tags.len - 1].finishes = true;
+        return true;
+    }
+    return chunk_add(run, STR("SELECT 1"), (Tag){.kind = TAG_PLUMBING, .finishes = true}, err);
+}
+
+bool reset_add(Run *run, Error *err)
+{
+    DbStatementVec statements = {0};
+    if (!run->db->driver->reset_session(run->db, run->chunk.arena, &statements))
+        return error_nomem(err);
+    run->sent_timeouts = (Str){0};
+    return chunk_add_all(run, &statements, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+bool nest_close(Run *run, Error *err)
+{
+    if (!run->has_outer)
+        return chunk_flush(run, err);
+    /* Without a network between, the message before is sent by itself, so that the commit can be tried again alone. */
+    if ((run->is_nested && !chunk_flush(run, err)) || FAULT("run.before-commit", err))
+        return false;
+    int64_t began_us = clock_monotonic_us();
+    int64_t wait_ms = run->runner->settings.lock_wait_ms;
+    for (;;) {
+        if (!chunk_add(run, STR("COMMIT"), (Tag){.kind = TAG_COMMIT, .commits = true}, err))
+            return false;
+        if (chunk_flush(run, err))
+            break;
+        /* A reader keeps a rollback-journal database from being written; the transaction stays open meanwhile. */
+        bool is_waiting = run->is_nested && err->kind == ERROR_TIMEOUT &&
+                          run->db->is_in_transaction &&
+                          (wait_ms < 0 || (clock_monotonic_us() - began_us) / MS < wait_ms);
+        if (!is_waiting)
+            return false;
+        chunk_drop(run);
+        error_clear(err);
+        if (!pause_for(run->runner, COMMIT_PAUSE_MS, err))
+            return false;
+    }
+    run->has_outer = run->has_savepoint = false;
+    run->kept_unit = run->at;
+    return true;
+}
+
+static bool has_row(const History *history, const PlanStep *step)
+{
+    return step->migration_kind == MIGRATION_REPEATABLE
+               ? history_find_repeatable(history, step->name) != NULL
+               : history_find(history, step->version) != NULL;
+}
+
+bool history_is_ours(Run *run, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    History now = {0};
+    if (!scratch)
+        return error_nomem(err);
+    if (run->db->driver->change_query) {
+        DbValue mark = {0};
+        if (!db_query_value(run->db, scratch, str_from(run->db->driver->change_query), &mark, err))
+            return false;
+        if (str_eq(mark.text, run->change_mark))
+            return true;
+        if (!str_copy(run->arena, mark.text, &run->change_mark))
+            return error_nomem(err);
+    }
+    if (!run->convention->convention->history_read(run->convention, run->db, scratch, &now, err))
+        return false;
+    size_t expected = run->history.rows.len;
+    /* The journal's row of the migration that is half-way is in the table only. */
+    if (run->begun_step != NO_STEP) {
+        const PlanStep *step = &run->plan.steps.items[run->begun_step];
+        expected += has_row(&now, step) && !has_row(&run->history, step);
+    }
+    if (now.rows.len == expected &&
+        (now.last_run == run->convention->run || now.last_run == run->history.last_run))
+        return true;
+    error_set(
+        err, ERROR_STATE,
+        "another run has written into the history while this one had to let go of the database");
+    error_code(err, "history-moved");
+    return error_hint(err, "Run it again: it goes on from what holds now.");
+}

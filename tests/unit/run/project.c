@@ -1,0 +1,315 @@
+/* Projects for the tests of run/. SPDX-License-Identifier: Apache-2.0 */
+#include "project.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static unsigned project_count;
+
+static Error *fresh_error(Error *err, Arena *arena)
+{
+    *err = (Error){.arena = arena};
+    return err;
+}
+
+static const char *server_of(const char *engine)
+{
+    if (strcmp(engine, "postgres") == 0)
+        return getenv("WHIMBREL_TEST_POSTGRES");
+    if (strcmp(engine, "mariadb") == 0)
+        return getenv("WHIMBREL_TEST_MARIADB");
+    return "sqlite:";
+}
+
+void project_init(Project *p, const char *engine)
+{
+    const char *tmp = getenv("TMPDIR");
+    *p = (Project){.arena = arena_new(), .engine = engine};
+    assert_non_null(p->arena);
+    const char *server = server_of(engine);
+    if (!server || !*server) {
+        arena_free(p->arena);
+        p->arena = NULL;
+        print_message("skipped: there is no URL of a %s server in the environment\n", engine);
+        skip();
+        return;
+    }
+    char *folder = str_format(p->arena, "%s/whimbrel-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    assert_non_null(folder);
+    assert_non_null(mkdtemp(folder));
+    p->folder = folder;
+    Error err;
+    assert_true(folder_make(p->arena, path_join(p->arena, folder, STR("migrations")), 0700,
+                            fresh_error(&err, p->arena)));
+    if (strcmp(engine, "sqlite") == 0) {
+        p->url = str_format(p->arena, "sqlite://%s/app.db?mode=rwc&busy_timeout=50ms", folder);
+        return;
+    }
+    DbUrl base, mine;
+    p->server = server;
+    p->database = str_format(p->arena, "wr_%d_%u", (int)getpid(), ++project_count);
+    if (!db_url_parse(p->arena, str_from(server), &base, fresh_error(&err, p->arena)) ||
+        !db_url_with_database(p->arena, &base, str_from(p->database), &mine, &err) ||
+        !base.driver->database_create(&mine, &(DbOptions){0}, &err))
+        fail_msg("cannot make a database: %s", err.message);
+    p->url = str_z(p->arena, mine.text);
+}
+
+static void remove_folder(Arena *arena, const char *folder)
+{
+    FolderEntryVec entries = {0};
+    Error err = {.arena = arena};
+    if (!folder_list(arena, folder, &entries, &err))
+        return;
+    for (size_t i = 0; i < entries.len; i++) {
+        char *path = path_join(arena, folder, entries.items[i].name);
+        if (entries.items[i].kind == FILE_FOLDER)
+            remove_folder(arena, path);
+        else
+            unlink(path);
+    }
+    rmdir(folder);
+}
+
+void project_done(Project *p)
+{
+    if (!p->arena)
+        return;
+    if (p->server) {
+        DbUrl url;
+        Error err = {.arena = p->arena};
+        if (!db_url_parse(p->arena, str_from(p->url), &url, &err) ||
+            !url.driver->database_drop(&url, &(DbOptions){0}, &err))
+            print_message("the database %s stays: %s\n", p->database, err.message);
+    }
+    remove_folder(p->arena, p->folder);
+    arena_free(p->arena);
+}
+
+void project_write(Project *p, const char *name, const char *text)
+{
+    char *path = str_format(p->arena, "%s/migrations/%s", p->folder, name);
+    Error err = {.arena = p->arena};
+    char *folder = str_z(p->arena, path_folder(str_from(path)));
+    assert_true(folder_make(p->arena, folder, 0700, &err));
+    assert_true(file_write(p->arena, path, str_from(text), 0600, &err));
+}
+
+void project_chmod(Project *p, const char *name, unsigned mode)
+{
+    assert_int_equal(chmod(str_format(p->arena, "%s/migrations/%s", p->folder, name), mode), 0);
+}
+
+void project_remove(Project *p, const char *name)
+{
+    assert_int_equal(unlink(str_format(p->arena, "%s/migrations/%s", p->folder, name)), 0);
+}
+
+static Db *connect(Project *p)
+{
+    DbUrl url;
+    Db *db = NULL;
+    Error err = {.arena = p->arena};
+    if (!db_url_parse(p->arena, str_from(p->url), &url, &err) ||
+        !db_open(&url, &(DbOptions){.may_create = true}, &db, &err))
+        fail_msg("cannot connect: %s", err.message);
+    return db;
+}
+
+const char *project_query(Project *p, const char *sql)
+{
+    scoped(Db *, db_closep) db = connect(p);
+    scoped(DbRows, db_rows_done) rows = {0};
+    Error err = {.arena = p->arena};
+    StrBuf out = strbuf(p->arena);
+    if (!db_query(db, str_from(sql), &rows, &err))
+        fail_msg("%s: %s", sql, err.message);
+    while (db_rows_next(&rows)) {
+        if (out.len > 0)
+            strbuf_add_char(&out, '\n');
+        for (size_t i = 0; i < rows.col_count; i++) {
+            if (i > 0)
+                strbuf_add_char(&out, '|');
+            strbuf_add(&out, rows.cols[i].is_null ? STR("NULL") : rows.cols[i].text);
+        }
+    }
+    if (!db_rows_finish(&rows, &err))
+        fail_msg("%s: %s", sql, err.message);
+    Str text;
+    assert_true(strbuf_finish(&out, &text));
+    return text.ptr ? text.ptr : "";
+}
+
+void project_exec(Project *p, const char *sql)
+{
+    scoped(Db *, db_closep) db = connect(p);
+    Error err = {.arena = p->arena};
+    if (!db_exec(db, str_from(sql), &err))
+        fail_msg("%s: %s", sql, err.message);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------------- */
+
+static void on_event(void *ctx, const Event *event)
+{
+    Session *s = ctx;
+    strbuf_addf(&s->log, "%s", event_kind_name(event->kind));
+    if (event->version.len > 0)
+        strbuf_addf(&s->log, " %.*s", STR_ARG(event->version));
+    else if (event->name.len > 0)
+        strbuf_addf(&s->log, " R %.*s", STR_ARG(event->name));
+    if (event->kind == EVENT_STATEMENT)
+        strbuf_addf(&s->log, " %zu/%zu", event->statement, event->statements);
+    if (event->text.len > 0 && event->kind != EVENT_STATEMENT)
+        strbuf_addf(&s->log, " [%.*s]", STR_ARG(event->text));
+    if (event->message.len > 0)
+        strbuf_addf(&s->log, " (%.*s)", STR_ARG(event->message));
+    strbuf_add_char(&s->log, '\n');
+    if (event->kind == EVENT_STATEMENT && s->cancel_after > 0 && --s->cancel_after == 0)
+        s->is_cancelled = true;
+    if (s->on_event)
+        s->on_event(s, event);
+}
+
+static bool is_cancelled(void *ctx)
+{
+    Session *s = ctx;
+    return s->is_cancelled;
+}
+
+bool session_open(Session *s, Project *p)
+{
+    *s = (Session){.project = p, .arena = arena_new()};
+    if (!s->arena)
+        return false;
+    s->err = (Error){.arena = p->arena};
+    s->log = strbuf(p->arena);
+    s->cancel = (DbCancel){.is_requested = is_cancelled, .ctx = s, .wake_fd = -1};
+    DbOptions options = {.may_create = true, .cancel = &s->cancel};
+    if (!db_url_parse(s->arena, str_from(p->url), &s->url, &s->err) ||
+        !db_open(&s->url, &options, &s->db, &s->err))
+        return false;
+    s->ctx = (ConventionContext){.convention = convention_find(STR("whimbrel")),
+                                 .dialect = s->url.driver->dialect,
+                                 .who = STR("tester"),
+                                 .host = STR("here"),
+                                 .program = STR("whimbrel test"),
+                                 .store_limit_bytes = 1 << 20};
+    char *folder = str_format(s->arena, "%s/migrations", p->folder);
+    if (!folder || !vec_push(s->arena, &s->ctx.folders, str_from(folder)))
+        return error_nomem(&s->err);
+    if (!s->ctx.convention->scan(&s->ctx, s->arena, &s->set, &s->err))
+        return false;
+    s->runner = (Runner){.db = s->db, .url = &s->url, .convention = &s->ctx, .set = &s->set};
+    s->runner.policy = run_policy(s->db, &s->ctx);
+    s->runner.settings = (RunSettings){.lock_wait_ms = 10000,
+                                       .timeouts = {.lock_ms = 3000, .statement_ms = 0},
+                                       .lock_retries = 3,
+                                       .retry_pause_ms = 50,
+                                       .environment = STR("test"),
+                                       .cancel = &s->cancel,
+                                       .command = STR("migrate")};
+    s->runner.sink = (EventSink){.emit = on_event, .ctx = s};
+    return true;
+}
+
+void session_close(Session *s)
+{
+    db_close(s->db);
+    arena_free(s->arena);
+    s->db = NULL;
+    s->arena = NULL;
+}
+
+bool session_run(Session *s, PlanRequest request)
+{
+    if (request.resume_from == 0 && !request.settles)
+        request.resume_from = -1;
+    return run_execute(&s->runner, s->arena, &request, NULL, &s->result, &s->err);
+}
+
+bool session_migrate(Session *s)
+{
+    return session_run(s, (PlanRequest){.verb = PLAN_MIGRATE});
+}
+
+static size_t must(Project *p, PlanRequest request)
+{
+    Session s;
+    if (!session_open(&s, p) || !session_run(&s, request))
+        fail_msg("%s\n%s", explain(p->arena, &s), strbuf_str(&s.log).ptr);
+    size_t count = s.result.applied.len + s.result.rolled_back.len;
+    session_close(&s);
+    return count;
+}
+
+size_t migrate(Project *p)
+{
+    return must(p, (PlanRequest){.verb = PLAN_MIGRATE});
+}
+
+size_t rollback(Project *p, unsigned steps)
+{
+    return must(p, (PlanRequest){.verb = PLAN_ROLLBACK, .steps = steps});
+}
+
+const char *explain(Arena *arena, const Session *s)
+{
+    StrBuf out = strbuf(arena);
+    const Error *err = &s->err;
+    strbuf_addf(&out, "%s", err->message ? err->message : "no error");
+    if (err->code)
+        strbuf_addf(&out, " {%s}", err->code);
+    if (err->pos.file)
+        strbuf_addf(&out, "\n--> %.*s:%u:%u", STR_ARG(path_base(str_from(err->pos.file))),
+                    err->pos.line, err->pos.column);
+    if (err->excerpt)
+        strbuf_addf(&out, "\n| %s (%u)", err->excerpt, err->excerpt_width);
+    if (err->detail)
+        strbuf_addf(&out, "\n= %s", err->detail);
+    for (size_t i = 0; i < s->result.holds.len; i++)
+        strbuf_addf(&out, "\n%.*s", STR_ARG(s->result.holds.items[i]));
+    for (size_t i = 0; i + 1 < s->result.next.len; i += 2)
+        strbuf_addf(&out, "\n> %.*s: %.*s", STR_ARG(s->result.next.items[i]),
+                    STR_ARG(s->result.next.items[i + 1]));
+    Str text;
+    return strbuf_finish(&out, &text) ? text.ptr : "";
+}
+
+const char *request_fails(Project *p, PlanRequest request)
+{
+    Session s;
+    assert_true(session_open(&s, p));
+    if (session_run(&s, request))
+        fail_msg("this was to fail");
+    const char *text = explain(p->arena, &s);
+    session_close(&s);
+    return text;
+}
+
+const char *migrate_fails(Project *p)
+{
+    return request_fails(p, (PlanRequest){.verb = PLAN_MIGRATE});
+}
+
+const char *project_picture(Project *p)
+{
+    if (strcmp(p->engine, "sqlite") == 0) {
+        const char *schema = project_query(p, "SELECT type, name, sql FROM sqlite_master WHERE "
+                                              "name NOT LIKE 'sqlite_%' ORDER BY 1, 2");
+        const char *rows = project_query(p, "SELECT version, name, outcome, done, total, "
+                                            "fate_unknown FROM whimbrel_history ORDER BY id");
+        return str_format(p->arena, "%s\n%s", schema, rows);
+    }
+    const char *here = strcmp(p->engine, "postgres") == 0 ? "'public'" : "DATABASE()";
+    char *sql = str_format(p->arena,
+                           "SELECT table_name, column_name, data_type FROM "
+                           "information_schema.columns WHERE table_schema = %s ORDER BY 1, 2",
+                           here);
+    const char *schema = project_query(p, sql);
+    const char *rows = project_query(p, "SELECT version, name, outcome, done, total, fate_unknown "
+                                        "FROM whimbrel_history ORDER BY id");
+    return str_format(p->arena, "%s\n%s", schema, rows);
+}
