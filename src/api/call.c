@@ -51,7 +51,7 @@ static bool fill_runner(Call *call, Error *err)
                 .cancel = &whimbrel->cancel,
                 .hook_environment = hook_environment(whimbrel, call->arena),
             },
-        .sink = {.emit = event_emit, .ctx = whimbrel},
+        .sink = {.emit = deliver_event, .ctx = whimbrel},
     };
     if (options->flags & WHIMBREL_OUT_OF_ORDER)
         call->runner.policy.allows_out_of_order = true;

@@ -57,7 +57,7 @@ static WhimbrelMigrationKind migration_kind_of(MigrationKind kind)
     return WHIMBREL_VERSIONED;
 }
 
-void event_emit(void *ctx, const Event *event)
+void deliver_event(void *ctx, const Event *event)
 {
     Whimbrel *whimbrel = ctx;
     if (!whimbrel->options.event)
@@ -99,8 +99,8 @@ void event_emit(void *ctx, const Event *event)
     arena_reset(arena);
 }
 
-void event_notice(void *ctx, Str severity, Str message)
+void deliver_notice(void *ctx, Str severity, Str message)
 {
     const Event event = {.kind = EVENT_NOTICE, .severity = severity, .message = message};
-    event_emit(ctx, &event);
+    deliver_event(ctx, &event);
 }

@@ -51,8 +51,8 @@ WhimbrelStatus error_report(const Error *err, const char *migration, WhimbrelErr
 void error_fill(const Error *err, const char *migration, WhimbrelError *ret_error);
 
 /* The sink of run/, calling the program's event callback. */
-void event_emit(void *ctx, const Event *event);
-void event_notice(void *ctx, Str severity, Str message);
+void deliver_event(void *ctx, const Event *event);
+void deliver_notice(void *ctx, Str severity, Str message);
 
 /* Copies of texts, NUL-terminated. z_or_null gives NULL for an empty one. A failure is noted in *has_failed. */
 const char *z(Arena *arena, Str text, bool *has_failed);

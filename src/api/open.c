@@ -226,7 +226,7 @@ static bool connect_database(Whimbrel *whimbrel, const char *url, WhimbrelEngine
         .may_create = !(options->flags & (WHIMBREL_READ_ONLY | WHIMBREL_MUST_EXIST)),
         .application_name = options->program,
         .client_path = options->client_path,
-        .notice = event_notice,
+        .notice = deliver_notice,
         .notice_ctx = whimbrel,
     };
     if (!url) {

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY waiting_jobs ON jobs (id) WHERE state = 'waiting';
