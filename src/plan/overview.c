@@ -181,10 +181,9 @@ static void merge_history(Merge *merge, const Sorted *rows)
             merge->has_newest = true;
             merge->newest = row->version;
         }
-        /* A baseline script covers what is below it from its first statement on, not only when it is through. */
+        /* A baseline script covers what is below it from its first statement on, and after it was marked as deleted. */
         if (row->outcome == HISTORY_BASELINED ||
-            (row->kind == MIGRATION_BASELINE && row->outcome != HISTORY_SKIPPED &&
-             row->outcome != HISTORY_DELETED)) {
+            (row->kind == MIGRATION_BASELINE && row->outcome != HISTORY_SKIPPED)) {
             merge->has_baseline = true;
             merge->baseline = row->version;
         }

@@ -196,9 +196,10 @@ static bool is_eligible(const Planner *p, const Ups *ups, size_t index)
     return !ups->is_redo && (row->state == STATE_PENDING || row->state == STATE_OUT_OF_ORDER);
 }
 
+/* A baseline file stands for all that went before: without it nothing can go on, whatever the phase. */
 static Phase phase_of(const StateRow *row)
 {
-    return row->migration->up->head.phase;
+    return row->kind == MIGRATION_BASELINE ? PHASE_NONE : row->migration->up->head.phase;
 }
 
 static bool is_in_phase(const Planner *p, const Ups *ups, const StateRow *row)

@@ -293,7 +293,10 @@ bool step_down(Planner *p, size_t index, bool *ret_is_passed)
         if (!choose_down(p, row, &step, &has_down))
             return false;
         if (!has_down) {
-            *ret_is_passed = p->policy->skips_irreversible && half == HALFWAY_NONE;
+            /* sync promises that nothing missing is left, unless such are allowed. */
+            bool may_pass = p->request->verb == PLAN_SYNC ? p->policy->allows_missing
+                                                          : p->policy->skips_irreversible;
+            *ret_is_passed = may_pass && half == HALFWAY_NONE;
             return no_down(p, row, !*ret_is_passed);
         }
         if (half == HALFWAY_DOWN && !step_resume(p, &step, index))
