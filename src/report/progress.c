@@ -1,0 +1,361 @@
+/* Events of a run as they come: lines, one live line, or JSON. SPDX-License-Identifier: Apache-2.0
+ *
+ * The live line stands last on the terminal and is drawn over with CR and "erase to the end"; whatever else is to be
+ * written clears it first. It is cut to the terminal's width, because a line that wraps cannot be drawn over. */
+#include "report/report.h"
+
+#include <string.h>
+
+enum { LABEL_COLUMNS = 36, REDRAW_US = 100000 };
+
+bool progress_init(Progress *progress, ProgressMode mode, TextLook look,
+                   void (*write)(void *ctx, Str text), void *ctx)
+{
+    *progress = (Progress){.mode = mode, .look = look, .write = write, .ctx = ctx};
+    progress->arena = arena_new();
+    progress->scratch = arena_new();
+    return progress->arena && progress->scratch;
+}
+
+void progress_done(Progress *progress)
+{
+    arena_free(progress->arena);
+    arena_free(progress->scratch);
+    progress->arena = progress->scratch = NULL;
+}
+
+void progress_clear(Progress *progress)
+{
+    if (!progress->is_live)
+        return;
+    progress->is_live = false;
+    progress->write(progress->ctx, STR("\r\x1b[K"));
+}
+
+static void say(Progress *progress, Text *text)
+{
+    Str line;
+    if (!strbuf_finish(&text->buf, &line))
+        return; /* memory is out: a line is lost, the run is not */
+    progress_clear(progress);
+    progress->write(progress->ctx, line);
+}
+
+static Text begin(Progress *progress)
+{
+    arena_reset(progress->scratch);
+    return text_new(progress->scratch, progress->look);
+}
+
+static void add_label(Text *text, Str label)
+{
+    size_t width = text_width(label);
+    text_add_line(text, label);
+    text_pad(text, width < LABEL_COLUMNS ? LABEL_COLUMNS - width : 0);
+    text_add(text, STR("  "));
+}
+
+static void draw(Progress *progress)
+{
+    int64_t now_us = clock_monotonic_us();
+    progress->drawn_us = now_us;
+    Text text = begin(progress);
+    char took[DURATION_TEXT];
+    text_add(&text, STR("..   "));
+    add_label(&text, progress->label);
+    if (progress->statements > 1)
+        text_addf(&text, "%zu of %zu, ", progress->statement, progress->statements);
+    if (now_us - progress->begun_us >= 1000000)
+        text_addf(&text, "%s, ", duration_human(now_us - progress->begun_us, took));
+    text_add_line(&text, progress->doing);
+    Str line = text_str(&text);
+    if (text.buf.has_failed)
+        return;
+    size_t columns = progress->look.columns > 20 ? progress->look.columns - 1 : 79;
+    /* Cut by columns, at a character's edge. */
+    while (line.len > 0 &&
+           (str_width(line) > columns || ((unsigned char)line.ptr[line.len - 1] & 0xc0) == 0xc0))
+        line.len--;
+    StrBuf out = strbuf(progress->scratch);
+    strbuf_add(&out, STR("\r"));
+    strbuf_add(&out, line);
+    strbuf_add(&out, STR("\x1b[K"));
+    Str drawn;
+    if (!strbuf_finish(&out, &drawn))
+        return;
+    progress->is_live = true;
+    progress->write(progress->ctx, drawn);
+}
+
+void progress_tick(Progress *progress)
+{
+    if (progress->mode != PROGRESS_BAR || progress->label.len == 0)
+        return;
+    if (clock_monotonic_us() - progress->drawn_us >= REDRAW_US)
+        draw(progress);
+}
+
+static void add_sessions(Text *text, const Event *event)
+{
+    char took[DURATION_TEXT];
+    for (size_t i = 0; i < event->session_count; i++) {
+        const DbSession *session = &event->sessions[i];
+        text_adds(text, "     held by ");
+        text_add_line(text, session->id);
+        text_add(text, STR(" ("));
+        bool has_before = false;
+        const Str parts[] = {session->application, session->user, session->host};
+        for (size_t p = 0; p < 3; p++) {
+            if (parts[p].len == 0)
+                continue;
+            if (has_before)
+                text_add(text, STR(", "));
+            text_add_line(text, parts[p]);
+            has_before = true;
+        }
+        text_add(text, STR(")"));
+        if (session->state.len > 0) {
+            text_add(text, STR(": "));
+            text_add_line(text, session->state);
+        }
+        if (session->age_us >= 0)
+            text_addf(text, " for %s", duration_human(session->age_us, took));
+        if (session->query.len > 0) {
+            text_adds(text, " after ");
+            text_add_line(text, str_sub(session->query, 0, 120));
+            if (session->query.len > 120)
+                text_adds(text, text_ellipsis(text));
+        }
+        text_add(text, STR("\n"));
+    }
+}
+
+static void set_label(Progress *progress, const Event *event)
+{
+    const char *label =
+        migration_label(progress->arena, event->version, event->name, event->migration_kind);
+    progress->label = str_from(label);
+}
+
+static void step_end(Progress *progress, const Event *event, bool is_ok)
+{
+    char took[DURATION_TEXT];
+    Text text = begin(progress);
+    const char *label =
+        migration_label(progress->scratch, event->version, event->name, event->migration_kind);
+    if (is_ok)
+        text_styled(&text, STYLE_GREEN, STR("ok"));
+    else
+        text_styled(&text, STYLE_RED, STR("no"));
+    text_add(&text, STR("   "));
+    add_label(&text, str_from(label));
+    if (is_ok)
+        text_addf(&text, "%s%s", event->is_down ? "down " : "",
+                  duration_human(event->duration_us, took));
+    else
+        text_addf(&text, "%sfailed", event->is_down ? "down " : "");
+    text_add(&text, STR("\n"));
+    say(progress, &text);
+    progress->label = (Str){0};
+}
+
+static void line_event(Progress *progress, const Event *event)
+{
+    char took[DURATION_TEXT];
+    Text text;
+    switch (event->kind) {
+    case EVENT_RUN_BEGIN:
+    case EVENT_RUN_END:
+        progress->label = (Str){0};
+        progress_clear(progress);
+        return;
+    case EVENT_STEP_BEGIN:
+        arena_reset(progress->arena);
+        set_label(progress, event);
+        progress->doing = STR("running");
+        progress->begun_us = clock_monotonic_us();
+        progress->statement = progress->statements = 0;
+        if (progress->mode == PROGRESS_BAR)
+            draw(progress);
+        return;
+    case EVENT_STATEMENT:
+        progress->statement = event->statement;
+        progress->statements = event->statements;
+        if (progress->mode == PROGRESS_BAR && event->text.len > 0) {
+            arena_reset(progress->arena);
+            set_label(progress, event);
+            if (!str_copy(progress->arena, event->text, &progress->doing))
+                progress->doing = STR("running");
+        }
+        progress_tick(progress);
+        if (progress->is_verbose && progress->mode == PROGRESS_PLAIN) {
+            text = begin(progress);
+            text_addf(&text, "     %zu of %zu", event->statement, event->statements);
+            if (event->text.len > 0) {
+                text_add(&text, STR("  "));
+                text_add_line(&text, event->text);
+            }
+            text_add(&text, STR("\n"));
+            say(progress, &text);
+        }
+        return;
+    case EVENT_STEP_END:
+        step_end(progress, event, true);
+        return;
+    case EVENT_STEP_FAILED:
+        step_end(progress, event, false);
+        return;
+    case EVENT_LOCK_WAIT:
+        text = begin(progress);
+        text_adds(&text, "..   waiting for the migration lock");
+        if (event->elapsed_us > 0)
+            text_addf(&text, ", %s", duration_human(event->elapsed_us, took));
+        text_add(&text, STR("\n"));
+        add_sessions(&text, event);
+        say(progress, &text);
+        return;
+    case EVENT_TABLE_WAIT:
+        text = begin(progress);
+        text_add(&text, STR("..   "));
+        add_label(&text, str_from(migration_label(progress->scratch, event->version, event->name,
+                                                  event->migration_kind)));
+        text_adds(&text, "waiting for a lock");
+        if (event->text.len > 0) {
+            text_adds(&text, " on ");
+            text_add_line(&text, event->text);
+        }
+        text_addf(&text, ", try %u (rolled back in between, traffic is not held up)\n",
+                  (unsigned)event->attempt);
+        add_sessions(&text, event);
+        say(progress, &text);
+        return;
+    case EVENT_SETTLED:
+    case EVENT_NOTE:
+    case EVENT_INDEX_REBUILT:
+        text = begin(progress);
+        text_adds(&text, "note: ");
+        if (event->kind == EVENT_INDEX_REBUILT && event->message.len == 0) {
+            text_adds(&text, "the invalid index ");
+            text_add_line(&text, event->text);
+            text_adds(&text, " was dropped and is built again");
+        }
+        text_add_line(&text, event->message);
+        text_add(&text, STR("\n"));
+        say(progress, &text);
+        return;
+    case EVENT_HOOK:
+    case EVENT_SEED:
+        text = begin(progress);
+        text_adds(&text, event->kind == EVENT_HOOK ? "hook " : "seed ");
+        text_add_line(&text, event->text);
+        text_add(&text, STR("\n"));
+        say(progress, &text);
+        return;
+    case EVENT_NOTICE:
+        if (!progress->is_verbose && (str_eq_nocase(event->severity, STR("NOTICE")) ||
+                                      str_eq_nocase(event->severity, STR("INFO")) ||
+                                      str_eq_nocase(event->severity, STR("LOG")) ||
+                                      str_eq_nocase(event->severity, STR("DEBUG")) ||
+                                      str_eq_nocase(event->severity, STR("NOTE"))))
+            return;
+        text = begin(progress);
+        text_add_line(&text, event->severity);
+        text_add(&text, STR(": "));
+        text_add_line(&text, event->message);
+        text_add(&text, STR("\n"));
+        say(progress, &text);
+        return;
+    }
+}
+
+static void key_if(JsonWriter *w, const char *key, Str value)
+{
+    if (value.len > 0)
+        json_key_str(w, key, value);
+}
+
+static void json_event(Progress *progress, const Event *event)
+{
+    arena_reset(progress->scratch);
+    StrBuf out = strbuf(progress->scratch);
+    JsonWriter w = {.out = &out};
+    char now[TIMESTAMP_TEXT];
+    json_begin_object(&w);
+    json_key_text(&w, "event", event_kind_name(event->kind));
+    json_key_text(&w, "time", timestamp_iso(clock_now(), now));
+    key_if(&w, "version", event->version);
+    key_if(&w, "name", event->name);
+    if (event->version.len > 0 || event->name.len > 0) {
+        json_key_text(&w, "kind", migration_kind_name(event->migration_kind));
+        json_key_text(&w, "direction", event->is_down ? "down" : "up");
+    }
+    if (event->total > 0) {
+        json_key_int(&w, "step", (int64_t)event->step);
+        json_key_int(&w, "total", (int64_t)event->total);
+    }
+    if (event->statements > 0) {
+        json_key_int(&w, "statement", (int64_t)event->statement);
+        json_key_int(&w, "statements", (int64_t)event->statements);
+    }
+    key_if(&w, "text", event->text);
+    key_if(&w, "severity", event->severity);
+    key_if(&w, "message", event->message);
+    if (event->attempt > 0)
+        json_key_int(&w, "attempt", event->attempt);
+    if (event->kind == EVENT_STEP_END || event->kind == EVENT_RUN_END || event->duration_us > 0)
+        json_key_double(&w, "duration_ms", (double)event->duration_us / 1000.0);
+    if (event->elapsed_us > 0)
+        json_key_double(&w, "elapsed_ms", (double)event->elapsed_us / 1000.0);
+    if (event->session_count > 0) {
+        json_key(&w, "sessions");
+        json_begin_array(&w);
+        for (size_t i = 0; i < event->session_count; i++) {
+            const DbSession *session = &event->sessions[i];
+            json_begin_object(&w);
+            json_key_str(&w, "id", session->id);
+            key_if(&w, "user", session->user);
+            key_if(&w, "application", session->application);
+            key_if(&w, "host", session->host);
+            key_if(&w, "state", session->state);
+            key_if(&w, "query", session->query);
+            if (session->age_us >= 0)
+                json_key_double(&w, "age_ms", (double)session->age_us / 1000.0);
+            json_end_object(&w);
+        }
+        json_end_array(&w);
+    }
+    if (event->error) {
+        json_key(&w, "error");
+        report_error_json(&w, event->error, NULL);
+    }
+    json_end_object(&w);
+    if (json_finish(&w, NULL))
+        progress->write(progress->ctx, strbuf_str(&out));
+}
+
+static void emit(void *ctx, const Event *event)
+{
+    Progress *progress = ctx;
+    switch (progress->mode) {
+    case PROGRESS_NONE:
+        /* Warnings and waits are heard all the same; --quiet is what silences them. */
+        if (!progress->is_quiet &&
+            (event->kind == EVENT_NOTICE || event->kind == EVENT_NOTE ||
+             event->kind == EVENT_SETTLED || event->kind == EVENT_TABLE_WAIT ||
+             event->kind == EVENT_LOCK_WAIT))
+            line_event(progress, event);
+        return;
+    case PROGRESS_PLAIN:
+    case PROGRESS_BAR:
+        line_event(progress, event);
+        return;
+    case PROGRESS_JSON:
+        json_event(progress, event);
+        return;
+    }
+}
+
+EventSink progress_sink(Progress *progress)
+{
+    return (EventSink){.emit = emit, .ctx = progress};
+}
