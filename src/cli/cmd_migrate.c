@@ -1,0 +1,138 @@
+/* whimbrel migrate. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+#include "cli/saved_plan.h"
+
+typedef struct MigrateArgs {
+    Str to, phase, plan;
+    uint32_t steps;
+    bool single_transaction, out_of_order, dry_run, fake;
+} MigrateArgs;
+
+static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
+{
+    const char *path = str_z(cli->arena, options->plan);
+    SavedPlan saved;
+    if (!path)
+        return error_nomem(err);
+    if (options->to.len > 0 || options->steps > 0 || options->phase.len > 0 || options->fake ||
+        options->dry_run) {
+        error_set(err, ERROR_USAGE,
+                  "migrate: --plan says all there is to say; other options do not go with it");
+        return error_code(err, "bad-option");
+    }
+    if (!saved_plan_read(cli, path, &saved, err))
+        return false;
+    if (saved.request.verb != PLAN_MIGRATE) {
+        error_set(err, ERROR_USAGE, "%s is the plan of a rollback: whimbrel rollback --plan %s",
+                  path, path);
+        return error_code(err, "bad-plan-file");
+    }
+    cli->runner.policy.phase = saved.phase;
+    cli->runner.policy.is_single_transaction = saved.is_single_transaction;
+    cli->runner.policy.allows_out_of_order = saved.allows_out_of_order;
+    bool is_ok =
+        run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
+    return cli_finish_run(cli, is_ok, false, err);
+}
+
+static bool migrate_run(Cli *cli, const void *args, Error *err)
+{
+    const MigrateArgs *options = args;
+    PlanPolicy *policy = &cli->runner.policy;
+    if (options->plan.len > 0)
+        return migrate_saved(cli, options, err);
+    policy->phase = str_eq(options->phase, STR("expand"))     ? PHASE_EXPAND
+                    : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
+                                                              : PHASE_NONE;
+    policy->is_single_transaction = options->single_transaction;
+    policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
+    const PlanRequest request = {
+        .verb = PLAN_MIGRATE,
+        .to = options->to,
+        .steps = options->steps,
+        .is_fake = options->fake,
+        .resume_from = -1,
+    };
+    return run_or_show(cli, &request, options->dry_run, err);
+}
+
+static const char *const phase_choices[] = {"expand", "contract", NULL};
+
+static const Option migrate_options[] = {
+    {.name = "to",
+     .type = OPTION_STRING,
+     .value = "V",
+     .offset = offsetof(MigrateArgs, to),
+     .complete = COMPLETE_VERSION,
+     .help = "stop after version V: a version, a unique prefix, a name, head, +N"},
+    {.name = "steps",
+     .type = OPTION_COUNT,
+     .value = "N",
+     .offset = offsetof(MigrateArgs, steps),
+     .help = "at most N migrations"},
+    {.name = "phase",
+     .type = OPTION_CHOICE,
+     .value = "expand|contract",
+     .choices = phase_choices,
+     .offset = offsetof(MigrateArgs, phase),
+     .complete = COMPLETE_CHOICE,
+     .help = "only the migrations of this phase"},
+    {.name = "single-transaction",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, single_transaction),
+     .help = "the whole run in one transaction: all of it or nothing"},
+    {.name = "out-of-order",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, out_of_order),
+     .help = "apply those too that are older than the newest applied one"},
+    {.name = "dry-run",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, dry_run),
+     .help =
+         "run it all inside a transaction and roll back; where the engine cannot, print the plan"},
+    {.name = "fake",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, fake),
+     .help = "record as applied without running"},
+    {.name = "plan",
+     .type = OPTION_STRING,
+     .value = "FILE",
+     .offset = offsetof(MigrateArgs, plan),
+     .complete = COMPLETE_FILE,
+     .help = "run a saved plan, if files and database are still as they were"},
+    {0},
+};
+
+static const Example migrate_examples[] = {
+    {"whimbrel migrate", "applies what is pending"},
+    {"whimbrel migrate --to 20250405120000", "no further than this version"},
+    {"whimbrel migrate --dry-run", "tries it all, and leaves the database as it was"},
+    {"whimbrel migrate --lock-wait 5min",
+     "in a rollout: waits for another instance that is migrating"},
+    {0},
+};
+
+static const ExitNote migrate_exits[] = {
+    {4, "the migration lock could not be had within --lock-wait"},
+    {0},
+};
+
+const Command cmd_migrate = {
+    .names = {"migrate", "up", "run", "upgrade"},
+    .summary = "apply what is pending",
+    .about =
+        "Each migration runs in a transaction of its own, together with its row in the history: it "
+        "is applied if "
+        "and only if the history says so. What cannot run in a transaction runs statement by "
+        "statement, and the "
+        "history says how far it came. Repeatables that changed run after the versioned ones.\n\n"
+        "An absent SQLite file is made.",
+    .group = GROUP_EVERY_DAY,
+    .options = migrate_options,
+    .examples = migrate_examples,
+    .exits = migrate_exits,
+    .args_size = sizeof(MigrateArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | MAY_CREATE | PRINTS_RESULT |
+             HAS_EVENTS,
+    .run = migrate_run,
+};

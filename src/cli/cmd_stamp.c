@@ -1,0 +1,180 @@
+/* whimbrel baseline, stamp, resume: what sets the history right without, or half-way through, a migration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+static const ExitNote lock_exits[] = {
+    {4, "the migration lock could not be had within --lock-wait"},
+    {0},
+};
+
+typedef struct VersionArgs {
+    Str version, name;
+} VersionArgs;
+
+/* ---- baseline ---------------------------------------------------------------------------------------------------------- */
+
+static bool baseline_run(Cli *cli, const void *args, Error *err)
+{
+    const VersionArgs *options = args;
+    Str version = options->version, name = options->name;
+    if (!version_is_valid(version)) {
+        /* A name or a prefix of what is on disk will do too. */
+        History history;
+        Overview overview;
+        bool is_base = false;
+        if (!run_overview(&cli->runner, cli->arena, &history, &overview, err) ||
+            !plan_resolve(cli->arena, &overview, options->version, &version, &is_base, err))
+            return false;
+        if (is_base) {
+            error_set(err, ERROR_USAGE, "baseline takes a version, not base");
+            return error_code(err, "bad-option");
+        }
+    }
+    const Migration *migration = migration_set_find(&cli->set, version);
+    if (name.len == 0)
+        name = migration ? migration->name : STR("baseline");
+    bool is_ok = run_baseline(&cli->runner, cli->arena, version, name, &cli->result, err);
+    cli->has_result = true;
+    if (!is_ok)
+        return false;
+    if (cli->is_json)
+        return cli_finish_run(cli, true, true, err);
+    Text text = cli_text(cli);
+    text_adds(&text, "The history says now that the database is at ");
+    text_add_line(&text, version);
+    text_adds(&text, ". What is at or below it counts as there.\n");
+    return cli_print(cli, &text, err);
+}
+
+static const Option baseline_options[] = {
+    {.name = "name",
+     .type = OPTION_STRING,
+     .value = "TEXT",
+     .offset = offsetof(VersionArgs, name),
+     .help = "what it is called in the history; default: the migration's name, or 'baseline'"},
+    {0},
+};
+
+static const Argument baseline_arguments[] = {
+    {.name = "V",
+     .type = OPTION_STRING,
+     .offset = offsetof(VersionArgs, version),
+     .complete = COMPLETE_VERSION,
+     .help = "the version at which the database is"},
+    {0},
+};
+
+static const Example baseline_examples[] = {
+    {"whimbrel baseline 20250405120000", "takes over a database that was made by other means"},
+    {0},
+};
+
+const Command cmd_baseline = {
+    .names = {"baseline"},
+    .summary = "say that the database already is at a version",
+    .about = "For a database that exists already: migrations up to V are taken as there and will "
+             "not run. Refused where "
+             "the history holds something already.",
+    .group = GROUP_MENDING,
+    .options = baseline_options,
+    .arguments = baseline_arguments,
+    .examples = baseline_examples,
+    .exits = lock_exits,
+    .args_size = sizeof(VersionArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
+    .run = baseline_run,
+};
+
+/* ---- stamp ------------------------------------------------------------------------------------------------------------- */
+
+static bool stamp_run(Cli *cli, const void *args, Error *err)
+{
+    const VersionArgs *options = args;
+    bool is_ok = run_stamp(&cli->runner, cli->arena, options->version, &cli->result, err);
+    return cli_finish_run(cli, is_ok, true, err);
+}
+
+static const Argument stamp_arguments[] = {
+    {.name = "V",
+     .type = OPTION_STRING,
+     .offset = offsetof(VersionArgs, version),
+     .complete = COMPLETE_VERSION,
+     .help = "a version, a unique prefix, a name, head, base, +N or -N"},
+    {0},
+};
+
+static const Example stamp_examples[] = {
+    {"whimbrel stamp head", "records everything on disk as applied"},
+    {"whimbrel stamp base", "records everything as not applied"},
+    {0},
+};
+
+const Command cmd_stamp = {
+    .names = {"stamp"},
+    .summary = "record as applied, or not, without running",
+    .about = "Adds rows to the history and removes others, until it says that the database is at "
+             "V. No migration runs.",
+    .group = GROUP_MENDING,
+    .arguments = stamp_arguments,
+    .examples = stamp_examples,
+    .exits = lock_exits,
+    .args_size = sizeof(VersionArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
+    .run = stamp_run,
+};
+
+/* ---- resume ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct ResumeArgs {
+    uint32_t from;
+    bool skip;
+} ResumeArgs;
+
+static bool resume_run(Cli *cli, const void *args, Error *err)
+{
+    const ResumeArgs *options = args;
+    if (options->from > 0 && options->skip) {
+        error_set(err, ERROR_USAGE, "resume: --from and --skip exclude each other");
+        return error_code(err, "bad-option");
+    }
+    bool is_ok =
+        run_resume(&cli->runner, cli->arena, options->from, options->skip, &cli->result, err);
+    return cli_finish_run(cli, is_ok, false, err);
+}
+
+static const Option resume_options[] = {
+    {.name = "from",
+     .type = OPTION_COUNT,
+     .value = "N",
+     .offset = offsetof(ResumeArgs, from),
+     .help = "go on at statement N of the file, counted from 1"},
+    {.name = "skip",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ResumeArgs, skip),
+     .help = "the statement in doubt has run: go on behind it"},
+    {0},
+};
+
+static const Example resume_examples[] = {
+    {"whimbrel resume", "goes on after the last statement that is known to have run"},
+    {"whimbrel resume --from 4", "you have looked, and statement 4 is the next to run"},
+    {0},
+};
+
+const Command cmd_resume = {
+    .names = {"resume"},
+    .summary = "go on with a migration that stopped half-way",
+    .about = "Where an engine has no transactional DDL, a migration can stop in its middle. The "
+             "history says how many "
+             "statements ran; of the one that was under way the catalog is asked. Only where that "
+             "cannot be answered must "
+             "--from or --skip say so.",
+    .group = GROUP_MENDING,
+    .options = resume_options,
+    .examples = resume_examples,
+    .exits = lock_exits,
+    .args_size = sizeof(ResumeArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT | HAS_EVENTS,
+    .run = resume_run,
+};

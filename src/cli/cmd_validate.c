@@ -1,0 +1,207 @@
+/* whimbrel validate. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/line_diff.h"
+
+typedef struct ValidateArgs {
+    bool diff;
+} ValidateArgs;
+
+/* A finding, or NULL when the row is as it should be. */
+static const char *finding_of(const StateRow *row)
+{
+    switch (row->state) {
+    case STATE_CHANGED:
+        return "the file differs from what was applied";
+    case STATE_MISSING:
+        return "applied, but its file is not here";
+    case STATE_OUT_OF_ORDER:
+        return "not applied, but older than the newest applied one";
+    case STATE_FAILED:
+        return "failed";
+    case STATE_PARTIAL:
+        return "stopped half-way";
+    case STATE_APPLIED:
+    case STATE_PENDING:
+    case STATE_OUTDATED:
+    case STATE_SKIPPED:
+    case STATE_BASELINED:
+        return NULL;
+    }
+    return NULL;
+}
+
+static const char *note_of(Cli *cli, const StateRow *row)
+{
+    if (row->has_new_name && row->row)
+        return str_format(cli->arena, "was applied as %.*s", STR_ARG(row->row->name));
+    if (row->has_new_bytes && row->state == STATE_APPLIED)
+        return "comments or spacing differ from what was applied";
+    return NULL;
+}
+
+static Str path_of(const StateRow *row)
+{
+    const Script *script =
+        row->migration ? row->migration->up ? row->migration->up : row->migration->down : NULL;
+    return script ? str_from(script->path) : (Str){0};
+}
+
+static bool add_diff(Cli *cli, Text *text, const StateRow *row, Error *err)
+{
+    Str applied, file;
+    bool has = false;
+    if (!run_text_diff(&cli->runner, cli->arena, row, &applied, &file, &has, err))
+        return false;
+    if (!has) {
+        text_adds(text, "       the applied text was not kept\n");
+        return true;
+    }
+    return line_diff(cli->arena, text, applied, file) || error_nomem(err);
+}
+
+static bool validate_json(Cli *cli, const Overview *overview, bool with_diff, Error *err)
+{
+    CliJson json;
+    ReportPlace place = cli_place(cli);
+    cli_json_begin(cli, &json);
+    json_begin_object(&json.w);
+    report_place_json(&json.w, &place);
+    json_key_bool(&json.w, "valid", overview->wrong == 0);
+    json_key(&json.w, "findings");
+    json_begin_array(&json.w);
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        const char *finding = finding_of(row), *note = note_of(cli, row);
+        if (!finding && !note)
+            continue;
+        json_begin_object(&json.w);
+        json_key_text(&json.w, "severity", finding ? "error" : "note");
+        json_key_text(&json.w, "state", migration_state_name(row->state));
+        json_key(&json.w, "version");
+        if (row->version.len > 0)
+            json_str(&json.w, row->version);
+        else
+            json_null_value(&json.w);
+        json_key_str(&json.w, "name", row->name);
+        json_key(&json.w, "path");
+        if (path_of(row).len > 0)
+            json_str(&json.w, path_of(row));
+        else
+            json_null_value(&json.w);
+        json_key_text(&json.w, "message", finding ? finding : note);
+        if (with_diff && (row->state == STATE_CHANGED || row->has_new_bytes)) {
+            Str applied, file;
+            bool has = false;
+            if (!run_text_diff(&cli->runner, cli->arena, row, &applied, &file, &has, err))
+                return false;
+            json_key(&json.w, "applied_text");
+            if (has)
+                json_str(&json.w, applied);
+            else
+                json_null_value(&json.w);
+            json_key(&json.w, "file_text");
+            if (has)
+                json_str(&json.w, file);
+            else
+                json_null_value(&json.w);
+        }
+        json_end_object(&json.w);
+    }
+    json_end_array(&json.w);
+    json_key_null(&json.w, "error");
+    json_end_object(&json.w);
+    return cli_json_end(cli, &json, err);
+}
+
+static bool validate_text(Cli *cli, const Overview *overview, bool with_diff, Error *err)
+{
+    Text text = cli_text(cli);
+    size_t findings = 0;
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        const char *finding = finding_of(row), *note = note_of(cli, row);
+        if (!finding && !note)
+            continue;
+        findings += finding != NULL;
+        text_styled(&text, finding ? STYLE_RED : STYLE_YELLOW,
+                    finding ? STR("wrong  ") : STR("note   "));
+        text_add_line(&text,
+                      str_from(migration_label(cli->arena, row->version, row->name, row->kind)));
+        text_add(&text, STR(": "));
+        text_adds(&text, finding ? finding : note);
+        if (row->state == STATE_PARTIAL && row->row && row->row->has_journal)
+            text_addf(&text, " after %u of %u statements", (unsigned)row->row->done,
+                      (unsigned)row->row->total);
+        text_add(&text, STR("\n"));
+        if (path_of(row).len > 0) {
+            text_add(&text, STR("       "));
+            text_add_line(&text, path_of(row));
+            text_add(&text, STR("\n"));
+        }
+        if (with_diff && (row->state == STATE_CHANGED || row->has_new_bytes) &&
+            !add_diff(cli, &text, row, err))
+            return false;
+    }
+    if (findings == 0)
+        text_addf(&text, "Files and history agree: %u applied, %u pending.\n",
+                  (unsigned)overview->applied, (unsigned)overview->pending);
+    else
+        text_addf(&text, "%zu %s. %s\n", findings, findings == 1 ? "finding" : "findings",
+                  with_diff ? "'whimbrel repair' shows what can be set right in the history."
+                            : "'whimbrel validate --diff' shows texts, 'whimbrel repair' sets the "
+                              "history right.");
+    return cli_print(cli, &text, err);
+}
+
+static bool validate_run(Cli *cli, const void *args, Error *err)
+{
+    const ValidateArgs *options = args;
+    History history;
+    Overview overview;
+    if (!cli_scan(cli, err) || !run_overview(&cli->runner, cli->arena, &history, &overview, err)) {
+        /* Duplicate versions, a file that cannot be read as SQL: that is what this command looks for. */
+        if (err->kind == ERROR_PARSE || err->kind == ERROR_STATE)
+            err->kind = ERROR_CHECK;
+        return false;
+    }
+    if (overview.wrong > 0)
+        cli->exit_code = EXIT_CHECK;
+    return cli->is_json ? validate_json(cli, &overview, options->diff, err)
+                        : validate_text(cli, &overview, options->diff, err);
+}
+
+static const Option validate_options[] = {
+    {.name = "diff",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ValidateArgs, diff),
+     .help = "show the applied text beside the file's"},
+    {0},
+};
+
+static const Example validate_examples[] = {
+    {"whimbrel validate",
+     "exits with 3 if a file that was applied has changed, is missing, or came too late"},
+    {"whimbrel validate --diff", "with what was changed, line by line"},
+    {0},
+};
+
+static const ExitNote validate_exits[] = {
+    {3, "something is changed, missing, out of order, duplicate or failed"},
+    {0},
+};
+
+const Command cmd_validate = {
+    .names = {"validate"},
+    .summary = "files against history: changed, missing, out of order",
+    .about = "Pending migrations are no finding; 'whimbrel status --check' minds those too. "
+             "Comments, white space and line "
+             "ends do not count as a change: that they differ is a note.",
+    .group = GROUP_MENDING,
+    .options = validate_options,
+    .examples = validate_examples,
+    .exits = validate_exits,
+    .args_size = sizeof(ValidateArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_DATABASE | READS_ONLY,
+    .run = validate_run,
+};

@@ -1,0 +1,355 @@
+/* Opens what a command needs: URL and password, connection, convention, migrations, runner.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+extern char **environ;
+
+enum { PASSWORD_LIMIT = 64 * 1024 };
+
+/* ---- the URL -------------------------------------------------------------------------------------------------------- */
+
+static Str first_line(Str text)
+{
+    Str line;
+    (void)str_cut(text, '\n', &line);
+    if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+static bool password_from_file(Cli *cli, Str *ret_password, Error *err)
+{
+    const char *path = str_z(cli->arena, cli->settings->password_file);
+    Str text;
+    struct stat info;
+    if (!path)
+        return error_nomem(err);
+    if (!file_read(cli->arena, path, PASSWORD_LIMIT, &text, err)) {
+        error_wrap(err, "reading the password file");
+        if (err->kind != ERROR_NOMEM)
+            err->kind = ERROR_USAGE;
+        return false;
+    }
+    if (stat(path, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        cli_note(cli, "%s may be read by others: chmod 600 %s", path, path);
+    *ret_password = first_line(text);
+    return true;
+}
+
+static bool password_from_command(Cli *cli, Str *ret_password, Error *err)
+{
+    const StrVec *command = &cli->settings->password_command;
+    const char **argv = arena_alloc(cli->arena, (command->len + 1) * sizeof *argv);
+    Str text;
+    if (!argv)
+        return error_nomem(err);
+    for (size_t i = 0; i < command->len; i++) {
+        argv[i] = str_z(cli->arena, command->items[i]);
+        if (!argv[i])
+            return error_nomem(err);
+    }
+    if (!process_read(cli->arena, argv, false, PASSWORD_LIMIT, &text, err)) {
+        error_wrap(err, "password_command");
+        if (err->kind != ERROR_NOMEM && err->kind != ERROR_CANCELLED)
+            err->kind = ERROR_USAGE;
+        return false;
+    }
+    *ret_password = first_line(text);
+    return true;
+}
+
+/* A password file is the clearest wish; then the URL's own password; then the command, then MYSQL_PWD. What libpq looks for by itself
+ * (PGPASSWORD, .pgpass) is left to it. */
+static bool fill_password(Cli *cli, DbUrl *url, Error *err)
+{
+    Str password = {0};
+    const char *mysql_pwd = getenv("MYSQL_PWD");
+    if (url->driver->features & DB_SINGLE_FILE)
+        return true;
+    if (cli->settings->password_file.len > 0) {
+        if (!password_from_file(cli, &password, err))
+            return false;
+    } else if (url->has_password) {
+        return true;
+    } else if (cli->settings->password_command.len > 0) {
+        if (!password_from_command(cli, &password, err))
+            return false;
+    } else if (url->driver->dialect == SQL_MYSQL && mysql_pwd && mysql_pwd[0]) {
+        password = str_from(mysql_pwd);
+    } else {
+        return true;
+    }
+    return db_url_set_password(cli->arena, url, password, err);
+}
+
+bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
+{
+    const SettingSource *source = &cli->configuration.sources[setting_index("database")];
+    Str text = cli->settings->database;
+    DbUrl url;
+    if (text.len == 0) {
+        error_set(err, ERROR_USAGE, "no database is named");
+        error_hint(err, "Say -d URL, set WHIMBREL_DATABASE_URL or DATABASE_URL, or write database "
+                        "= \"...\" into "
+                        "whimbrel.toml.");
+        return error_code(err, "no-database");
+    }
+    if (!db_url_parse(cli->arena, text, &url, err)) {
+        if (err->kind != ERROR_NOMEM)
+            error_wrap(err, "%s", source->where);
+        return false;
+    }
+    bool is_of_file = source->origin == ORIGIN_FILE || source->origin == ORIGIN_ENV_TABLE;
+    if (is_of_file && (url.driver->features & DB_SINGLE_FILE) &&
+        !str_eq(url.database, STR(":memory:")) && !path_is_absolute(url.database)) {
+        const char *path = path_join(cli->arena, cli->configuration.project_folder, url.database);
+        DbUrl moved;
+        if (!path)
+            return error_nomem(err);
+        if (!db_url_with_database(cli->arena, &url, str_from(path), &moved, err))
+            return false;
+        url = moved;
+    }
+    if (!fill_password(cli, &url, err))
+        return false;
+    *ret_url = url;
+    return true;
+}
+
+/* ---- the connection -------------------------------------------------------------------------------------------------- */
+
+static void on_notice(void *ctx, Str severity, Str message)
+{
+    Cli *cli = ctx;
+    const Event event = {.kind = EVENT_NOTICE, .severity = severity, .message = message};
+    EventSink sink = progress_sink(&cli->progress);
+    if (cli->progress.write)
+        sink.emit(sink.ctx, &event);
+}
+
+static bool is_cancelled(void *ctx)
+{
+    Cli *cli = ctx;
+    /* Drivers ask while they wait: the moment to move the live line's clock. */
+    if (cli->progress.write)
+        progress_tick(&cli->progress);
+    return signals_received() != 0;
+}
+
+DbOptions cli_db_options(Cli *cli, unsigned needs)
+{
+    cli->cancel =
+        (DbCancel){.is_requested = is_cancelled, .ctx = cli, .wake_fd = signals_wake_fd()};
+    return (DbOptions){
+        .cancel = &cli->cancel,
+        .connect_timeout_ms = cli->settings->connect_timeout_ms,
+        .may_create = (needs & MAY_CREATE) != 0,
+        .notice = on_notice,
+        .notice_ctx = cli,
+    };
+}
+
+static bool open_database(Cli *cli, unsigned needs, Error *err)
+{
+    if (!cli_url(cli, &cli->url, err))
+        return false;
+    DbUrl url = cli->url;
+    bool is_file = (url.driver->features & DB_SINGLE_FILE) != 0;
+    if (is_file && (needs & READS_ONLY) && !str_eq(url.database, STR(":memory:"))) {
+        /* A file that migrate would make is looked at as the empty database that it would be, and is not made. */
+        const char *path = str_z(cli->arena, url.database);
+        FileInfo info;
+        if (!path)
+            return error_nomem(err);
+        if (!file_info(path, &info, err))
+            return false;
+        if (info.kind == FILE_ABSENT) {
+            if (!db_url_with_database(cli->arena, &cli->url, STR(":memory:"), &url, err))
+                return false;
+            cli->database_name = str_z(cli->arena, path_base(cli->url.database));
+        }
+    }
+    const DbOptions options = cli_db_options(cli, needs);
+    if (!db_open(&url, &options, &cli->db, err))
+        return false;
+    if (!cli->database_name)
+        cli->database_name = cli->db->info.database;
+    return true;
+}
+
+/* ---- the convention -------------------------------------------------------------------------------------------------- */
+
+bool cli_convention(Cli *cli, Db *db, Error *err)
+{
+    const Settings *settings = cli->settings;
+    cli->context = (ConventionContext){
+        .dialect = db ? db->driver->dialect : SQL_POSTGRES,
+        .table = settings->table,
+        .name_space = settings->name_space,
+        .folders = settings->migrations,
+        .project_folder = cli->configuration.project_folder,
+        .who = os_user(cli->arena),
+        .host = os_host(cli->arena),
+        .program = STR("whimbrel " WHIMBREL_VERSION),
+        .store_limit_bytes = settings->store_limit_bytes,
+    };
+    if (settings->migrations.len == 0) {
+        error_set(err, ERROR_USAGE, "no folder of migrations is named (%s)",
+                  cli->configuration.sources[setting_index("migrations")].where);
+        return error_code(err, "no-migrations");
+    }
+    if (!str_eq(settings->convention, STR("auto"))) {
+        cli->context.convention = convention_find(settings->convention);
+        if (!cli->context.convention) {
+            const Convention *const *all = conventions();
+            const char *names[64];
+            size_t count = 0;
+            for (; all[count] && count < 62; count++)
+                names[count] = all[count]->name;
+            names[count++] = "auto";
+            names[count] = NULL;
+            const char *nearest = suggest_nearest(settings->convention, names);
+            if (nearest)
+                error_set(err, ERROR_USAGE, "there is no convention '%.*s'. Did you mean '%s'?",
+                          STR_ARG(settings->convention), nearest);
+            else
+                error_set(err, ERROR_USAGE, "there is no convention '%.*s'",
+                          STR_ARG(settings->convention));
+            error_hint(err, "'whimbrel conventions' lists them.");
+            return error_code(err, "unknown-convention");
+        }
+    } else if (!convention_recognise(&cli->context, db, cli->arena, &cli->context.convention, NULL,
+                                     err)) {
+        return false;
+    }
+    if (settings->name_space.len > 0 &&
+        !(cli->context.convention->features & CONVENTION_NAMESPACE)) {
+        error_set(err, ERROR_USAGE, "the convention %s has no namespaces",
+                  cli->context.convention->name);
+        return error_code(err, "bad-setting");
+    }
+    return true;
+}
+
+bool cli_scan(Cli *cli, Error *err)
+{
+    for (size_t i = 0; i < cli->context.folders.len; i++) {
+        const char *path = str_z(cli->arena, cli->context.folders.items[i]);
+        FileInfo info;
+        if (!path)
+            return error_nomem(err);
+        if (!file_info(path, &info, err))
+            return false;
+        if (info.kind == FILE_FOLDER)
+            continue;
+        if (info.kind == FILE_ABSENT) {
+            error_set(err, ERROR_USAGE, "there is no folder %s", path);
+            error_hint(err, "'whimbrel init' makes one, 'whimbrel new NAME' the first migration; "
+                            "-m DIR names another.");
+        } else {
+            error_set(err, ERROR_USAGE, "%s is not a folder", path);
+        }
+        return error_code(err, "no-migrations");
+    }
+    if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
+        return false;
+    for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)
+        cli_note(cli, "%.*s is not a migration and is passed over",
+                 STR_ARG(cli->set.ignored.items[i]));
+    return true;
+}
+
+/* PATH, HOME, the language and what is ours: an executable hook gets nothing else. */
+static const char *const *hook_environment(Cli *cli)
+{
+    static const char *const passed[] = {"PATH=", "HOME=", "LANG=", "LC_ALL=", "TZ=", "WHIMBREL_"};
+    size_t count = 0, at = 0;
+    while (environ[count])
+        count++;
+    const char **made = arena_alloc(cli->arena, (count + 2) * sizeof *made);
+    if (!made)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        Str variable = str_from(environ[i]);
+        if (str_starts(variable, STR("WHIMBREL_DATABASE_URL=")))
+            continue;
+        for (size_t p = 0; p < sizeof passed / sizeof *passed; p++) {
+            if (str_starts(variable, str_from(passed[p]))) {
+                made[at++] = environ[i];
+                break;
+            }
+        }
+    }
+    made[at] = str_format(cli->arena, "WHIMBREL_DATABASE_URL=%.*s", STR_ARG(cli->url.text));
+    return made[at] ? made : NULL;
+}
+
+void cli_runner(Cli *cli)
+{
+    const Settings *settings = cli->settings;
+    cli->runner = (Runner){
+        .db = cli->db,
+        .url = &cli->url,
+        .convention = &cli->context,
+        .set = &cli->set,
+        .policy = run_policy(cli->db, &cli->context),
+        .settings =
+            {
+                .lock_wait_ms = settings->lock_wait_ms,
+                .timeouts = {.lock_ms = settings->lock_timeout_ms,
+                             .statement_ms = settings->statement_timeout_ms},
+                .lock_retries = settings->lock_retries,
+                .retry_pause_ms = 500,
+                .has_placeholders = settings->has_placeholders,
+                .placeholders = settings->placeholders,
+                .environment = settings->environment,
+                .cancel = &cli->cancel,
+                .hook_environment = hook_environment(cli),
+                .command = str_from(cli->command->names[0]),
+            },
+        .sink = progress_sink(&cli->progress),
+    };
+    if (settings->out_of_order)
+        cli->runner.policy.allows_out_of_order = true;
+}
+
+bool cli_open(Cli *cli, unsigned needs, Error *err)
+{
+    if ((needs & NEEDS_DATABASE) && !open_database(cli, needs, err))
+        return false;
+    if (needs & (NEEDS_MIGRATIONS | NEEDS_DATABASE | NEEDS_CONVENTION)) {
+        if (!cli_convention(cli, cli->db, err))
+            return false;
+    }
+    if ((needs & NEEDS_MIGRATIONS) && !cli_scan(cli, err))
+        return false;
+    if (needs & NEEDS_DATABASE)
+        cli_runner(cli);
+    return true;
+}
+
+void cli_close(Cli *cli)
+{
+    db_close(cli->db);
+    cli->db = NULL;
+}
+
+ReportPlace cli_place(Cli *cli)
+{
+    const char *environment = str_z(cli->arena, cli->settings->environment);
+    return (ReportPlace){
+        .engine = cli->db->info.engine,
+        .engine_title = cli->db->info.engine_title,
+        .version = cli->db->info.version,
+        .database = cli->database_name,
+        .place = cli->db->info.place,
+        .convention = cli->context.convention ? cli->context.convention->name : NULL,
+        .environment = environment,
+    };
+}

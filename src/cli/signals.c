@@ -1,0 +1,83 @@
+/* SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once. SPDX-License-Identifier: Apache-2.0
+ *
+ * The handler only sets a flag and writes a byte to a pipe, which wakes whatever waits in poll(). The byte is never read,
+ * so that every later wait sees it too. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* A signal handler has no other way to hand anything on. */
+static volatile sig_atomic_t received;
+static int wake_pipe[2] = {-1, -1};
+
+static void on_signal(int number)
+{
+    if (received)
+        _exit(128 + number);
+    received = number;
+    int saved = errno;
+    if (write(wake_pipe[1], "", 1) < 0) {
+        /* the pipe is full: it is readable, and that is all that is wanted */
+    }
+    errno = saved;
+}
+
+bool signals_begin(Error *err)
+{
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+        return error_errno(err, errno, "cannot make a pipe");
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    /* No SA_RESTART: a blocked read is to notice. */
+    static const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < 2; i++) {
+        struct sigaction before;
+        /* Ignored before us (nohup, a background job of sh): leave it so. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN &&
+            numbers[i] == SIGINT)
+            continue;
+        if (sigaction(numbers[i], &action, NULL) != 0)
+            return error_errno(err, errno, "cannot watch for signals");
+    }
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return error_errno(err, errno, "cannot watch for signals");
+    return true;
+}
+
+int signals_received(void)
+{
+    return (int)received;
+}
+
+int signals_wake_fd(void)
+{
+    return wake_pipe[0];
+}
+
+bool signals_sleep_ms(int64_t ms)
+{
+    int64_t until = clock_monotonic_us() + ms * 1000;
+    while (!received) {
+        int64_t left_ms = (until - clock_monotonic_us() + 999) / 1000;
+        if (left_ms <= 0)
+            return true;
+        struct pollfd wait = {.fd = wake_pipe[0], .events = POLLIN};
+        (void)poll(&wait, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+    }
+    return false;
+}
+
+void signals_restore(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigemptyset(&standard.sa_mask);
+    (void)sigaction(SIGINT, &standard, NULL);
+    (void)sigaction(SIGTERM, &standard, NULL);
+    (void)sigaction(SIGPIPE, &standard, NULL);
+}
