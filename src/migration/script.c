@@ -246,7 +246,7 @@ static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
         return true;
     }
     pass->has_own_directives = has_own;
-    return vec_push(pass->arena, &pass->parts, part) || error_nomem(err);
+    return vec_push(pass->room->scratch, &pass->parts, part) || error_nomem(err);
 }
 
 /* Behind the last statement a directive governs nothing; in a script without statements it is the head. */
@@ -440,6 +440,13 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         (!pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||
         !hex_digest(arena, room->scratch, &pass.tokens, &tokens, err))
         return false;
+    /* Grown in the scratch arena, kept at their exact size: most scripts have one part. */
+    size_t parts_bytes = pass.parts.len * sizeof *pass.parts.items;
+    ScriptPart *parts = parts_bytes > 0 ? arena_alloc(arena, parts_bytes) : NULL;
+    if (parts_bytes > 0 && !parts)
+        return error_nomem(err);
+    if (parts)
+        memcpy(parts, pass.parts.items, parts_bytes);
     script->checksum = checksum;
     script->tokens = tokens;
     script->size_bytes = digest.size_bytes;
@@ -448,7 +455,8 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         script->has_parts = true;
         script->crc = digest.crc;
         script->statements = pass.statements;
-        script->parts = pass.parts;
+        script->parts.items = parts;
+        script->parts.len = script->parts.cap = pass.parts.len;
         script->head = pass.head;
     }
     return true;
