@@ -843,6 +843,18 @@ static void add_format_query(StrBuf *sql, const Tables *tables)
     add_meta(sql, tables);
 }
 
+/* With the number of rows to come, so that room for them is made once. */
+static void add_format_and_count_query(StrBuf *sql, const ConventionContext *ctx,
+                                       const Tables *tables)
+{
+    strbuf_adds(sql, "SELECT format, (SELECT COUNT(*) FROM ");
+    add_history(sql, tables);
+    strbuf_adds(sql, " WHERE namespace = ");
+    sql_add_literal(sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(sql, ") FROM ");
+    add_meta(sql, tables);
+}
+
 static bool foreign_history(const Tables *tables, Arena *arena, const char *what, Error *err)
 {
     const char *plain = table_name_plain(arena, &tables->name, "");
@@ -967,20 +979,34 @@ static bool take_rows(const ConventionContext *ctx, const Tables *tables, Arena 
     return true;
 }
 
-/* The format that the marker says; 0 when there is no row. */
-static bool take_format(const Tables *tables, Arena *arena, DbRows *rows, int64_t *ret_format,
-                        Error *err)
+/* Room for the rows that are announced; a hint, which may be wrong. */
+static bool make_room(Arena *arena, History *history, int64_t count, Error *err)
 {
-    int64_t format = 0;
+    if (count <= 0 || count > 1 << 20)
+        return true;
+    history->rows.items = arena_alloc(arena, (size_t)count * sizeof *history->rows.items);
+    if (!history->rows.items)
+        return error_nomem(err);
+    history->rows.cap = (size_t)count;
+    return true;
+}
+
+/* The marker's format (0 when there is no row) or the last run; ret_count, if wanted, is what the second column counts. */
+static bool take_number(const Tables *tables, Arena *arena, DbRows *rows, int64_t *ret_number,
+                        int64_t *ret_count, Error *err)
+{
+    int64_t found = 0;
     bool is_number = true;
     while (db_rows_next(rows)) {
         int64_t number = 0;
         is_number = is_number && rows->col_count > 0 && db_value_i64(&rows->cols[0], &number);
-        format = number > format ? number : format;
+        found = number > found ? number : found;
+        if (ret_count && rows->col_count > 1 && !db_value_i64(&rows->cols[1], ret_count))
+            *ret_count = 0;
     }
     if (!is_number)
         return foreign_history(tables, arena, "its marker holds no number", err);
-    *ret_format = format;
+    *ret_number = found;
     return true;
 }
 
@@ -993,27 +1019,23 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     Error local = {.arena = err ? err->arena : arena};
     StrBuf sql = strbuf(arena);
     Str text;
-    int64_t format = 0;
-    add_format_query(&sql, tables);
+    int64_t format = 0, count = 0, last_run = 0;
+    add_format_and_count_query(&sql, ctx, tables);
     strbuf_adds(&sql, "; ");
     add_rows_query(&sql, ctx, tables);
     strbuf_adds(&sql, "; ");
     add_last_run_query(&sql, tables);
     if (!strbuf_finish(&sql, &text))
         return error_nomem(err);
-    bool ok =
-        db_query(db, text, &rows, &local) && take_format(tables, arena, &rows, &format, &local);
+    bool ok = db_query(db, text, &rows, &local) &&
+              take_number(tables, arena, &rows, &format, &count, &local);
     if (ok && format > FORMAT)
         return newer_history(tables, arena, format, err);
+    ok = ok && make_room(arena, history, count, &local);
     if (ok && db_rows_next_result(&rows))
         ok = take_rows(ctx, tables, arena, &rows, history, &local);
-    if (ok && db_rows_next_result(&rows) && db_rows_next(&rows)) {
-        int64_t run = 0;
-        if (db_value_i64(&rows.cols[0], &run) && run > history->last_run)
-            history->last_run = run;
-        while (db_rows_next(&rows))
-            ;
-    }
+    if (ok && db_rows_next_result(&rows))
+        ok = take_number(tables, arena, &rows, &last_run, NULL, &local);
     ok = ok && db_rows_finish(&rows, &local);
     if (!ok) {
         *ret_is_absent = error_means_absent(&local, ctx->dialect);
@@ -1021,6 +1043,8 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
             *err = local;
         return false;
     }
+    if (last_run > history->last_run)
+        history->last_run = last_run;
     history->exists = true;
     history->is_older_format = format < FORMAT;
     return true;
@@ -1062,7 +1086,7 @@ static bool read_one(const ConventionContext *ctx, const Tables *tables, Db *db,
         ok = take_rows(ctx, tables, arena, &rows, history, err);
     } else {
         int64_t number = 0;
-        ok = take_format(tables, arena, &rows, &number, err);
+        ok = take_number(tables, arena, &rows, &number, NULL, err);
         if (which == READ_FORMAT)
             *ret_format = number;
         else if (number > history->last_run)

@@ -81,7 +81,10 @@ static int by_identity(const void *a, const void *b)
 bool migration_set_finish(MigrationSet *set, Error *err)
 {
     MigrationVec *all = &set->migrations;
-    if (all->len > 1)
+    bool is_sorted = true; /* as folders are listed, if versions have one length */
+    for (size_t i = 1; i < all->len && is_sorted; i++)
+        is_sorted = by_identity(&all->items[i - 1], &all->items[i]) <= 0;
+    if (!is_sorted)
         qsort(all->items, all->len, sizeof *all->items, by_identity);
     for (size_t i = 1; i < all->len; i++) {
         const Migration *one = &all->items[i - 1], *two = &all->items[i];
@@ -180,9 +183,13 @@ bool history_finish(Arena *arena, History *history, Error *err)
     uint32_t *order = arena_alloc(arena, history->rows.len * sizeof *order);
     if (!order)
         return error_nomem(err);
-    for (size_t i = 0; i < history->rows.len; i++)
+    bool is_sorted = true; /* as it is where nothing was ever applied out of order */
+    for (size_t i = 0; i < history->rows.len; i++) {
         order[i] = (uint32_t)i;
-    if (history->rows.len > 1)
+        is_sorted = is_sorted &&
+                    (i == 0 || by_row_identity(&order[i - 1], &order[i], history->rows.items) <= 0);
+    }
+    if (!is_sorted)
         qsort_r(order, history->rows.len, sizeof *order, by_row_identity, history->rows.items);
     history->order = order;
     return true;

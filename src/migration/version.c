@@ -2,6 +2,8 @@
  * never converted, never too large. SPDX-License-Identifier: Apache-2.0 */
 #include "migration/migration.h"
 
+#include <string.h>
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -63,8 +65,22 @@ static int compare_parts(Str a, Str b)
     return 0;
 }
 
+/* Whether the version is one number without sign: nearly all are. */
+static bool is_plain(Str version)
+{
+    for (size_t i = 0; i < version.len; i++) {
+        if (!is_digit(version.ptr[i]))
+            return false;
+    }
+    return version.len > 0;
+}
+
 int version_compare(Str a, Str b)
 {
+    if (a.len == b.len && is_plain(a) && is_plain(b)) {
+        int order = memcmp(a.ptr, b.ptr, a.len);
+        return order < 0 ? -1 : order > 0;
+    }
     bool is_valid_a = version_is_valid(a), is_valid_b = version_is_valid(b);
     if (!is_valid_a || !is_valid_b) {
         /* What no folder can hold may still stand in a damaged history: it has a place in the order too. */
