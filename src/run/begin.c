@@ -54,7 +54,9 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
     run->chunk.arena = arena_new();
     run->feed.arena = arena_new();
     run->timeouts_arena = arena_new();
-    if (!run->chunk.arena || !run->feed.arena || !run->timeouts_arena)
+    run->session_arena = arena_new();
+    run->session_step = NO_STEP;
+    if (!run->chunk.arena || !run->feed.arena || !run->timeouts_arena || !run->session_arena)
         return error_nomem(err);
     return fill_placeholders(run, err);
 }
@@ -65,7 +67,8 @@ void work_done(Run *run)
     arena_free(run->chunk.arena);
     arena_free(run->feed.arena);
     arena_free(run->timeouts_arena);
-    run->chunk.arena = run->feed.arena = run->timeouts_arena = NULL;
+    arena_free(run->session_arena);
+    run->chunk.arena = run->feed.arena = run->timeouts_arena = run->session_arena = NULL;
 }
 
 /* What is not applied needs its parts; what is applied needs them where the way may lead down and up again. */

@@ -13,6 +13,25 @@ static void set_version(Run *run, const Unit *unit)
             unit->step == NO_STEP ? (Str){0} : run->plan.steps.items[unit->step].version;
 }
 
+/* Between the parts of a journaled migration the history is written, in a session as it was at first; then the migration
+ * finds its own settings again. */
+static bool remember(Run *run, const Unit *unit, uint32_t index, Str sql, Error *err)
+{
+    if (run->is_nested || unit->step == NO_STEP || unit->hook ||
+        !(sql_inspect(sql, &run->split).flags & SQL_SESSION_STATE))
+        return true;
+    if (run->runner->settings.has_placeholders &&
+        !sql_expand(run->chunk.arena, sql, &run->placeholders, unit->script->path, 1, &sql, err))
+        return false;
+    return session_note(run, unit->step, index, sql, err);
+}
+
+static bool has_session(const Run *run, const Unit *unit)
+{
+    return !run->is_nested && unit->step != NO_STEP && run->session_step == unit->step &&
+           run->session.len > 0;
+}
+
 static bool add_segment(Run *run, const Unit *unit, Error *err)
 {
     TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
@@ -21,6 +40,7 @@ static bool add_segment(Run *run, const Unit *unit, Error *err)
         uint32_t index = unit->segment.first + i;
         Tag tag = {.kind = kind, .statement = index, .path = unit->script->path};
         if (!feed_next(run, unit->script, index, &statement, err) ||
+            (unit->segment.sets_session && !remember(run, unit, index, statement.text, err)) ||
             !chunk_add_statement(run, &statement, tag, err))
             return false;
     }
@@ -110,7 +130,8 @@ static bool produce_transaction(Run *run, const Unit *unit, Error *err)
     if (unit->has_after_each && !add_each_hooks(run, HOOK_AFTER_EACH, err))
         return false;
     /* The history row must hit the history table, whatever the script has done to search_path or role. */
-    if (unit->resets && !run->is_nested && !reset_add(run, err))
+    bool is_between = unit->write == UNIT_WRITES_STEP && has_session(run, unit);
+    if (((unit->resets && !run->is_nested) || is_between) && !reset_add(run, err))
         return false;
     /* There is no network to save here, and the row can say how long it took. */
     if (run->is_nested && unit->write == UNIT_WRITES_END && !chunk_flush(run, err))
@@ -119,6 +140,7 @@ static bool produce_transaction(Run *run, const Unit *unit, Error *err)
         return false;
     uint32_t done = unit->segment.first + unit->segment.count;
     return add_write(run, unit, done, (Tag){0}, err) &&
+           (!is_between || session_restore(run, err)) &&
            transaction_end(run, unit, unit->is_last_of_step, err);
 }
 
@@ -169,11 +191,7 @@ static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement
     if (run->is_nested ? !nest_close(run, err) : !chunk_flush(run, err))
         return false;
     run->statements_done = run->statements_kept = tag.statement;
-    DbTimeouts timeouts = run->runner->settings.timeouts;
-    if (unit->segment.directives.lock_timeout_ms >= 0)
-        timeouts.lock_ms = unit->segment.directives.lock_timeout_ms;
-    if (unit->segment.directives.statement_timeout_ms >= 0)
-        timeouts.statement_ms = unit->segment.directives.statement_timeout_ms;
+    DbTimeouts timeouts = timeouts_of(run, unit);
     /* A concurrent build holds nothing up while it waits, and a timeout would leave an invalid index behind. */
     if (info.flags & SQL_CONCURRENTLY)
         timeouts.lock_ms = 0;
@@ -199,25 +217,27 @@ static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_la
     writer.write = is_last ? unit->write : UNIT_WRITES_STEP;
     writer.segment.count = 0; /* its timeouts are not the statements' */
     bool finishes = is_last && unit->is_last_of_step;
-    if (is_last && unit->resets && !run->is_nested && !reset_add(run, err))
-        return false;
+    bool is_between = writer.write == UNIT_WRITES_STEP && has_session(run, unit);
+    bool resets = (finishes && unit->resets && !run->is_nested) || is_between;
     if (FAULT("run.before-journal", err))
         return false;
-    if (!unit->segment.is_implicit_commit || run->is_nested) {
-        return transaction_begin(run, &writer, err) &&
-               add_write(run, &writer, done, (Tag){0}, err) &&
-               transaction_end(run, &writer, finishes, err);
+    if (unit->segment.is_implicit_commit && !run->is_nested) {
+        /* Here every statement is a transaction of its own, so a write that is one statement needs no words around it. */
+        size_t before = run->chunk.statements.len;
+        Tag tag = {.finishes = finishes, .commits = true};
+        if ((resets && !reset_add(run, err)))
+            return false;
+        size_t begun = run->chunk.statements.len;
+        if (!add_write(run, &writer, done, tag, err))
+            return false;
+        size_t count = run->chunk.statements.len - begun;
+        if (count == 1 || (count == 0 && !finishes))
+            return !is_between || session_restore(run, err);
+        run->chunk.statements.len = run->chunk.tags.len = before;
     }
-    /* Here every statement is a transaction of its own, so a write that is one statement needs no words around it. */
-    size_t before = run->chunk.statements.len;
-    Tag tag = {.finishes = finishes, .commits = true};
-    if (!add_write(run, &writer, done, tag, err))
-        return false;
-    size_t count = run->chunk.statements.len - before;
-    if (count == 1 || (count == 0 && !finishes))
-        return true;
-    run->chunk.statements.len = run->chunk.tags.len = before;
-    return transaction_begin(run, &writer, err) && add_write(run, &writer, done, (Tag){0}, err) &&
+    return transaction_begin(run, &writer, err) && (!resets || reset_add(run, err)) &&
+           add_write(run, &writer, done, (Tag){0}, err) &&
+           (!is_between || session_restore(run, err)) &&
            transaction_end(run, &writer, finishes, err);
 }
 
@@ -230,17 +250,11 @@ static bool produce_lone(Run *run, const Unit *unit, Error *err)
     for (uint32_t i = run->lone_at > first ? run->lone_at : first; i < end; i++) {
         SqlStatement statement = {0};
         Tag tag = {.kind = kind, .statement = i, .path = unit->script->path, .commits = true};
-        if (!feed_next(run, unit->script, i, &statement, err))
+        if (!feed_next(run, unit->script, i, &statement, err) ||
+            (unit->segment.sets_session && !remember(run, unit, i, statement.text, err)))
             return false;
         if (is_batch) {
-            Unit timed = *unit;
-            timed.segment.count = 1;
-            DbTimeouts timeouts = run->runner->settings.timeouts;
-            if (timed.segment.directives.lock_timeout_ms >= 0)
-                timeouts.lock_ms = timed.segment.directives.lock_timeout_ms;
-            if (timed.segment.directives.statement_timeout_ms >= 0)
-                timeouts.statement_ms = timed.segment.directives.statement_timeout_ms;
-            if (!timeouts_add(run, timeouts, false, err) ||
+            if (!timeouts_add(run, timeouts_of(run, unit), false, err) ||
                 !chunk_add_statement(run, &statement, tag, err))
                 return false;
         } else if (!send_alone(run, unit, &statement, tag, err)) {
@@ -266,7 +280,8 @@ static bool produce_replay(Run *run, const Unit *unit, Error *err)
             continue;
         if (run->is_nested && !nest_close(run, err))
             return false;
-        if (!chunk_add_statement(run, &statement, tag, err))
+        if (!remember(run, unit, i, statement.text, err) ||
+            !chunk_add_statement(run, &statement, tag, err))
             return false;
     }
     return chunk_flush(run, err);

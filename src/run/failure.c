@@ -400,7 +400,7 @@ static uint32_t kept_statements(const Run *run, const PlanStep *step, bool has_l
             return failure->tag.statement > known ? failure->tag.statement : known;
         return known;
     case UNIT_TRANSACTION:
-        return unit->segment.count > 0 ? unit->segment.first : known;
+        return unit->segment.first > known ? unit->segment.first : known;
     case UNIT_OPENING:
     case UNIT_RECORD:
     case UNIT_REPLAY:
@@ -657,6 +657,8 @@ void failure_settle(Run *run, Error *err)
     const PlanStep *step =
         unit && unit->step != NO_STEP ? &run->plan.steps.items[unit->step] : NULL;
     bool has_lost_outer = false;
+    if (step && run->finished_kept > 0 && run->finished.items[run->finished_kept - 1] == unit->step)
+        step = NULL; /* it was done before anything failed */
     /* Cleaning up is not to be interrupted by what interrupted the run. */
     run->runner->settings.cancel = NULL;
     run->db->options.cancel = NULL;

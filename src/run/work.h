@@ -94,6 +94,12 @@ typedef struct Feed {
     ScriptCursor cursor;
 } Feed;
 
+/* A statement that changed the session, and where it stands in the script. */
+typedef struct SessionSetting {
+    uint32_t statement;
+    Str sql;
+} SessionSetting;
+
 /* ---- a run ------------------------------------------------------------------------------------ */
 
 typedef enum LockState { LOCK_NONE, LOCK_SESSION, LOCK_FILE } LockState;
@@ -150,6 +156,10 @@ typedef struct Run {
     size_t unit_bytes;
     Str sent_timeouts; /* session settings in force; empty: as connected */
     Arena *timeouts_arena;
+    Vec(SessionSetting)
+        session; /* of the step that is produced: said again after a history write in its midst */
+    Arena *session_arena;
+    uint32_t session_step;
     uint32_t attempt; /* of the unit that is retried */
     uint32_t attempt_unit;
     Failure failure;
@@ -228,8 +238,12 @@ bool write_prepare(Run *run, Error *err);
 /* Opens and closes a transaction around what is added in between, as the run's kind wants it. */
 bool transaction_begin(Run *run, const Unit *unit, Error *err);
 bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err);
+DbTimeouts timeouts_of(const Run *run, const Unit *unit);
 bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err);
 bool reset_add(Run *run, Error *err);
+/* Remembers a statement that changes the session; and says all of them again, after reset_add(). */
+bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *err);
+bool session_restore(Run *run, Error *err);
 /* Ends the surrounding transaction of a nested run, keeping what it did. */
 bool nest_close(Run *run, Error *err);
 /* Whether someone else has written into the history while a nested run had no transaction open. */

@@ -201,7 +201,7 @@ bool write_prepare(Run *run, Error *err)
 
 /* ---- transactions ----------------------------------------------------------------------------------- */
 
-static DbTimeouts timeouts_of(const Run *run, const Unit *unit)
+DbTimeouts timeouts_of(const Run *run, const Unit *unit)
 {
     DbTimeouts timeouts = run->runner->settings.timeouts;
     /* A segment without statements was never given directives. */
@@ -307,6 +307,32 @@ bool reset_add(Run *run, Error *err)
         return error_nomem(err);
     run->sent_timeouts = (Str){0};
     return chunk_add_all(run, &statements, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *err)
+{
+    if (run->session_step != step) {
+        arena_reset(run->session_arena);
+        run->session.items = NULL;
+        run->session.len = run->session.cap = 0;
+        run->session_step = step;
+    }
+    /* Produced again after a lock timeout, it is remembered already. */
+    size_t len = run->session.len;
+    if (len > 0 && run->session.items[len - 1].statement >= statement)
+        return true;
+    SessionSetting setting = {.statement = statement};
+    return (str_copy(run->session_arena, sql, &setting.sql) &&
+            vec_push(run->session_arena, &run->session, setting)) ||
+           error_nomem(err);
+}
+
+bool session_restore(Run *run, Error *err)
+{
+    for (size_t i = 0; i < run->session.len; i++)
+        if (!chunk_add(run, run->session.items[i].sql, (Tag){.kind = TAG_PLUMBING}, err))
+            return false;
+    return true;
 }
 
 bool nest_close(Run *run, Error *err)

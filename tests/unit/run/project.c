@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static unsigned project_count;
@@ -32,8 +33,6 @@ void project_init(Project *p, const char *engine)
     if (!server || !*server) {
         arena_free(p->arena);
         p->arena = NULL;
-        print_message("skipped: there is no URL of a %s server in the environment\n", engine);
-        skip();
         return;
     }
     char *folder = str_format(p->arena, "%s/whimbrel-run-XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -55,6 +54,16 @@ void project_init(Project *p, const char *engine)
         !base.driver->database_create(&mine, &(DbOptions){0}, &err))
         fail_msg("cannot make a database: %s", err.message);
     p->url = str_z(p->arena, mine.text);
+}
+
+Project *project_of(void **state)
+{
+    Project *p = *state;
+    if (!p->arena) {
+        print_message("# there is no URL of a %s server in the environment\n", p->engine);
+        skip();
+    }
+    return p;
 }
 
 static void remove_folder(Arena *arena, const char *folder)
@@ -313,3 +322,55 @@ const char *project_picture(Project *p)
                                         "FROM whimbrel_history ORDER BY id");
     return str_format(p->arena, "%s\n%s", schema, rows);
 }
+
+/* ---- a process of its own ------------------------------------------------------------------------------ */
+
+/* What the child of stopped_at() does; in the list of tests it does nothing. */
+static void a_child_migrates(void **state)
+{
+    (void)state;
+    const char *folder = getenv("WHIMBREL_TEST_FOLDER"), *chunk = getenv("WHIMBREL_TEST_CHUNK");
+    uint64_t chunk_bytes = 0;
+    if (!folder)
+        return;
+    Session s;
+    Project p = {.arena = arena_new(),
+                 .folder = folder,
+                 .url = getenv("WHIMBREL_TEST_URL"),
+                 .engine = getenv("WHIMBREL_TEST_ENGINE")};
+    bool is_ok = session_open(&s, &p) && str_to_u64(str_from(chunk), &chunk_bytes);
+    if (is_ok) {
+        s.runner.settings.chunk_bytes = chunk_bytes;
+        is_ok = session_migrate(&s);
+    }
+    session_close(&s);
+    arena_free(p.arena);
+    assert_true(is_ok);
+}
+
+bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth, const char *action)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        /* Faults are read once a process, so it is a program of its own. */
+        setenv("WHIMBREL_FAULT", str_format(p->arena, "%s:%u:%s", point, nth, action), 1);
+        setenv("WHIMBREL_TEST_FOLDER", p->folder, 1);
+        setenv("WHIMBREL_TEST_URL", p->url, 1);
+        setenv("WHIMBREL_TEST_ENGINE", p->engine, 1);
+        setenv("WHIMBREL_TEST_CHUNK", str_format(p->arena, "%zu", chunk_bytes), 1);
+        if (freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr))
+            execl("/proc/self/exe", "unit_run", "a_child_migrates", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+UNIT_TESTS(run_project) = {
+    cmocka_unit_test(a_child_migrates),
+};
+UNIT_TESTS_END(run_project)

@@ -15,8 +15,10 @@ typedef struct Project {
     const char *database;
 } Project;
 
-/* A new, empty project. engine is not there (no URL in the environment): the test is skipped. */
+/* A new, empty project. Without a URL in the environment (WHIMBREL_TEST_POSTGRES, WHIMBREL_TEST_MARIADB) there is none. */
 void project_init(Project *p, const char *engine);
+/* The project that a test's setup has made; without its server the test is skipped. */
+Project *project_of(void **state);
 void project_done(Project *p);
 void project_write(Project *p, const char *name, const char *text);
 void project_remove(Project *p, const char *name);
@@ -57,6 +59,17 @@ size_t rollback(Project *p, unsigned steps);
 const char *migrate_fails(Project *p);
 const char *explain(Arena *arena, const Session *s);
 const char *request_fails(Project *p, PlanRequest request);
+
+/* Migrates in a child process in which the nth call of a fault point fails or kills; whether the child stopped by that.
+ * Needs a build with faults. chunk_bytes: as in RunSettings. */
+bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth,
+                const char *action);
+
+#define assert_has(text, part)                                                                     \
+    do {                                                                                           \
+        if (!strstr((text), (part)))                                                               \
+            fail_msg("'%s' is not in:\n%s", (part), (text));                                       \
+    } while (0)
 
 /* Every object and row that the tests care about, for comparing two databases. */
 const char *project_picture(Project *p);

@@ -3,14 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define assert_has(text, part)                                                                     \
-    do {                                                                                           \
-        if (!strstr((text), (part)))                                                               \
-            fail_msg("'%s' is not in:\n%s", (part), (text));                                       \
-    } while (0)
 
 static int setup(void **state)
 {
@@ -554,42 +546,6 @@ static const char *data_picture(Project *p)
                       project_query(p, "SELECT * FROM three ORDER BY 1"));
 }
 
-/* What the child of killed_at() does. */
-static void a_child_migrates(void **state)
-{
-    (void)state;
-    const char *folder = getenv("WHIMBREL_TEST_FOLDER");
-    if (!folder)
-        return;
-    Session s;
-    Project p = {.arena = arena_new(), .folder = folder, .engine = "sqlite"};
-    p.url = str_format(p.arena, "sqlite://%s/app.db?mode=rwc&busy_timeout=50ms", folder);
-    bool is_ok = session_open(&s, &p) && session_migrate(&s);
-    session_close(&s);
-    arena_free(p.arena);
-    assert_true(is_ok);
-}
-
-/* Runs in a child that fails or is killed at the nth call of a fault point; whether it did. Faults are read once a
- * process, so it is a process of its own. */
-static bool killed_at(Project *p, const char *point, unsigned nth, const char *action)
-{
-    fflush(stdout);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        setenv("WHIMBREL_FAULT", str_format(p->arena, "%s:%u:%s", point, nth, action), 1);
-        setenv("WHIMBREL_TEST_FOLDER", p->folder, 1);
-        if (freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr))
-            execl("/proc/self/exe", "unit_run", "a_child_migrates", (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 127);
-    return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void a_stop_at_any_point_ends_like_an_undisturbed_run(void **state)
 {
     Project *undisturbed = *state;
@@ -608,7 +564,7 @@ static void a_stop_at_any_point_ends_like_an_undisturbed_run(void **state)
                 Project p;
                 project_init(&p, "sqlite");
                 write_hard_project(&p);
-                bool is_stopped = killed_at(&p, points[i], nth, actions[a]);
+                bool is_stopped = stopped_at(&p, 0, points[i], nth, actions[a]);
                 Session s;
                 if (!session_open(&s, &p) || !session_migrate(&s))
                     fail_msg("after %s:%u:%s:\n%s\n%s", points[i], nth, actions[a],
@@ -724,7 +680,6 @@ UNIT_TESTS(run_sqlite) = {
     TEST(a_saved_plan_is_refused_when_something_changed),
     TEST(a_failure_at_every_statement_is_told_and_mended),
 #ifdef WHIMBREL_FAULTS
-    cmocka_unit_test(a_child_migrates),
     TEST(a_stop_at_any_point_ends_like_an_undisturbed_run),
     TEST(the_loss_of_any_allocation_is_an_error_and_nothing_else),
 #endif
