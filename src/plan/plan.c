@@ -848,16 +848,6 @@ static bool prepare(Planner *p)
         if (is_applied_state(overview->rows.items[i].state))
             p->marks[i] = MARK_APPLIED;
     }
-    /* What run/ has found out by asking the catalog concerns the one statement whose fate was unknown. */
-    for (size_t i = 0; p->request->settles && i < overview->rows.len; i++) {
-        if (halfway(p, row_at(p, i)) == HALFWAY_NONE)
-            continue;
-        bool is_unknown = row_at(p, i)->row->is_fate_unknown;
-        if (p->settled == SIZE_MAX || is_unknown)
-            p->settled = i;
-        if (is_unknown)
-            break;
-    }
     return true;
 }
 
@@ -915,7 +905,6 @@ bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
                  .request = request,
                  .policy = policy,
                  .plan = &plan,
-                 .settled = SIZE_MAX,
                  .err = err};
 
     if (!plan_overview(arena, set, history, policy, &plan.overview, err) || !prepare(&p) ||

@@ -71,6 +71,13 @@ bool plan_overview(Arena *arena, const MigrationSet *set, const History *history
 
 /* ---- targets -------------------------------------------------------------------------------------------------------------------- */
 
+/* What has become of a migration that stopped half-way: its script goes on at statement resume_from (from 0). */
+typedef struct Settled {
+    const HistoryRow *row;
+    uint32_t resume_from;
+} Settled;
+typedef Vec(Settled) SettledVec;
+
 /* What the user asked for. */
 typedef enum PlanVerb {
     PLAN_MIGRATE,  /* to: empty or "head": all; a version; "+N" */
@@ -88,8 +95,9 @@ typedef struct PlanRequest {
     bool is_all;        /* rollback --all */
     bool is_last_run;   /* rollback --last-run */
     bool is_fake;       /* record only */
-    bool settles;       /* run/ has asked the catalog: resume_from counts */
-    int64_t resume_from; /* statement (from 0) at which a partial one goes on; -1: as the journal says */
+    bool settles;       /* resume --from, --skip: resume_from counts, for the first half-way one that the plan comes to */
+    int64_t resume_from; /* statement (from 0) at which it goes on; -1: as the journal says */
+    SettledVec settled; /* run/ has looked at these, by script and catalog */
 } PlanRequest;
 
 /* Finds the version that `to` means among files and history: exact version, then unique prefix of a version, then a unique name.
@@ -125,9 +133,10 @@ typedef struct PlanStep {
     MigrationKind migration_kind;
     bool is_stored_down;
     bool is_fake;               /* record only: asked for, or a half-done up of which nothing was kept is struck out */
-    uint32_t resume_at;         /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown without request.settles:
-                                 * run/ asks what became of this statement before it sends it again, and plans anew with the answer */
+    uint32_t resume_at;         /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
+                                 * request.settles nor settled: run/ asks what became of this statement, and plans anew with the answer */
     bool is_resumed;            /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
+    bool begins_again;          /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
     SegmentVec segments;
     bool is_journaled;          /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
                                  * only known when it is cut */

@@ -49,7 +49,7 @@ typedef struct Planner {
     unsigned char *marks; /* a set of MARK_ for each row of the overview */
     bool has_baseline;
     Str baseline;
-    size_t settled; /* the row that request->resume_from speaks of; SIZE_MAX: none */
+    bool has_settled;     /* request->resume_from has found its migration */
     bool lacks_memory;    /* for a label */
     Error *err;
 } Planner;

@@ -109,15 +109,31 @@ static bool step_push(Planner *p, PlanStep step)
     return true;
 }
 
+/* What the caller knows of where it goes on. */
+static bool find_settled(Planner *p, const HistoryRow *row, uint32_t *ret_resume_at)
+{
+    const PlanRequest *request = p->request;
+    for (size_t i = 0; i < request->settled.len; i++) {
+        if (request->settled.items[i].row == row) {
+            *ret_resume_at = request->settled.items[i].resume_from;
+            return true;
+        }
+    }
+    if (!request->settles || p->has_settled)
+        return false;
+    p->has_settled = true;
+    if (request->resume_from >= 0)
+        *ret_resume_at =
+            request->resume_from >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)request->resume_from;
+    return true;
+}
+
 /* Where a stopped script goes on. The journal may know of more statements than the file still has. */
 static bool step_resume(Planner *p, PlanStep *step, size_t index)
 {
     const StateRow *row = &p->plan->overview.rows.items[index];
-    bool is_settled = p->settled == index;
     step->resume_at = row->row->done;
-    if (is_settled && p->request->resume_from >= 0)
-        step->resume_at = p->request->resume_from >= UINT32_MAX ? UINT32_MAX - 1
-                                                                : (uint32_t)p->request->resume_from;
+    bool is_settled = find_settled(p, row->row, &step->resume_at);
     if (row->row->is_fate_unknown && !is_settled) {
         if (!planner_problem(p, row, false, "partial-migration",
                              "statement %u of %s was under way when the run stopped: what became "
@@ -207,9 +223,9 @@ bool step_up(Planner *p, size_t index)
     if (!check_required(p, row))
         return false;
     /* A repeatable that was changed is another script: it begins again, as it must be able to. */
-    bool begins_again =
+    step.begins_again =
         is_repeatable && step.is_resumed && script_differs(row->row, step.script, NULL);
-    if (step.is_resumed && !begins_again && !step.is_fake && !step_resume(p, &step, index))
+    if (step.is_resumed && !step.begins_again && !step.is_fake && !step_resume(p, &step, index))
         return false;
     if (step.is_fake) {
         step.is_journaled = step.is_resumed;

@@ -160,16 +160,27 @@ static bool plan_now(Run *run, const PlanRequest *request, Error *err)
     return true;
 }
 
-/* A statement whose fate is unknown is settled, and the plan made again with the answer. */
+/* What stopped half-way is settled, and the plan made again with the answers. Of the first the user may have said. */
 static bool settle_and_plan(Run *run, const PlanRequest *request, Error *err)
 {
     PlanRequest settled = *request;
-    const PlanStep *step = settle_find(&run->plan);
-    if (!step || request->settles)
+    bool is_said = request->settles;
+    for (size_t i = 0; i < run->plan.steps.len; i++) {
+        const PlanStep *step = &run->plan.steps.items[i];
+        Settled answer = {.row = step->row};
+        if (!settle_is_due(step))
+            continue;
+        if (is_said) {
+            is_said = false;
+            continue;
+        }
+        if (!settle_step(run, step, &answer.resume_from, err))
+            return false;
+        if (!vec_push(run->arena, &settled.settled, answer))
+            return error_nomem(err);
+    }
+    if (settled.settled.len == 0)
         return true;
-    if (!settle_step(run, step, &settled.resume_from, err))
-        return false;
-    settled.settles = true;
     run->plan = (Plan){0};
     return plan_make(run->arena, run->runner->set, &run->history, &settled, &run->runner->policy,
                      &run->plan, err);

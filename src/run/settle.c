@@ -9,18 +9,13 @@
 
 enum { SUMMARY_BYTES = 100, TEXT_LIMIT_BYTES = 1 << 30 };
 
-const PlanStep *settle_find(const Plan *plan)
+bool settle_is_due(const PlanStep *step)
 {
-    for (size_t i = 0; i < plan->steps.len; i++) {
-        const PlanStep *step = &plan->steps.items[i];
-        if (!step->is_resumed || step->is_fake || !step->row)
-            continue;
-        /* A down that undoes a half-done up begins at its first statement. */
-        if (step->row->outcome ==
-            (step->kind == STEP_DOWN ? HISTORY_RUNNING_DOWN : HISTORY_RUNNING_UP))
-            return step;
-    }
-    return NULL;
+    if (!step->is_resumed || step->begins_again || step->is_fake || !step->row)
+        return false;
+    /* A down that undoes a half-done up begins at its first statement. */
+    return step->row->outcome ==
+           (step->kind == STEP_DOWN ? HISTORY_RUNNING_DOWN : HISTORY_RUNNING_UP);
 }
 
 /* The script that ran, as it was stored with the journal; NULL: not kept. */
@@ -273,7 +268,7 @@ static void tell(Run *run, const PlanStep *step, const SqlStatement *statement, 
 }
 
 static bool settle_statement(Run *run, const PlanStep *step, const Script *ran,
-                             int64_t *ret_resume_from, Error *err)
+                             uint32_t *ret_resume_from, Error *err)
 {
     scoped(Reader, reader_close) reader = {0};
     SqlStatement statement = {0};
@@ -306,7 +301,7 @@ static bool settle_statement(Run *run, const PlanStep *step, const Script *ran,
     return true;
 }
 
-bool settle_step(Run *run, const PlanStep *step, int64_t *ret_resume_from, Error *err)
+bool settle_step(Run *run, const PlanStep *step, uint32_t *ret_resume_from, Error *err)
 {
     Script *stored = NULL;
     *ret_resume_from = step->row->done;

@@ -260,11 +260,11 @@ void failure_place(Run *run, Error *err);
 void failure_settle(Run *run, Error *err);
 
 /* settle.c: a migration that stopped half-way. */
-/* The step of the plan that goes on after a stop; NULL: none. */
-const PlanStep *settle_find(const Plan *plan);
+/* Whether the step goes on after a stop, so that one has to look first. */
+bool settle_is_due(const PlanStep *step);
 /* Is what had run still the beginning of the script? And if a statement was under way when the run stopped: had it run?
  * ret_resume_from: the statement (from 0) to go on at. */
-bool settle_step(Run *run, const PlanStep *step, int64_t *ret_resume_from, Error *err);
+bool settle_step(Run *run, const PlanStep *step, uint32_t *ret_resume_from, Error *err);
 
 /* hooks.c */
 bool hook_run_program(Run *run, const Unit *unit, const Error *failure, Error *err);

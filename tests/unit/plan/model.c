@@ -734,26 +734,28 @@ static PlanRequest invent(Model *m)
     return request;
 }
 
-/* As run/ asks the catalog: one answer goes with the request, and were there more, they would come one by one. */
+/* As run/ asks the catalog; or the user says it of the first that the plan comes to, when there is but one. */
 static void settle(Model *m, PlanRequest *request)
 {
-    const Row *first = NULL;
+    unsigned half = 0, unknown = 0;
+    size_t last = 0;
     for (size_t k = 0; k < m->row_count; k++) {
-        const Row *row = &m->rows[k];
-        if (row->is_fate_unknown && (!first || row->slot < first->slot))
-            first = row;
+        half += m->rows[k].has_journal;
+        unknown += m->rows[k].is_fate_unknown;
+        if (m->rows[k].is_fate_unknown)
+            last = k;
     }
-    for (size_t k = 0; k < m->row_count; k++) {
-        Row *row = &m->rows[k];
-        if (!row->is_fate_unknown || row == first)
-            continue;
-        row->is_fate_unknown = false;
-        row->done = m->slots[row->slot].fact_done;
-    }
-    if (!first)
+    if (half == 1 && unknown == 1 && chance(m, 2)) {
+        request->settles = true;
+        request->resume_from = m->slots[m->rows[last].slot].fact_done;
         return;
-    request->settles = true;
-    request->resume_from = m->slots[first->slot].fact_done;
+    }
+    for (size_t k = 0; k < m->row_count; k++) {
+        Settled answer = {.row = &m->history.rows.items[k],
+                          .resume_from = m->slots[m->rows[k].slot].fact_done};
+        if (m->rows[k].is_fate_unknown && !vec_push(m->arena, &request->settled, answer))
+            broken(m, "out of memory");
+    }
 }
 
 static void applied_set(const Model *m, bool set[SLOTS])
@@ -805,8 +807,8 @@ static void make_plan(Model *m)
     m->policy.phase = request.verb == PLAN_MIGRATE && chance(m, 6)
                           ? (chance(m, 2) ? PHASE_EXPAND : PHASE_CONTRACT)
                           : PHASE_NONE;
-    settle(m, &request);
     look(m);
+    settle(m, &request);
     tell(m, "verb %d to=%.*s steps=%u%s%s%s phase=%d\n", request.verb, STR_ARG(request.to),
          request.steps, request.is_all ? " all" : "", request.is_last_run ? " last-run" : "",
          request.is_fake ? " fake" : "", m->policy.phase);

@@ -11,7 +11,7 @@
  *     down 1 create_users     a file that is only a down
  *     applied 1 create_users run=1 rank=2 stored tokens=x bytes=y 3/6 unknown why=text
  *                             also: baselined failed running-up running-down skipped deleted, and R and B as above
- *     request migrate to=3 steps=1 all last-run fake settles=3
+ *     request migrate to=3 steps=1 all last-run fake settles=3 settled=2:1
  *     resolve 2025            in place of a request
  *     cut 2                   the script of the last file, from statement 2 on, in place of a request
  *
@@ -338,6 +338,18 @@ void world_policy(World *world, Str line)
     }
 }
 
+/* "2:1" or "views:1": the row of that version or name goes on at that statement. */
+static void read_settled(World *world, Str text)
+{
+    Str key, at = str_cut(text, ':', &key);
+    const HistoryRow *row = history_find(&world->history, key);
+    if (!row)
+        row = history_find_repeatable(&world->history, key);
+    must(row != NULL);
+    Settled answer = {.row = row, .resume_from = (uint32_t)number(at)};
+    must(vec_push(world->arena, &world->request.settled, answer));
+}
+
 static void read_request(World *world, Str line)
 {
     static const struct {
@@ -373,6 +385,8 @@ static void read_request(World *world, Str line)
         } else if (str_eq(word, STR("settles"))) {
             request->settles = true;
             request->resume_from = number(value);
+        } else if (str_eq(word, STR("settled"))) {
+            read_settled(world, value);
         } else {
             fail_line(word);
         }
