@@ -5,6 +5,7 @@
 
 #include "unit.h"
 
+#ifdef WHIMBREL_FAULTS
 /* Something of everything, so that each allocation of planning is made. */
 static void furnish(World *world)
 {
@@ -31,7 +32,6 @@ static void furnish(World *world)
     world_finish(world);
 }
 
-#ifdef WHIMBREL_FAULTS
 static void planning_survives_the_loss_of_any_allocation(void **state)
 {
     static const char *const requests[] = {
