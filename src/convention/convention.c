@@ -118,12 +118,13 @@ static bool choose(Arena *arena, const ConventionGuessVec *guesses,
     if (rival)
         return ambiguous(arena, guesses,
                          "this project could belong to more than one migration tool", err);
-    if (best->weight == 3 && !best->has_files) {
+    if (best->weight >= 2 && !best->has_files) {
         for (size_t i = 0; i < guesses->len; i++) {
             if (guesses->items[i].has_files)
-                return ambiguous(
-                    arena, guesses,
-                    "the history belongs to one migration tool and the files to another", err);
+                return ambiguous(arena, guesses,
+                                 "the project or its history belongs to one migration tool, and "
+                                 "the files to another",
+                                 err);
         }
     }
     *ret_convention = best->convention;
