@@ -480,7 +480,8 @@ static bool walk_sub_folder(Walk *walk, const FolderEntry *entry, const char *pa
         if (!vec_push(walk->scratch, &walk->trees, real))
             return error_nomem(walk->err);
     } else {
-        const char *joined = path_join(walk->scratch, str_z(walk->scratch, parent), name);
+        const char *above = str_z(walk->scratch, parent);
+        const char *joined = above ? path_join(walk->scratch, above, name) : NULL;
         if (!joined)
             return error_nomem(walk->err);
         real = str_from(joined);
@@ -626,17 +627,23 @@ static const Migration *newest(const MigrationSet *set)
 }
 
 /* The version after the newest one's first part: "0007" -> "0008", with as many digits. */
-static const char *next_number(Arena *arena, const Migration *last, int width)
+static bool next_number(Arena *arena, const Migration *last, int width, const char **ret_version,
+                        Error *err)
 {
     uint64_t number = 0;
-    if (!last)
-        return str_format(arena, "%0*d", width, 1);
-    Str part;
-    str_cut(last->version, '.', &part);
-    if (!str_to_u64(part, &number) || number == UINT64_MAX)
-        return NULL;
-    return str_format(arena, "%0*llu", (int)(part.len < 20 ? part.len : 20),
-                      (unsigned long long)number + 1);
+    if (last) {
+        Str part;
+        str_cut(last->version, '.', &part);
+        if (!str_to_u64(part, &number) || number == UINT64_MAX) {
+            error_set(err, ERROR_USAGE, "there is no number after version %.*s",
+                      STR_ARG(last->version));
+            return error_hint(
+                err, "Leave --numbered out, so that the new migration is named after the time.");
+        }
+        width = (int)(part.len < 20 ? part.len : 20);
+    }
+    *ret_version = str_format(arena, "%0*llu", width, (unsigned long long)number + 1);
+    return *ret_version || error_nomem(err);
 }
 
 /* Now, or the first second after it that no migration has. */
@@ -672,14 +679,11 @@ bool whimbrel_new_paths(const ConventionContext *ctx, Arena *arena, const Migrat
     /* V007 goes on with V008; a timestamp in that spelling goes on with a timestamp. */
     if (is_prefixed && last->version.len < 12)
         is_numbered = true;
-    const char *version = is_numbered ? next_number(arena, last, is_prefixed ? 3 : 4)
-                                      : next_timestamp(arena, set, now);
-    if (!version && is_numbered && last) {
-        error_set(err, ERROR_USAGE, "there is no number after version %.*s",
-                  STR_ARG(last->version));
-        return error_hint(
-            err, "Leave --numbered out, so that the new migration is named after the time.");
-    }
+    const char *version = NULL;
+    if (is_numbered && !next_number(arena, last, is_prefixed ? 3 : 4, &version, err))
+        return false;
+    if (!is_numbered && !(version = next_timestamp(arena, set, now)))
+        return error_nomem(err);
     if (new_kind == NEW_DEFAULT)
         new_kind = last && !last->down                ? NEW_SQL_ONLY
                    : str_eq(last_base, STR("up.sql")) ? NEW_FOLDER
@@ -704,7 +708,7 @@ bool whimbrel_new_paths(const ConventionContext *ctx, Arena *arena, const Migrat
         if (is_down_wanted)
             down = str_format(arena, "%s_%.*s.down.sql", version, STR_ARG(slug));
     }
-    if (!version || !up || (is_down_wanted && !down) || !vec_push(arena, &paths, str_from(up)) ||
+    if (!up || (is_down_wanted && !down) || !vec_push(arena, &paths, str_from(up)) ||
         (down && !vec_push(arena, &paths, str_from(down))))
         return error_nomem(err);
     *ret_paths = paths;
