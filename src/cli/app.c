@@ -104,7 +104,8 @@ static void write_progress(void *ctx, Str text)
 static bool ask(Cli *cli, const char *question, const char *choices, Str *ret_answer, Error *err)
 {
     if (!isatty(STDIN_FILENO) || !cli->err.is_terminal) {
-        error_set(err, ERROR_USAGE, "%s: nobody can be asked, since this is no terminal", question);
+        error_set(err, ERROR_USAGE, "nobody can be asked here, since this is no terminal: %s",
+                  question);
         error_hint(err, "Say -y to answer yes.");
         return error_code(err, "needs-yes");
     }
@@ -325,6 +326,8 @@ static bool run(Cli *cli, int argc, char *const *argv, Error *err)
     }
     if (cli->line.wants_help || !cli->command)
         return print_help(cli, !cli->line.wants_help, err);
+    if (cli->command->check && !cli->command->check(cli->line.args, err))
+        return false;
     bool wants_file = (cli->command->needs & (NEEDS_SETTINGS | NEEDS_DATABASE | NEEDS_MIGRATIONS |
                                               NEEDS_CONVENTION)) != 0;
     if (!configuration_load(cli->arena, cli->line.given, wants_file, &cli->configuration, err))

@@ -133,6 +133,7 @@ struct Cli {
     DbUrl url;
     Db *db;
     const char *database_name;
+    bool is_imagined; /* an absent file, looked at as the empty database that it would be */
     ConventionContext context;
     MigrationSet set;
     Runner runner;

@@ -20,6 +20,9 @@ static void try_database(Cli *cli)
         cli->database_name = cli->db->info.database;
         return;
     }
+    /* A file that is not there yet has nothing to tell. */
+    if (why.code && str_eq(str_from(why.code), STR("database-absent")))
+        return;
     cli_note(cli, "the database was not looked at: %s",
              why.message ? why.message : "out of memory");
 }

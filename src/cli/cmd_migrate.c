@@ -14,12 +14,6 @@ static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
     SavedPlan saved;
     if (!path)
         return error_nomem(err);
-    if (options->to.len > 0 || options->steps > 0 || options->phase.len > 0 || options->fake ||
-        options->dry_run) {
-        error_set(err, ERROR_USAGE,
-                  "migrate: --plan says all there is to say; other options do not go with it");
-        return error_code(err, "bad-option");
-    }
     if (!saved_plan_read(cli, path, &saved, err))
         return false;
     if (saved.request.verb != PLAN_MIGRATE) {
@@ -33,6 +27,18 @@ static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
     bool is_ok =
         run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
     return cli_finish_run(cli, is_ok, false, err);
+}
+
+static bool migrate_check(const void *args, Error *err)
+{
+    const MigrateArgs *options = args;
+    if (options->plan.len > 0 && (options->to.len > 0 || options->steps > 0 ||
+                                  options->phase.len > 0 || options->fake || options->dry_run)) {
+        error_set(err, ERROR_USAGE,
+                  "migrate: --plan says all there is to say; other options do not go with it");
+        return error_code(err, "bad-option");
+    }
+    return true;
 }
 
 static bool migrate_run(Cli *cli, const void *args, Error *err)
@@ -134,5 +140,6 @@ const Command cmd_migrate = {
     .args_size = sizeof(MigrateArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | MAY_CREATE | PRINTS_RESULT |
              HAS_EVENTS,
+    .check = migrate_check,
     .run = migrate_run,
 };

@@ -247,17 +247,23 @@ static bool write_files(Cli *cli, const StrVec *paths, const StrVec *texts, Erro
     return true;
 }
 
+static bool new_check(const void *args, Error *err)
+{
+    const NewArgs *options = args;
+    if (options->sql_only + options->reversible + options->repeatable + options->dir > 1) {
+        error_set(err, ERROR_USAGE,
+                  "new: --sql-only, --reversible, --repeatable and --dir exclude each other");
+        return error_code(err, "bad-option");
+    }
+    return true;
+}
+
 static bool new_run(Cli *cli, const void *args, Error *err)
 {
     const NewArgs *options = args;
     Str name;
     StrVec paths, texts = {0};
     Timestamp now = clock_now();
-    if (options->sql_only + options->reversible + options->repeatable + options->dir > 1) {
-        error_set(err, ERROR_USAGE,
-                  "new: --sql-only, --reversible, --repeatable and --dir exclude each other");
-        return error_code(err, "bad-option");
-    }
     if (!snake_case(cli->arena, options->name, &name))
         return error_nomem(err);
     if (name.len == 0) {
@@ -366,5 +372,6 @@ const Command cmd_new = {
     .examples = new_examples,
     .args_size = sizeof(NewArgs),
     .needs = NEEDS_SETTINGS | NEEDS_CONVENTION,
+    .check = new_check,
     .run = new_run,
 };

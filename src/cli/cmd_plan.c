@@ -8,9 +8,9 @@ typedef struct PlanArgs {
     uint32_t steps;
 } PlanArgs;
 
-static bool plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_request, Error *err)
+static bool plan_check(const void *args, Error *err)
 {
-    PlanPolicy *policy = &cli->runner.policy;
+    const PlanArgs *options = args;
     if ((options->all || options->last_run) && !options->down) {
         error_set(err, ERROR_USAGE, "plan: --all and --last-run go with --down");
         return error_code(err, "bad-option");
@@ -20,6 +20,13 @@ static bool plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_req
         error_set(err, ERROR_USAGE, "plan: --to, --steps, --all and --last-run exclude each other");
         return error_code(err, "bad-option");
     }
+    return true;
+}
+
+static void plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_request)
+{
+    PlanPolicy *policy = &cli->runner.policy;
+
     policy->phase = str_eq(options->phase, STR("expand"))     ? PHASE_EXPAND
                     : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
                                                               : PHASE_NONE;
@@ -33,7 +40,6 @@ static bool plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_req
         .is_last_run = options->last_run,
         .resume_from = -1,
     };
-    return true;
 }
 
 static bool plan_run(Cli *cli, const void *args, Error *err)
@@ -42,8 +48,8 @@ static bool plan_run(Cli *cli, const void *args, Error *err)
     PlanRequest request;
     History history;
     Plan plan;
-    if (!plan_request(cli, options, &request, err) ||
-        !run_plan(&cli->runner, cli->arena, &request, &history, &plan, err))
+    plan_request(cli, options, &request);
+    if (!run_plan(&cli->runner, cli->arena, &request, &history, &plan, err))
         return false;
     if (plan.stops && !cli->is_json)
         return plan_error(&plan, err);
@@ -142,5 +148,6 @@ const Command cmd_plan = {
     .examples = plan_examples,
     .args_size = sizeof(PlanArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | READS_ONLY,
+    .check = plan_check,
     .run = plan_run,
 };

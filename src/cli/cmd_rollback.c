@@ -54,7 +54,7 @@ static bool rollback_saved(Cli *cli, const RollbackArgs *options, Error *err)
     return cli_finish_run(cli, is_ok, false, err);
 }
 
-static bool rollback_run(Cli *cli, const void *args, Error *err)
+static bool rollback_check(const void *args, Error *err)
 {
     const RollbackArgs *options = args;
     int ways = (options->to.len > 0) + (options->steps > 0) + options->all + options->last_run +
@@ -64,6 +64,12 @@ static bool rollback_run(Cli *cli, const void *args, Error *err)
                   "rollback: --to, --steps, --all, --last-run and --plan exclude each other");
         return error_code(err, "bad-option");
     }
+    return true;
+}
+
+static bool rollback_run(Cli *cli, const void *args, Error *err)
+{
+    const RollbackArgs *options = args;
     if (options->plan.len > 0)
         return rollback_saved(cli, options, err);
     const PlanRequest request = {
@@ -149,5 +155,6 @@ const Command cmd_rollback = {
     .exits = rollback_exits,
     .args_size = sizeof(RollbackArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT | HAS_EVENTS,
+    .check = rollback_check,
     .run = rollback_run,
 };

@@ -131,13 +131,19 @@ typedef struct ResumeArgs {
     bool skip;
 } ResumeArgs;
 
-static bool resume_run(Cli *cli, const void *args, Error *err)
+static bool resume_check(const void *args, Error *err)
 {
     const ResumeArgs *options = args;
     if (options->from > 0 && options->skip) {
         error_set(err, ERROR_USAGE, "resume: --from and --skip exclude each other");
         return error_code(err, "bad-option");
     }
+    return true;
+}
+
+static bool resume_run(Cli *cli, const void *args, Error *err)
+{
+    const ResumeArgs *options = args;
     bool is_ok =
         run_resume(&cli->runner, cli->arena, options->from, options->skip, &cli->result, err);
     return cli_finish_run(cli, is_ok, false, err);
@@ -176,5 +182,6 @@ const Command cmd_resume = {
     .exits = lock_exits,
     .args_size = sizeof(ResumeArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT | HAS_EVENTS,
+    .check = resume_check,
     .run = resume_run,
 };

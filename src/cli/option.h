@@ -109,6 +109,8 @@ typedef struct Command {
     const ExitNote *exits;     /* besides 0, 1 and 2; likewise */
     size_t args_size;
     unsigned needs;
+    /* May be NULL. Options that do not go together: looked at before anything is opened. */
+    bool (*check)(const void *args, Error *err);
     bool (*run)(Cli *cli, const void *args, Error *err);
 } Command;
 

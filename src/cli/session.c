@@ -173,6 +173,7 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
             if (!db_url_with_database(cli->arena, &cli->url, STR(":memory:"), &url, err))
                 return false;
             cli->database_name = str_z(cli->arena, path_base(cli->url.database));
+            cli->is_imagined = true;
         }
     }
     const DbOptions options = cli_db_options(cli, needs);
@@ -185,11 +186,22 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
 
 /* ---- the convention -------------------------------------------------------------------------------------------------- */
 
+/* Without a connection the URL, if there is one, says whose SQL the files hold. */
+static SqlDialect dialect_of_url(Cli *cli)
+{
+    DbUrl url;
+    Error ignored = {.arena = cli->arena};
+    if (cli->settings->database.len > 0 &&
+        db_url_parse(cli->arena, cli->settings->database, &url, &ignored))
+        return url.driver->dialect;
+    return SQL_POSTGRES;
+}
+
 bool cli_convention(Cli *cli, Db *db, Error *err)
 {
     const Settings *settings = cli->settings;
     cli->context = (ConventionContext){
-        .dialect = db ? db->driver->dialect : SQL_POSTGRES,
+        .dialect = db ? db->driver->dialect : dialect_of_url(cli),
         .table = settings->table,
         .name_space = settings->name_space,
         .folders = settings->migrations,
@@ -348,7 +360,7 @@ ReportPlace cli_place(Cli *cli)
         .engine_title = cli->db->info.engine_title,
         .version = cli->db->info.version,
         .database = cli->database_name,
-        .place = cli->db->info.place,
+        .place = cli->is_imagined ? "" : cli->db->info.place,
         .convention = cli->context.convention ? cli->context.convention->name : NULL,
         .environment = environment,
     };
