@@ -282,6 +282,14 @@ static void take_modifiers(Cursor *c, SqlInfo *info)
     }
 }
 
+static bool is_off(Str value)
+{
+    if (value.len >= 2 && value.ptr[0] == '\'')
+        value = str_sub(value, 1, value.len - 1);
+    return str_eq_nocase(value, STR("false")) || str_eq_nocase(value, STR("off")) ||
+           str_eq(value, STR("0"));
+}
+
 /* Whether an option list that follows says name = false (or off, 0), or says it at all with any value. */
 static bool has_option(Cursor c, const char *name, bool wants_off)
 {
@@ -293,11 +301,7 @@ static bool has_option(Cursor c, const char *name, bool wants_off)
         if (!wants_off)
             return true;
         accept_symbol(&c, '=');
-        Str value = c.token.text;
-        if (value.len >= 2 && value.ptr[0] == '\'')
-            value = str_sub(value, 1, value.len - 1);
-        return c.has && (str_eq_nocase(value, STR("false")) || str_eq_nocase(value, STR("off")) ||
-                         str_eq(value, STR("0")));
+        return c.has && is_off(c.token.text);
     }
     return false;
 }
@@ -571,6 +575,10 @@ static void read_actions(Cursor *c, SqlInfo *info)
         advance(c);
     else if (c->dialect == SQL_MYSQL)
         accept(c, "NOWAIT");
+    while (c->dialect == SQL_MYSQL && IS_ANY(c, "ALGORITHM", "LOCK")) {
+        while (c->has && !accept_symbol(c, ','))
+            advance(c);
+    }
     first = *c;
     info->action_count = c->has ? 1 : 0;
     while (c->has) {
@@ -578,8 +586,13 @@ static void read_actions(Cursor *c, SqlInfo *info)
             skip_parens(c);
             continue;
         }
-        if (is_symbol(c, ','))
-            info->action_count++;
+        if (is_symbol(c, ',')) {
+            advance(c);
+            /* MySQL: how, not what */
+            if (c->dialect != SQL_MYSQL || !IS_ANY(c, "ALGORITHM", "LOCK"))
+                info->action_count++;
+            continue;
+        }
         is_detach |= is(c, "DETACH");
         /* FINALIZE, the other ending of DETACH PARTITION, may run in a transaction. */
         if (is_detach && is(c, "CONCURRENTLY"))
@@ -787,6 +800,24 @@ static void read_set_postgres(Cursor *c, SqlInfo *info)
 
 static void read_statement(Cursor *c, SqlInfo *info);
 
+static bool is_autocommit(Str variable)
+{
+    return str_eq_nocase(variable, STR("autocommit")) ||
+           str_eq_nocase(variable, STR("@@autocommit")) ||
+           str_eq_nocase(variable, STR("@@session.autocommit")) ||
+           str_eq_nocase(variable, STR("@@local.autocommit"));
+}
+
+/* Whether "= 0" or the like follows the variable at hand. */
+static bool is_set_off(const Cursor *c)
+{
+    Cursor ahead = *c;
+
+    advance(&ahead);
+    accept_symbol(&ahead, ':');
+    return accept_symbol(&ahead, '=') && ahead.has && is_off(ahead.token.text);
+}
+
 /* SET a = 1, GLOBAL b = 2, ... */
 static void read_set_mysql(Cursor *c, SqlInfo *info)
 {
@@ -820,12 +851,11 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
                 advance(c);
             if (!is_global)
                 info->flags |= SQL_SESSION_STATE;
-            if (!is_global && (str_eq_nocase(c->token.text, STR("autocommit")) ||
-                               str_eq_nocase(c->token.text, STR("@@autocommit")) ||
-                               str_eq_nocase(c->token.text, STR("@@session.autocommit")) ||
-                               str_eq_nocase(c->token.text, STR("@@local.autocommit"))))
-                info->flags |=
-                    SQL_TRANSACTION_CONTROL | SQL_IMPLICIT_COMMIT; /* turning it on commits */
+            if (!is_global && is_autocommit(c->token.text)) {
+                info->flags |= SQL_TRANSACTION_CONTROL;
+                if (!is_set_off(c))
+                    info->flags |= SQL_IMPLICIT_COMMIT; /* turning it on commits */
+            }
         }
         starts = is_symbol(c, ',');
         advance(c);
@@ -902,6 +932,7 @@ static void read_pragma(Cursor *c, SqlInfo *info)
         {"journal_size_limit", SESSION},
         {"legacy_alter_table", SESSION},
         {"locking_mode", SESSION},
+        {"max_page_count", SESSION},
         {"mmap_size", SESSION},
         {"query_only", SESSION},
         {"read_uncommitted", SESSION},
@@ -922,7 +953,10 @@ static void read_pragma(Cursor *c, SqlInfo *info)
 
     info->verb = SQL_VERB_PRAGMA;
     take_name(c, &info->schema, &info->name);
-    bool has_value = is_symbol(c, '=') || is_symbol(c, '(');
+    bool has_value = accept_symbol(c, '=') || accept_symbol(c, '(');
+    /* Of the journal modes WAL alone is the file's; the others end with the connection. */
+    if (has_value && str_eq_nocase(info->name, STR("journal_mode")) && !is(c, "WAL"))
+        info->flags |= SQL_SESSION_STATE;
     for (size_t i = 0; i < sizeof pragmas / sizeof *pragmas; i++) {
         if (!str_eq_nocase(info->name, str_from(pragmas[i].name)))
             continue;
@@ -1139,7 +1173,7 @@ static void read_sqlite(Cursor *c, SqlInfo *info)
         info->verb = SQL_VERB_ATTACH;
         info->flags |= SQL_SESSION_STATE;
     } else if (accept(c, "DETACH")) {
-        info->flags |= SQL_SESSION_STATE;
+        info->flags |= SQL_SESSION_STATE | SQL_NO_TRANSACTION; /* "database x is locked" */
     }
 }
 
@@ -1161,8 +1195,10 @@ static void read_mysql(Cursor *c, SqlInfo *info)
         info->object = take_object(c);
         take_if_exists(c, info);
         take_name(c, &info->schema, &info->name);
-        info->table_schema = info->schema;
-        info->table = info->name;
+        if (info->object == SQL_OBJECT_TABLE) {
+            info->table_schema = info->schema;
+            info->table = info->name;
+        }
     } else if (accept(c, "LOAD")) {
         if (ACCEPT_ANY(c, "DATA", "XML") >= 0) {
             info->verb = SQL_VERB_COPY;
@@ -1320,6 +1356,7 @@ bool sql_summary(Arena *arena, Str statement, const SqlSplitOptions *options, si
         while (len > 0 && ((unsigned char)out.ptr[len] & 0xc0) == 0x80)
             len--;
         out.len = len;
+        out.ptr[len] = '\0';
         if (max_bytes >= 3)
             strbuf_add(&out, STR("..."));
     }

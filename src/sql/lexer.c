@@ -19,10 +19,12 @@ static bool is_word(const unsigned char *classes, int c)
 }
 
 /* at is behind a digit, or behind the dot of ".5". */
-static void lex_number(Scan *scan, const unsigned char *classes, bool has_dot)
+static void lex_number(Scan *scan, SqlDialect dialect, bool has_dot)
 {
+    const unsigned char *classes = scan_classes(dialect);
     const char *text = scan->data + scan->at - 1;
     bool is_hex = text[0] == '0' && (scan_peek(scan, 0) | 0x20) == 'x';
+    bool has_letter = false;
     int c;
 
     for (; (c = scan_peek(scan, 0)) >= 0; scan->at++) {
@@ -31,14 +33,20 @@ static void lex_number(Scan *scan, const unsigned char *classes, bool has_dot)
             if (has_dot || is_hex || scan_peek(scan, 1) == '.')
                 return;
             has_dot = true;
+            has_letter = false;
         } else if (c == '+' || c == '-') {
             if (is_hex || (scan->data[scan->at - 1] | 0x20) != 'e')
                 return;
             int digit = scan_peek(scan, 1);
             if (digit < '0' || digit > '9')
                 return;
-        } else if (!(classes[c] & SCAN_IDENT) || c == '$') {
+            has_letter = false;
+        } else if (!(classes[c] & SCAN_IDENT)) {
             return;
+        } else if (c == '$' && dialect == SQL_POSTGRES && !has_letter) {
+            return; /* 1$a$ is a number and a dollar quote; 1a$b$ is junk that belongs together */
+        } else {
+            has_letter |= c < '0' || c > '9';
         }
     }
 }
@@ -213,7 +221,7 @@ bool sql_lexer_next(SqlLexer *lexer, SqlToken *ret_token)
             break;
         case SCAN_DIGIT:
             scan.at++;
-            lex_number(&scan, classes, false);
+            lex_number(&scan, dialect, false);
             /* MySQL's and SQLite's identifiers may begin with digits; what they are is the parser's business */
             kind = SQL_TOKEN_NUMBER;
             break;
@@ -252,7 +260,7 @@ bool sql_lexer_next(SqlLexer *lexer, SqlToken *ret_token)
             if (c == '.' && scan_peek(&scan, 1) >= '0' && scan_peek(&scan, 1) <= '9' &&
                 (from == 0 || !(classes[(unsigned char)scan.data[from - 1]] & SCAN_IDENT))) {
                 scan.at++;
-                lex_number(&scan, classes, true);
+                lex_number(&scan, dialect, true);
                 kind = SQL_TOKEN_NUMBER;
             } else {
                 kind = lex_sign(lexer, &scan, classes, c);

@@ -260,14 +260,29 @@ ScanKeyword scan_keyword(Str word)
         KEYWORD(WHERE),     KEYWORD(WHILE),
 #undef KEYWORD
     };
+    /* The table is in the order of the enum, by the alphabet. */
+    static const unsigned char first_of[26] = {
+        ['A' - 'A'] = KEYWORD_AGGREGATE, ['B' - 'A'] = KEYWORD_BEGIN,
+        ['C' - 'A'] = KEYWORD_CASE,      ['D' - 'A'] = KEYWORD_DEFINER,
+        ['E' - 'A'] = KEYWORD_ELSE,      ['F' - 'A'] = KEYWORD_FOR,
+        ['H' - 'A'] = KEYWORD_HANDLER,   ['I' - 'A'] = KEYWORD_IF,
+        ['L' - 'A'] = KEYWORD_LOOP,      ['N' - 'A'] = KEYWORD_NOT,
+        ['O' - 'A'] = KEYWORD_OR,        ['P' - 'A'] = KEYWORD_PACKAGE,
+        ['Q' - 'A'] = KEYWORD_QUERY,     ['R' - 'A'] = KEYWORD_REPEAT,
+        ['S' - 'A'] = KEYWORD_SELECT,    ['T' - 'A'] = KEYWORD_TEMP,
+        ['U' - 'A'] = KEYWORD_USE,       ['V' - 'A'] = KEYWORD_VIEW,
+        ['W' - 'A'] = KEYWORD_WHEN,
+    };
     enum { LONGEST = 9, COUNT = sizeof table / sizeof *table };
 
     if (word.len < 2 || word.len > LONGEST)
         return KEYWORD_NONE;
     unsigned char first = (unsigned char)(word.ptr[0] & ~0x20);
-    for (size_t i = 0; i < COUNT; i++) {
-        if (table[i].text.ptr[0] == first && table[i].text.len == word.len &&
-            str_eq_nocase(table[i].text, word))
+    if (first < 'A' || first > 'Z' || first_of[first - 'A'] == KEYWORD_NONE)
+        return KEYWORD_NONE;
+    for (size_t i = (size_t)first_of[first - 'A'] - 1; i < COUNT && table[i].text.ptr[0] == first;
+         i++) {
+        if (table[i].text.len == word.len && str_eq_nocase(table[i].text, word))
             return table[i].keyword;
     }
     return KEYWORD_NONE;

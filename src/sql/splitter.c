@@ -25,6 +25,7 @@ enum {
     LOOK_AHEAD = 64, /* how far behind the end of a statement of the largest length may be looked */
 };
 #define LARGEST_STATEMENT ((uint64_t)1 << 30)
+#define CLIENT_HINT "Take it out; what it does has to be said in SQL or on whimbrel's command line."
 
 typedef enum Bad { BAD_NOTHING, BAD_NUL, BAD_UTF8 } Bad;
 
@@ -1148,11 +1149,16 @@ static Step fail_client(SqlSplitter *s, size_t from, const char *code, Str comma
 /* The first word of a MySQL statement may be the client's. */
 static Step take_first_word(SqlSplitter *s, Str word, size_t from, bool *ret_is_taken)
 {
-    static const char *const commands[] = {
-        "charset", "clear",  "connect",          "edit",  "ego",       "exit",
-        "go",      "help",   "nopager",          "notee", "nowarning", "pager",
-        "print",   "prompt", "query_attributes", "quit",  "rehash",    "resetconnection",
-        "source",  "status", "system",           "tee",   "warnings"};
+    static const Str commands[] = {
+        {"charset", 7}, {"clear", 5},     {"connect", 7},
+        {"edit", 4},    {"ego", 3},       {"exit", 4},
+        {"go", 2},      {"help", 4},      {"nopager", 7},
+        {"notee", 5},   {"nowarning", 9}, {"pager", 5},
+        {"print", 5},   {"prompt", 6},    {"query_attributes", 16},
+        {"quit", 4},    {"rehash", 6},    {"resetconnection", 15},
+        {"source", 6},  {"status", 6},    {"system", 6},
+        {"tee", 3},     {"warnings", 8},
+    };
 
     *ret_is_taken = true;
     if (str_eq_nocase(word, STR("delimiter")))
@@ -1160,10 +1166,10 @@ static Step take_first_word(SqlSplitter *s, Str word, size_t from, bool *ret_is_
     if (str_eq_nocase(word, STR("use")))
         return take_use_line(s, from);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (str_eq_nocase(word, str_from(commands[i])))
-            return fail_client(s, from, "client-command", word, "mysql",
-                               "Take the line out; what it does has to be said in SQL or on "
-                               "whimbrel's command line.");
+        if (word.len != commands[i].len || (word.ptr[0] | 0x20) != commands[i].ptr[0])
+            continue;
+        if (str_eq_nocase(word, commands[i]))
+            return fail_client(s, from, "client-command", word, "mysql", CLIENT_HINT);
     }
     *ret_is_taken = false;
     return STEP_ON;
@@ -1242,6 +1248,13 @@ static Step take_dollar(SqlSplitter *s, size_t from)
     return add_symbol(s, from, '\'');
 }
 
+/* Whether the delimiter stands at the scan. */
+static bool at_delimiter(SqlSplitter *s)
+{
+    return scan_has(&s->scan, s->delimiter_len) &&
+           memcmp(s->scan.data + s->scan.at, s->delimiter, s->delimiter_len) == 0;
+}
+
 static Step take_dash(SqlSplitter *s, size_t from)
 {
     SqlDialect dialect = s->options.dialect;
@@ -1257,6 +1270,13 @@ static Step take_dash(SqlSplitter *s, size_t from)
         return STEP_ON;
     }
     s->scan.at++;
+    if (dialect == SQL_MYSQL && scan_peek(&s->scan, 0) == '-') {
+        /* Right before the delimiter they are the end of what the server gets, and there a comment. */
+        s->scan.at++;
+        if (at_delimiter(s))
+            return STEP_ON;
+        s->scan.at--;
+    }
     return add_symbol(s, from, '-');
 }
 
@@ -1380,8 +1400,7 @@ static Step take_psql_backslash(SqlSplitter *s, size_t from)
         {"\\gset", "Use a DO block with a variable."},
         {"\\.", "It ends the data of a COPY ... FROM STDIN, and there is none here."},
     };
-    const char *hint =
-        "Take it out; what it does has to be said in SQL or on whimbrel's command line.";
+    const char *hint = CLIENT_HINT;
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
         if (str_eq(command, str_from(hints[i].command)))
             hint = hints[i].hint;
@@ -1407,9 +1426,7 @@ static Step take_mysql_backslash(SqlSplitter *s, size_t from)
         return s->has_text ? STEP_END : STEP_ON;
     }
     Str command = {scan->data + from, c > ' ' && c < 0x7f ? 2 : 1};
-    return fail_client(
-        s, from, "client-command", command, "mysql",
-        "Take it out; what it does has to be said in SQL or on whimbrel's command line.");
+    return fail_client(s, from, "client-command", command, "mysql", CLIENT_HINT);
 }
 
 /* ---- the end of a statement ----------------------------------------------------------------------------------- */
@@ -1418,9 +1435,7 @@ static Step take_delimiter(SqlSplitter *s, size_t from, bool *ret_is_delimiter)
 {
     Scan *scan = &s->scan;
 
-    *ret_is_delimiter =
-        s->delimiter_len == 1 || (scan_has(scan, s->delimiter_len) &&
-                                  memcmp(scan->data + from, s->delimiter, s->delimiter_len) == 0);
+    *ret_is_delimiter = s->delimiter_len == 1 || at_delimiter(s);
     if (s->has_failed)
         return STEP_FAIL;
     if (!*ret_is_delimiter)
@@ -1482,9 +1497,8 @@ static Step take_other(SqlSplitter *s, size_t from, char c)
         int next;
         while ((next = scan_peek(&s->scan, end)) > ' ' && end < 40)
             end++;
-        return fail_client(
-            s, from, "client-command", (Str){s->scan.data + from, end}, "sqlite3",
-            "Take the line out; what it does has to be said in SQL or on whimbrel's command line.");
+        return fail_client(s, from, "client-command", (Str){s->scan.data + from, end}, "sqlite3",
+                           CLIENT_HINT);
     }
     s->scan.at++;
     return add_symbol(s, from, c);

@@ -145,10 +145,11 @@ typedef struct SqlInfo {
     unsigned flags;
     Str schema, name;        /* of the object (index name for CREATE INDEX), as written, quotes included; empty if none is found */
     Str table_schema, table; /* the table an index, trigger, rule or policy belongs to, or that an ALTER TABLE, INSERT ... names */
-    Str sub_name;            /* ALTER TABLE t ADD/DROP [COLUMN|CONSTRAINT|INDEX] name, RENAME TO name, when it is the only action */
+    Str sub_name;            /* ALTER TABLE t ADD/DROP [COLUMN|CONSTRAINT|INDEX] name, RENAME ... TO name (the new one), ATTACH/DETACH
+                                PARTITION name, when it is the only action */
     SqlVerb sub_verb;        /* CREATE for ADD, DROP, RENAME, ALTER for other single actions; OTHER when several or unknown */
     SqlObject sub_object;    /* OBJECT_OTHER: a constraint; OBJECT_NONE with a sub_name: a column; OBJECT_INDEX, OBJECT_TABLE (rename) */
-    unsigned action_count;   /* of ALTER TABLE: top-level commas + 1 */
+    unsigned action_count;   /* of ALTER TABLE: top-level commas + 1; MySQL's ALGORITHM= and LOCK= do not count */
     int transaction_since;   /* server version number (120000) from which it may run in a transaction; with SQL_NO_TRANSACTION_OLD */
 } SqlInfo;
 SqlInfo sql_inspect(Str statement, const SqlSplitOptions *options);

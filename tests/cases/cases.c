@@ -29,9 +29,17 @@ bool case_has(const Case *c, const char *attribute)
 
 void case_add_escaped(StrBuf *out, Str text)
 {
+    size_t bad = 0; /* the next byte that is not UTF-8, once i is there */
+
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c == '\n')
+        if (i >= bad) {
+            size_t len = 0;
+            bad = str_is_utf8(str_sub(text, i, text.len), &len) ? text.len : i + len;
+        }
+        if (i == bad)
+            strbuf_addf(out, "\\x%02x", c);
+        else if (c == '\n')
             strbuf_add(out, STR("\\n"));
         else if (c == '\r')
             strbuf_add(out, STR("\\r"));
