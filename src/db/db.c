@@ -230,6 +230,7 @@ const DbDriver *const *db_drivers(void)
 {
     static const DbDriver *const drivers[] = {
         &db_driver_sqlite,
+        &db_driver_postgres,
         &db_driver_mysql,
         NULL,
     };

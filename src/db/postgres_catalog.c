@@ -1,0 +1,481 @@
+/* What the PostgreSQL driver asks the server's catalogs: objects, locks, sessions.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "db/postgres_catalog.h"
+
+#include <string.h>
+
+/* Makes SQL from a text with places: %l a literal (Str), %n a number (int64_t), %s plain text. */
+static bool make_sql(Arena *arena, Str *ret_sql, Error *err, const char *format, ...)
+{
+    StrBuf sql = strbuf(arena);
+    va_list args;
+    va_start(args, format);
+    for (const char *at = format; *at; at++) {
+        if (at[0] == '%' && at[1] == 'l')
+            sql_add_literal(&sql, SQL_POSTGRES, va_arg(args, Str));
+        else if (at[0] == '%' && at[1] == 'n')
+            strbuf_addf(&sql, "%lld", (long long)va_arg(args, int64_t));
+        else if (at[0] == '%' && at[1] == 's')
+            strbuf_adds(&sql, va_arg(args, const char *));
+        else {
+            strbuf_add_char(&sql, *at);
+            continue;
+        }
+        at++;
+    }
+    va_end(args);
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
+/* "s"."t", as to_regclass() reads it. */
+static bool quoted_name(Arena *arena, Str schema, Str name, Str *ret_text, Error *err)
+{
+    StrBuf text = strbuf(arena);
+    if (schema.len > 0) {
+        sql_add_ident(&text, SQL_POSTGRES, schema);
+        strbuf_add_char(&text, '.');
+    }
+    sql_add_ident(&text, SQL_POSTGRES, name);
+    return strbuf_finish(&text, ret_text) || error_nomem(err);
+}
+
+static Str cut_schema(Str *name)
+{
+    Str schema = {0};
+    if (str_find_char(*name, '.', 0) != SIZE_MAX)
+        *name = str_cut(*name, '.', &schema);
+    return schema;
+}
+
+/* Whether the question counts more than none. */
+static bool is_any(Db *db, Arena *scratch, Str sql, bool *ret_is, Error *err)
+{
+    DbValue value;
+    int64_t count;
+    if (!db_query_value(db, scratch, sql, &value, err))
+        return false;
+    *ret_is = db_value_i64(&value, &count) && count > 0;
+    return true;
+}
+
+/* ---- objects ------------------------------------------------------------------------------ */
+
+bool postgres_has_database(Db *db, Str name, bool *ret_exists, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str sql;
+    if (!scratch)
+        return error_nomem(err);
+    return make_sql(scratch, &sql, err,
+                    "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = %l", name) &&
+           is_any(db, scratch, sql, ret_exists, err);
+}
+
+bool postgres_has_table(Db *db, Str name, bool *ret_has, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str schema = cut_schema(&name), text, sql;
+    if (!scratch)
+        return error_nomem(err);
+    return quoted_name(scratch, schema, name, &text, err) &&
+           make_sql(
+               scratch, &sql, err,
+               "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass(%l) AND relkind "
+               "IN ('r', 'p', 'v', 'm', 'f')",
+               text) &&
+           is_any(db, scratch, sql, ret_has, err);
+}
+
+bool postgres_index_state(Db *db, Str schema, Str name, DbObjectState *ret_state, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str text, sql;
+    DbValue value;
+    if (!scratch)
+        return error_nomem(err);
+    if (!quoted_name(scratch, schema, name, &text, err) ||
+        !make_sql(scratch, &sql, err,
+                  "SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(%l)",
+                  text) ||
+        !db_query_value(db, scratch, sql, &value, err))
+        return false;
+    *ret_state = (DbObjectState){
+        .exists = !value.is_null,
+        .is_valid = str_eq(value.text, STR("t")),
+    };
+    return true;
+}
+
+/* The catalog of a thing: what is to be true of it besides its name, and how it is seen without its schema. Aliases:
+ * o the thing, n its schema, p its parent. */
+typedef struct Catalog {
+    DbThing thing;
+    const char *from;    /* with its joins */
+    const char *name;    /* column */
+    const char *schema;  /* column, or NULL: no schemas */
+    const char *visible; /* true where an unqualified name finds it */
+    const char *parent;  /* column, or NULL */
+    const char *also;
+} Catalog;
+
+#define CLASS_FROM "pg_class o JOIN pg_namespace n ON n.oid = o.relnamespace"
+#define CLASS_VISIBLE "pg_table_is_visible(o.oid)"
+#define OF_TABLE(catalog, column)                                                                  \
+    catalog " o JOIN pg_class p ON p.oid = o." column                                              \
+            " JOIN pg_namespace n ON n.oid = p.relnamespace"
+#define TABLE_VISIBLE "pg_table_is_visible(p.oid)"
+#define PROC_FROM "pg_proc o JOIN pg_namespace n ON n.oid = o.pronamespace"
+#define PROC_VISIBLE "pg_function_is_visible(o.oid)"
+
+static const Catalog catalogs[] = {
+    {DB_THING_TABLE, CLASS_FROM, "o.relname", "n.nspname", CLASS_VISIBLE, NULL,
+     "o.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')"},
+    {DB_THING_VIEW, CLASS_FROM, "o.relname", "n.nspname", CLASS_VISIBLE, NULL, "o.relkind = 'v'"},
+    {DB_THING_MATERIALIZED_VIEW, CLASS_FROM, "o.relname", "n.nspname", CLASS_VISIBLE, NULL,
+     "o.relkind = 'm'"},
+    {DB_THING_SEQUENCE, CLASS_FROM, "o.relname", "n.nspname", CLASS_VISIBLE, NULL,
+     "o.relkind = 'S'"},
+    {DB_THING_INDEX, CLASS_FROM " JOIN pg_index i ON i.indexrelid = o.oid", "o.relname",
+     "n.nspname", CLASS_VISIBLE, NULL, "o.relkind IN ('i', 'I')"},
+    {DB_THING_COLUMN, OF_TABLE("pg_attribute", "attrelid"), "o.attname", "n.nspname", TABLE_VISIBLE,
+     "p.relname", "o.attnum > 0 AND NOT o.attisdropped"},
+    {DB_THING_CONSTRAINT, OF_TABLE("pg_constraint", "conrelid"), "o.conname", "n.nspname",
+     TABLE_VISIBLE, "p.relname", "true"},
+    {DB_THING_TYPE, "pg_type o JOIN pg_namespace n ON n.oid = o.typnamespace", "o.typname",
+     "n.nspname", "pg_type_is_visible(o.oid)", NULL, "true"},
+    {DB_THING_ENUM_VALUE,
+     "pg_enum o JOIN pg_type p ON p.oid = o.enumtypid JOIN pg_namespace n ON n.oid = "
+     "p.typnamespace",
+     "o.enumlabel", "n.nspname", "pg_type_is_visible(p.oid)", "p.typname", "true"},
+    {DB_THING_SCHEMA, "pg_namespace o", "o.nspname", NULL, NULL, NULL, "true"},
+    {DB_THING_DATABASE, "pg_database o", "o.datname", NULL, NULL, NULL, "true"},
+    {DB_THING_FUNCTION, PROC_FROM, "o.proname", "n.nspname", PROC_VISIBLE, NULL, "true"},
+    {DB_THING_PROCEDURE, PROC_FROM, "o.proname", "n.nspname", PROC_VISIBLE, NULL, "true"},
+    {DB_THING_TRIGGER, OF_TABLE("pg_trigger", "tgrelid"), "o.tgname", "n.nspname", TABLE_VISIBLE,
+     "p.relname", "NOT o.tgisinternal"},
+    {DB_THING_EVENT, "pg_event_trigger o", "o.evtname", NULL, NULL, NULL, "true"},
+    {DB_THING_EXTENSION, "pg_extension o", "o.extname", NULL, NULL, NULL, "true"},
+    {DB_THING_ROLE, "pg_roles o", "o.rolname", NULL, NULL, NULL, "true"},
+    {DB_THING_RULE, OF_TABLE("pg_rewrite", "ev_class"), "o.rulename", "n.nspname", TABLE_VISIBLE,
+     "p.relname", "true"},
+    {DB_THING_POLICY, OF_TABLE("pg_policy", "polrelid"), "o.polname", "n.nspname", TABLE_VISIBLE,
+     "p.relname", "true"},
+    {DB_THING_PUBLICATION, "pg_publication o", "o.pubname", NULL, NULL, NULL, "true"},
+    {DB_THING_SUBSCRIPTION, "pg_subscription o", "o.subname", NULL, NULL, NULL, "true"},
+    {DB_THING_TABLESPACE, "pg_tablespace o", "o.spcname", NULL, NULL, NULL, "true"},
+};
+
+static bool probe(Db *db, DbThing thing, Str schema, Str parent, Str name, DbObjectState *ret_state,
+                  Error *err)
+{
+    const Catalog *catalog = catalogs;
+    while (catalog->thing != thing)
+        catalog++;
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    StrBuf buf = strbuf(scratch);
+    /* An index that a failed concurrent build left behind is there, and is of no use. */
+    strbuf_addf(&buf, "SELECT %s FROM %s WHERE %s",
+                thing == DB_THING_INDEX ? "bool_and(i.indisvalid)"
+                                        : "CASE WHEN count(*) > 0 THEN true END",
+                catalog->from, catalog->also);
+    if (thing == DB_THING_CONSTRAINT && name.len == 0) {
+        strbuf_adds(&buf, " AND o.contype = 'p'");
+    } else {
+        strbuf_addf(&buf, " AND %s = ", catalog->name);
+        sql_add_literal(&buf, SQL_POSTGRES, name);
+    }
+    if (catalog->parent && parent.len > 0) {
+        strbuf_addf(&buf, " AND %s = ", catalog->parent);
+        sql_add_literal(&buf, SQL_POSTGRES, parent);
+    }
+    if (catalog->schema && schema.len > 0) {
+        strbuf_addf(&buf, " AND %s = ", catalog->schema);
+        sql_add_literal(&buf, SQL_POSTGRES, schema);
+    } else if (catalog->schema) {
+        strbuf_addf(&buf, " AND %s", catalog->visible);
+    }
+    Str sql;
+    DbValue value;
+    if (!strbuf_finish(&buf, &sql))
+        return error_nomem(err);
+    if (!db_query_value(db, scratch, sql, &value, err))
+        return false;
+    *ret_state =
+        (DbObjectState){.exists = !value.is_null, .is_valid = str_eq(value.text, STR("t"))};
+    return true;
+}
+
+bool postgres_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
+                         bool *ret_has_run, Error *err)
+{
+    return db_effect(db, statement, info, probe, ret_is_known, ret_has_run, err);
+}
+
+/* ---- the migration lock -------------------------------------------------------------------- */
+
+bool postgres_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str sql;
+    DbValue value;
+    if (!scratch)
+        return error_nomem(err);
+    if (!make_sql(scratch, &sql, err, "SELECT pg_try_advisory_lock('%n'::bigint)", key.number) ||
+        !db_query_value(db, scratch, sql, &value, err))
+        return false;
+    if (value.is_null)
+        return error_set(err, ERROR_SQL, "the server did not say whether the lock was had");
+    *ret_is_ours = str_eq(value.text, STR("t"));
+    return true;
+}
+
+bool postgres_unlock(Db *db, DbLockKey key, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Str sql;
+    DbValue value;
+    if (!scratch)
+        return error_nomem(err);
+    if (!make_sql(scratch, &sql, err, "SELECT pg_advisory_unlock('%n'::bigint)", key.number) ||
+        !db_query_value(db, scratch, sql, &value, err))
+        return false;
+    if (str_eq(value.text, STR("t")))
+        return true;
+    error_set(err, ERROR_STATE, "the migration lock was not this session's any more");
+    return error_code(err, "lock-lost");
+}
+
+/* The columns of a session, in the order in which read_sessions() takes them. a is pg_stat_activity, and p
+ * pg_prepared_xacts: a prepared transaction holds locks without any session. */
+#define SESSION_COLUMNS                                                                            \
+    "coalesce(a.pid::text, 'prepared ' || p.gid), coalesce(a.usename, p.owner, ''), "              \
+    "coalesce(a.application_name, ''), coalesce(host(a.client_addr), a.client_hostname, "          \
+    "'local'), "                                                                                   \
+    "coalesce(a.state, CASE WHEN p.gid IS NOT NULL THEN 'prepared transaction' END, ''), "         \
+    "coalesce(a.query, ''), (extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, "       \
+    "p.prepared, a.state_change, a.backend_start)) * 1000000)::bigint, a.pid IS NOT NULL"
+enum { SESSION_COLUMN_COUNT = 8 };
+
+static bool read_sessions(Db *db, Arena *arena, Str sql, DbSessionVec *ret_sessions, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbSessionVec sessions = {0};
+    if (!db_query(db, sql, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        DbSession session = {0};
+        Str *const texts[] = {&session.id,   &session.user,  &session.application,
+                              &session.host, &session.state, &session.query};
+        for (size_t i = 0; i < 6; i++)
+            if (!str_copy(arena, rows.cols[i].text, texts[i]))
+                return error_nomem(err);
+        if (!db_value_i64(&rows.cols[6], &session.age_us))
+            session.age_us = -1;
+        session.is_alive = str_eq(rows.cols[7].text, STR("t"));
+        if (!vec_push(arena, &sessions, session))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return false;
+    *ret_sessions = sessions;
+    return true;
+}
+
+bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
+                          Error *err)
+{
+    Str sql;
+    DbSessionVec sessions;
+    int64_t high = (int64_t)((uint64_t)key.number >> 32);
+    int64_t low = (int64_t)((uint64_t)key.number & 0xffffffff);
+    if (!make_sql(
+            arena, &sql, err,
+            "SELECT " SESSION_COLUMNS
+            " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
+            "LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || "
+            "p.transaction::text WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+            "AND "
+            "l.classid::bigint = %n AND l.objid::bigint = %n AND l.database = (SELECT oid FROM "
+            "pg_database WHERE datname = current_database()) ORDER BY l.pid LIMIT 1",
+            high, low) ||
+        !read_sessions(db, arena, sql, &sessions, err))
+        return false;
+    *ret_has = sessions.len > 0;
+    if (sessions.len > 0)
+        *ret_holder = sessions.items[0];
+    return true;
+}
+
+bool postgres_kill_session(Db *db, Str id, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    uint64_t pid;
+    Str sql;
+    DbValue value;
+    if (!scratch)
+        return error_nomem(err);
+    if (!str_to_u64(id, &pid) || pid == 0 || pid > INT32_MAX)
+        return error_set(err, ERROR_USAGE, "'%.*s' is not the pid of a session", STR_ARG(id));
+    if (!make_sql(scratch, &sql, err, "SELECT pg_terminate_backend(%n)", (int64_t)pid) ||
+        !db_query_value(db, scratch, sql, &value, err))
+        return false;
+    if (str_eq(value.text, STR("t")))
+        return true;
+    return error_set(err, ERROR_STATE, "there is no session with the pid %.*s any more",
+                     STR_ARG(id));
+}
+
+bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err)
+{
+    /* The table may come as a value or as it stands in a statement: quoted, or to be folded. */
+    Str name = table, schema = cut_schema(&name), folded_name, folded_schema, exact, folded, sql;
+    return sql_ident_value(arena, SQL_POSTGRES, name, &folded_name) &&
+                   sql_ident_value(arena, SQL_POSTGRES, schema, &folded_schema)
+               ? quoted_name(arena, schema, name, &exact, err) &&
+                     quoted_name(arena, folded_schema, folded_name, &folded, err) &&
+                     make_sql(
+                         arena, &sql, err,
+                         "SELECT DISTINCT " SESSION_COLUMNS
+                         " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid LEFT JOIN "
+                         "pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || "
+                         "p.transaction::text WHERE l.locktype = 'relation' AND l.granted AND "
+                         "l.database = "
+                         "(SELECT oid FROM pg_database WHERE datname = current_database()) AND "
+                         "l.relation "
+                         "IN (to_regclass(%l), to_regclass(%l)) AND l.pid IS DISTINCT FROM "
+                         "pg_backend_pid() ORDER BY 7 DESC, 1",
+                         exact, folded) &&
+                     read_sessions(db, arena, sql, ret_sessions, err)
+               : error_nomem(err);
+}
+
+bool postgres_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
+                                DbSessionVec *ret_sessions, Error *err)
+{
+    Str sql;
+    return make_sql(
+               arena, &sql, err,
+               "SELECT " SESSION_COLUMNS
+               " FROM (SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL AND datname = "
+               "current_database() AND pid <> pg_backend_pid() AND backend_type = 'client "
+               "backend') a FULL "
+               "JOIN (SELECT * FROM pg_prepared_xacts WHERE database = current_database()) p ON "
+               "false "
+               "WHERE clock_timestamp() - coalesce(a.xact_start, p.prepared) >= %n * interval '1 "
+               "millisecond' ORDER BY 7 DESC, 1",
+               older_than_ms) &&
+           read_sessions(db, arena, sql, ret_sessions, err);
+}
+
+/* ---- dropping everything -------------------------------------------------------------------- */
+
+/* Each part gives statements for one kind of object; %s stands for the condition on schema (alias n) and owner. What belongs to
+ * an extension stays, and what another object brought along goes with that. IF EXISTS, since CASCADE may have been there first. */
+#define NOT_OF(catalog, alias, kinds)                                                              \
+    " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = '" catalog                       \
+    "'::regclass AND d.objid = " alias ".oid AND d.deptype IN (" kinds "))"
+#define NOT_OF_OTHERS(catalog, alias) NOT_OF(catalog, alias, "'e', 'i'")
+
+static const char *const drop_parts[] = {
+    /* views first: then nothing but them has to go in their order */
+    "SELECT 1, c.oid, format('DROP %s IF EXISTS %I.%I CASCADE', CASE c.relkind WHEN 'v' THEN "
+    "'VIEW' WHEN 'm' THEN "
+    "'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, "
+    "n.nspname, c.relname), "
+    "CASE c.relkind WHEN 'v' THEN 1 WHEN 'm' THEN 2 WHEN 'S' THEN 4 ELSE 3 END FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid "
+    "= c.relnamespace WHERE c.relkind IN ('v', 'm', 'f', 'S', 'r', 'p') AND c.relowner = me.oid "
+    "AND NOT (c.relkind = 'S' "
+    "AND EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = "
+    "c.oid AND d.deptype IN "
+    "('a', 'i')))" NOT_OF("pg_class", "c", "'e'"),
+    "SELECT 2, o.oid, format('DROP ROUTINE IF EXISTS %I.%I(%s) CASCADE', n.nspname, o.proname, "
+    "pg_get_function_identity_arguments(o.oid)), 0 FROM pg_proc o JOIN pg_namespace n ON n.oid = "
+    "o.pronamespace WHERE "
+    "o.proowner = me.oid" NOT_OF_OTHERS("pg_proc", "o"),
+    "SELECT 3, o.oid, format('DROP OPERATOR IF EXISTS %I.%s (%s, %s) CASCADE', n.nspname, "
+    "o.oprname, CASE o.oprleft WHEN 0 "
+    "THEN 'NONE' ELSE format_type(o.oprleft, NULL) END, CASE o.oprright WHEN 0 THEN 'NONE' ELSE "
+    "format_type(o.oprright, "
+    "NULL) END), 0 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE "
+    "o.oprowner = "
+    "me.oid" NOT_OF_OTHERS("pg_operator", "o"),
+    "SELECT 4, o.oid, format('DROP OPERATOR FAMILY IF EXISTS %I.%I USING %I CASCADE', n.nspname, "
+    "o.opfname, m.amname), 0 FROM "
+    "pg_opfamily o JOIN pg_am m ON m.oid = o.opfmethod JOIN pg_namespace n ON n.oid = "
+    "o.opfnamespace WHERE o.opfowner = "
+    "me.oid" NOT_OF_OTHERS("pg_opfamily", "o"),
+    /* neither arrays nor the row types of tables nor what a range brings along */
+    "SELECT 5, o.oid, format('DROP %s IF EXISTS %I.%I CASCADE', CASE o.typtype WHEN 'd' THEN "
+    "'DOMAIN' ELSE 'TYPE' END, "
+    "n.nspname, o.typname), 0 FROM pg_type o JOIN pg_namespace n ON n.oid = o.typnamespace LEFT "
+    "JOIN pg_class r ON r.oid = "
+    "o.typrelid WHERE o.typowner = me.oid AND (o.typrelid = 0 OR r.relkind = 'c') AND o.typtype <> "
+    "'m' AND NOT EXISTS "
+    "(SELECT 1 FROM pg_type e WHERE e.typarray = o.oid)" NOT_OF_OTHERS("pg_type", "o"),
+    "SELECT 6, o.oid, format('DROP COLLATION IF EXISTS %I.%I CASCADE', n.nspname, o.collname), 0 "
+    "FROM pg_collation o JOIN "
+    "pg_namespace n ON n.oid = o.collnamespace WHERE o.collowner = me.oid" NOT_OF_OTHERS(
+        "pg_collation", "o"),
+    "SELECT 7, o.oid, format('DROP CONVERSION IF EXISTS %I.%I CASCADE', n.nspname, o.conname), 0 "
+    "FROM pg_conversion o JOIN "
+    "pg_namespace n ON n.oid = o.connamespace WHERE o.conowner = me.oid" NOT_OF_OTHERS(
+        "pg_conversion", "o"),
+    "SELECT 8, o.oid, format('DROP TEXT SEARCH CONFIGURATION IF EXISTS %I.%I CASCADE', n.nspname, "
+    "o.cfgname), 0 FROM "
+    "pg_ts_config o JOIN pg_namespace n ON n.oid = o.cfgnamespace WHERE o.cfgowner = "
+    "me.oid" NOT_OF_OTHERS("pg_ts_config", "o"),
+    "SELECT 9, o.oid, format('DROP TEXT SEARCH DICTIONARY IF EXISTS %I.%I CASCADE', n.nspname, "
+    "o.dictname), 0 FROM pg_ts_dict "
+    "o JOIN pg_namespace n ON n.oid = o.dictnamespace WHERE o.dictowner = me.oid" NOT_OF_OTHERS(
+        "pg_ts_dict", "o"),
+    "SELECT 10, o.oid, format('DROP STATISTICS IF EXISTS %I.%I', n.nspname, o.stxname), 0 FROM "
+    "pg_statistic_ext o JOIN "
+    "pg_namespace n ON n.oid = o.stxnamespace WHERE o.stxowner = me.oid",
+};
+
+bool postgres_drop_all(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,
+                       Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    scoped(DbRows, db_rows_done) rows = {0};
+    if (!scratch)
+        return error_nomem(err);
+    StrBuf where = strbuf(scratch), sql = strbuf(scratch);
+    Str condition, whole;
+    strbuf_adds(&where, " AND n.nspname IN (");
+    for (size_t i = 0; i < schemas->len; i++) {
+        strbuf_adds(&where, i > 0 ? ", " : "");
+        sql_add_literal(&where, SQL_POSTGRES, schemas->items[i]);
+    }
+    strbuf_adds(&where, schemas->len > 0 ? ")" : "current_schema())");
+    if (!strbuf_finish(&where, &condition))
+        return error_nomem(err);
+    strbuf_adds(
+        &sql,
+        "SELECT x.text FROM (SELECT oid FROM pg_roles WHERE rolname = current_user) me CROSS JOIN "
+        "LATERAL (");
+    for (size_t i = 0; i < sizeof drop_parts / sizeof *drop_parts; i++) {
+        strbuf_adds(&sql, i > 0 ? " UNION ALL " : "");
+        strbuf_adds(&sql, drop_parts[i]);
+        strbuf_add(&sql, condition);
+    }
+    strbuf_adds(&sql, ") x (part, oid, text, rank) ORDER BY x.part, x.rank, x.oid");
+    if (!strbuf_finish(&sql, &whole))
+        return error_nomem(err);
+    DbStatementVec statements = {0};
+    if (!db_query(db, whole, &rows, err))
+        return error_wrap(err, "listing what is to be dropped");
+    while (db_rows_next(&rows)) {
+        DbStatement statement = {0};
+        if (!str_copy(arena, rows.cols[0].text, &statement.sql) ||
+            !vec_push(arena, &statements, statement))
+            return error_nomem(err);
+    }
+    if (!db_rows_finish(&rows, err))
+        return error_wrap(err, "listing what is to be dropped");
+    *ret_statements = statements;
+    return true;
+}
