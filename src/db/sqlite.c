@@ -52,8 +52,7 @@ static bool is_disk_full(SqliteDb *s, int code)
     /* A quota or a limit on the size of files is no ENOSPC to SQLite, but is to the user. After the
      * latter SQLite has often lost the errno, for its own clean-up came in between. */
     int errnum = s->handle ? sqlite3_system_errno(s->handle) : 0;
-    if ((code & 0xff) == SQLITE_IOERR &&
-        (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG))
+    if ((code & 0xff) == SQLITE_IOERR && (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG))
         return true;
     struct rlimit limit;
     return code == SQLITE_IOERR_WRITE && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
@@ -579,7 +578,8 @@ static bool open_file(SqliteDb *s, const DbUrl *url, Error *err)
     if (!s->path)
         return error_nomem(err);
     /* Where SQLite was built to take file names for URIs, "./" keeps it from doing so. */
-    char *name = str_format(s->db.arena, "%s%s", strncmp(s->path, "file:", 5) == 0 ? "./" : "", s->path);
+    char *name =
+        str_format(s->db.arena, "%s%s", strncmp(s->path, "file:", 5) == 0 ? "./" : "", s->path);
     if (!name)
         return error_nomem(err);
     s->db.info.is_read_only = is_reading;
@@ -736,17 +736,17 @@ static Str split_name(Str *name)
     return schema;
 }
 
-/* How often the question, with ?1 and ?2 bound, finds something: its first column. -1: failed. */
-static bool count_of(SqliteDb *s, const char *sql, Str first, Str second, int64_t *ret_count,
-                     Error *err)
+/* How often the question, with ?1 to ?3 bound, finds something: its first column. */
+static bool count_of(SqliteDb *s, const char *sql, Str first, Str second, Str third,
+                     int64_t *ret_count, Error *err)
 {
     scoped(sqlite3_stmt *, finalize_statement) stmt = NULL;
     s->was_cancelled = false;
     s->db.round_trips++;
     if (sqlite3_prepare_v2(s->handle, sql, -1, &stmt, NULL) != SQLITE_OK)
         return fail(s, ERROR_SQL, err);
-    Str values[] = {first, second};
-    for (int i = 0; i < 2; i++)
+    Str values[] = {first, second, third};
+    for (int i = 0; i < 3; i++)
         if (i < sqlite3_bind_parameter_count(stmt) &&
             sqlite3_bind_text64(stmt, i + 1, values[i].ptr ? values[i].ptr : "", values[i].len,
                                 SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
@@ -763,7 +763,7 @@ static bool has_schema(SqliteDb *s, Str schema, bool *ret_has, Error *err)
 {
     int64_t count;
     if (!count_of(s, "SELECT count(*) FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE",
-                  schema, (Str){0}, &count, err))
+                  schema, (Str){0}, (Str){0}, &count, err))
         return false;
     *ret_has = count > 0;
     return true;
@@ -792,11 +792,148 @@ static bool sqlite_has_table(Db *db, Str name, bool *ret_has, Error *err)
     if (!sql)
         return error_nomem(err);
     int64_t count;
-    bool is_good = count_of(s, sql, name, (Str){0}, &count, err);
+    bool is_good = count_of(s, sql, name, (Str){0}, (Str){0}, &count, err);
     sqlite3_free(sql);
     if (!is_good)
         return false;
     *ret_has = count > 0;
+    return true;
+}
+
+/* A schema that is none finds nothing; an empty one means main and temp. */
+static bool probe(Db *db, DbThing thing, Str schema, Str parent, Str name, DbObjectState *ret_state,
+                  Error *err)
+{
+    SqliteDb *s = (SqliteDb *)db;
+    const char *types = NULL;
+    bool has = true;
+    switch ((int)thing) {
+    case DB_THING_TABLE:
+        types = "type IN ('table', 'view')";
+        break;
+    case DB_THING_VIEW:
+        types = "type = 'view'";
+        break;
+    case DB_THING_INDEX:
+        types = "type = 'index'";
+        break;
+    case DB_THING_TRIGGER:
+        types = "type = 'trigger'";
+        break;
+    case DB_THING_COLUMN:
+        break;
+    default:
+        return error_set(err, ERROR_UNSUPPORTED, "SQLite's catalog lists no such things");
+    }
+    if (schema.len > 0 && !has_schema(s, schema, &has, err))
+        return false;
+    *ret_state = (DbObjectState){0};
+    if (!has)
+        return true;
+    int64_t count;
+    bool is_good;
+    if (thing == DB_THING_COLUMN) {
+        is_good = count_of(
+            s,
+            schema.len > 0
+                ? "SELECT count(*) FROM pragma_table_xinfo(?2, ?3) WHERE name = ?1 COLLATE NOCASE"
+                : "SELECT count(*) FROM pragma_table_xinfo(?2) WHERE name = ?1 COLLATE NOCASE",
+            name, parent, schema, &count, err);
+    } else {
+        char *sql =
+            schema.len > 0
+                ? sqlite3_mprintf("SELECT count(*) FROM \"%.*w\".sqlite_master WHERE %s AND name = "
+                                  "?1 COLLATE NOCASE",
+                                  (int)schema.len, schema.ptr, types)
+                : sqlite3_mprintf(
+                      "SELECT count(*) FROM (SELECT * FROM sqlite_master UNION ALL SELECT * FROM "
+                      "sqlite_temp_master) WHERE %s AND name = ?1 COLLATE NOCASE",
+                      types);
+        if (!sql)
+            return error_nomem(err);
+        is_good = count_of(s, sql, name, (Str){0}, (Str){0}, &count, err);
+        sqlite3_free(sql);
+    }
+    if (!is_good)
+        return false;
+    ret_state->exists = ret_state->is_valid = count > 0;
+    return true;
+}
+
+static bool sqlite_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
+                              bool *ret_has_run, Error *err)
+{
+    return db_effect(db, statement, info, probe, ret_is_known, ret_has_run, err);
+}
+
+/* Triggers before what they hang on, views before tables, virtual tables before the plain ones that belong to them and go with
+ * them ("shadow" tables; SQLite tells them apart from 3.37 on, before that they are known by their names). */
+static bool list_drops(SqliteDb *s, Arena *arena, Str schema, DbStatementVec *out, Error *err)
+{
+    bool has_table_list = sqlite3_libversion_number() >= 3037000;
+    StrBuf sql = strbuf(arena), master = strbuf(arena);
+    Str text, source;
+    sql_add_ident(&master, SQL_SQLITE, schema);
+    strbuf_adds(&master, ".sqlite_master");
+    if (!strbuf_finish(&master, &source))
+        return error_nomem(err);
+    strbuf_addf(&sql,
+                "SELECT upper(m.type), m.name FROM %.*s m WHERE m.type IN ('table', 'view', "
+                "'trigger') AND m.name NOT LIKE "
+                "'sqlite\\_%%' ESCAPE '\\' AND NOT EXISTS (",
+                STR_ARG(source));
+    if (has_table_list) {
+        strbuf_adds(&sql, "SELECT 1 FROM pragma_table_list l WHERE l.schema = ");
+        sql_add_literal(&sql, SQL_SQLITE, schema);
+        strbuf_adds(&sql, " COLLATE NOCASE AND l.name = m.name AND l.type = 'shadow'");
+    } else {
+        strbuf_addf(&sql,
+                    "SELECT 1 FROM %.*s v WHERE v.type = 'table' AND v.sql LIKE 'CREATE VIRTUAL%%' "
+                    "AND substr(m.name, 1, "
+                    "length(v.name) + 1) = v.name || '_'",
+                    STR_ARG(source));
+    }
+    strbuf_adds(&sql, ") ORDER BY CASE m.type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE CASE "
+                      "WHEN m.sql LIKE 'CREATE "
+                      "VIRTUAL%' THEN 3 ELSE 4 END END, m.rowid DESC");
+    scoped(DbRows, db_rows_done) rows = {0};
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(&s->db, text, &rows, err))
+        return error_wrap(err, "listing what is to be dropped");
+    while (db_rows_next(&rows)) {
+        StrBuf drop = strbuf(arena);
+        Str whole;
+        strbuf_addf(&drop, "DROP %.*s IF EXISTS ", STR_ARG(rows.cols[0].text));
+        sql_add_ident(&drop, SQL_SQLITE, schema);
+        strbuf_add_char(&drop, '.');
+        sql_add_ident(&drop, SQL_SQLITE, rows.cols[1].text);
+        if (!strbuf_finish(&drop, &whole) || !vec_push(arena, out, ((DbStatement){.sql = whole})))
+            return error_nomem(err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+static bool sqlite_drop_all(Db *db, Arena *arena, const StrVec *schemas,
+                            DbStatementVec *ret_statements, Error *err)
+{
+    SqliteDb *s = (SqliteDb *)db;
+    static const Str main_schema = {"main", 4};
+    DbStatementVec statements = {0};
+    /* Foreign keys would make every DROP TABLE look for orphans. Within a transaction the pragma does nothing. */
+    bool has_keys = pragma_number(s, "foreign_keys", 0) != 0;
+    if (has_keys && !push_statement(arena, &statements, "PRAGMA foreign_keys=0"))
+        return error_nomem(err);
+    for (size_t i = 0; i < (schemas->len > 0 ? schemas->len : 1); i++) {
+        Str schema = schemas->len > 0 ? schemas->items[i] : main_schema;
+        bool has;
+        if (!has_schema(s, schema, &has, err) ||
+            (has && !list_drops(s, arena, schema, &statements, err)))
+            return false;
+    }
+    if (has_keys && !push_statement(arena, &statements, "PRAGMA foreign_keys=1"))
+        return error_nomem(err);
+    *ret_statements = statements;
     return true;
 }
 
@@ -908,7 +1045,9 @@ const DbDriver db_driver_sqlite = {
     .timeouts = sqlite_timeouts,
     .reset_session = sqlite_reset_session,
     .has_table = sqlite_has_table,
+    .has_effect = sqlite_has_effect,
     .database_exists = sqlite_database_exists,
     .database_create = sqlite_database_create,
     .database_drop = sqlite_database_drop,
+    .drop_all = sqlite_drop_all,
 };

@@ -499,6 +499,77 @@ static void tables_are_found_by_name_and_schema(void **state)
     }
 }
 
+/* statement, what the catalog says before it, what after it */
+static const char *const effects[][3] = {
+    {"CREATE TABLE a (id int, n int)", "no", "yes"},
+    {"CREATE TABLE IF NOT EXISTS a (id int)", "no", "no"},
+    {"CREATE TEMP TABLE tt (id int)", "no", "no"},
+    {"CREATE TABLE main.\"x y\" (id int)", "no", "yes"},
+    {"CREATE INDEX i ON a (n)", "no", "yes"},
+    {"CREATE VIEW v AS SELECT 1 AS x", "no", "yes"},
+    {"CREATE TRIGGER tg AFTER INSERT ON a BEGIN SELECT 1; END", "no", "yes"},
+    {"ALTER TABLE a ADD COLUMN c text", "no", "yes"},
+    {"ALTER TABLE main.a ADD d text", "no", "yes"},
+    {"ALTER TABLE a RENAME COLUMN d TO e", "no", "yes"},
+    {"ALTER TABLE a RENAME e TO f", "no", "yes"},
+    {"ALTER TABLE a DROP COLUMN f", "no", "yes"},
+    {"DROP TRIGGER tg", "no", "yes"},
+    {"DROP VIEW v", "no", "yes"},
+    {"DROP INDEX i", "no", "yes"},
+    {"ALTER TABLE a RENAME TO b", "no", "yes"},
+    {"INSERT INTO b (id) VALUES (1)", "unknown", "unknown"},
+    {"PRAGMA user_version = 4", "no", "no"},
+    {"DROP TABLE IF EXISTS b", "no", "no"},
+    {"DROP TABLE \"x y\"", "no", "yes"},
+};
+
+static void the_catalog_tells_what_has_run(void **state)
+{
+    Fixture *f = *state;
+    f->db = open_new(f, "a.db");
+    SqlSplitOptions options = db_split_options(f->db, NULL);
+    for (size_t i = 0; i < sizeof effects / sizeof *effects; i++) {
+        SqlInfo info = sql_inspect(str_from(effects[i][0]), &options);
+        for (int after = 0; after < 2; after++) {
+            bool is_known, has_run;
+            assert_true(f->db->driver->has_effect(f->db, str_from(effects[i][0]), &info, &is_known,
+                                                  &has_run, &f->err));
+            const char *answer = !is_known ? "unknown" : has_run ? "yes" : "no";
+            if (strcmp(answer, effects[i][1 + after]) != 0)
+                fail_msg("%s %s: %s", after ? "after" : "before", effects[i][0], answer);
+            if (!after)
+                must(f, f->db, effects[i][0]);
+        }
+    }
+}
+
+static void everything_is_dropped(void **state)
+{
+    Fixture *f = *state;
+    f->db = open_new(f, "a.db?foreign_keys=on");
+    must(f, f->db, "CREATE TABLE p (id INTEGER PRIMARY KEY AUTOINCREMENT)");
+    must(f, f->db, "CREATE TABLE \"c \"\" d\" (id int REFERENCES p)");
+    must(f, f->db, "INSERT INTO p VALUES (1)");
+    must(f, f->db, "INSERT INTO \"c \"\" d\" VALUES (1)");
+    must(f, f->db, "CREATE VIEW v AS SELECT * FROM p");
+    must(f, f->db, "CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN SELECT 1; END");
+    must(f, f->db, "CREATE INDEX i ON p (id)");
+    if (sqlite3_compileoption_used("ENABLE_FTS5"))
+        must(f, f->db, "CREATE VIRTUAL TABLE ft USING fts5 (a)");
+    DbStatementVec drops = {0};
+    StrVec none = {0};
+    assert_true(f->db->driver->drop_all(f->db, f->arena, &none, &drops, &f->err));
+    if (!db_run(f->db, drops.items, drops.len, NULL, NULL, NULL, &f->err))
+        fail_msg("%s: %s", f->err.statement, f->err.message);
+    assert_string_equal(
+        value_of(f, f->db, "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"),
+        "0");
+    assert_string_equal(value_of(f, f->db, "PRAGMA foreign_keys"), "1");
+    vec_push(f->arena, &none, STR("nowhere\"'"));
+    drops = (DbStatementVec){0};
+    assert_true(f->db->driver->drop_all(f->db, f->arena, &none, &drops, &f->err));
+}
+
 #ifdef WHIMBREL_FAULTS
 /* Opens, runs, asks; false as soon as something failed. */
 static bool work(Arena *arena, const char *text, Error *err)
@@ -559,6 +630,8 @@ UNIT_TESTS(sqlite) = {
     TEST(an_adopted_connection_is_given_back_as_it_was),
     TEST(a_database_is_created_and_dropped_with_its_journals),
     TEST(tables_are_found_by_name_and_schema),
+    TEST(the_catalog_tells_what_has_run),
+    TEST(everything_is_dropped),
 #ifdef WHIMBREL_FAULTS
     TEST(the_loss_of_any_allocation_is_an_error),
 #endif
