@@ -8,15 +8,19 @@ typedef struct CheckArgs {
     int64_t wait_ms;
 } CheckArgs;
 
-/* One look. The connection is kept from one to the next; scripts, once read, are not read again. */
+/* One look, with everything made anew in an arena that the next look resets: a file may have appeared meanwhile, a history
+ * changed, a server been replaced. The connection stays open until the answer is given. */
 static bool look(Cli *cli, Arena *arena, Overview *ret_overview, Error *err)
 {
     History history;
-    if (cli->db && cli->db->is_broken)
-        cli_close(cli);
-    if (!cli->db && !cli_open(cli, NEEDS_DATABASE | NEEDS_MIGRATIONS | READS_ONLY, err))
-        return false;
-    return run_overview(&cli->runner, arena, &history, ret_overview, err);
+    Arena *kept = cli->arena;
+    cli_close(cli);
+    arena_reset(arena);
+    cli->arena = arena;
+    bool is_ok = cli_open(cli, NEEDS_DATABASE | NEEDS_MIGRATIONS | READS_ONLY, err) &&
+                 run_overview(&cli->runner, arena, &history, ret_overview, err);
+    cli->arena = kept;
+    return is_ok;
 }
 
 static bool may_pass(const Error *err)
@@ -83,31 +87,23 @@ static bool check_run(Cli *cli, const void *args, Error *err)
     const CheckArgs *options = args;
     scoped(Arena *, arena_freep) scratch = arena_new();
     int64_t until_us = clock_monotonic_us() + options->wait_ms * 1000;
-    bool is_first = true;
     if (!scratch)
         return error_nomem(err);
     for (;;) {
-        /* What the first look reads of the scripts has to stay. */
-        Arena *arena = is_first ? cli->arena : scratch;
         Overview overview;
-        bool is_ok = look(cli, arena, &overview, err);
+        bool is_ok = look(cli, scratch, &overview, err);
         bool is_late = clock_monotonic_us() >= until_us;
         if (!is_ok && (is_late || !may_pass(err)))
             return false;
         if (is_ok && (is_late || is_at_head(&overview)))
             return check_answer(cli, &overview, err);
-        if (is_ok)
-            is_first = false;
         if (!is_ok) {
             if (cli->settings->verbose)
                 cli_note(cli, "not yet: %s", err->message);
             error_clear(err);
-            cli_close(cli);
-            is_first = true;
         }
         if (!signals_sleep_ms(POLL_MS))
             return error_set(err, ERROR_CANCELLED, "interrupted while waiting");
-        arena_reset(scratch);
     }
 }
 

@@ -317,6 +317,12 @@ const Explanation explanations[] = {
      .text = "before-each and after-each run inside the migration's transaction. CREATE\n"
              "INDEX CONCURRENTLY, VACUUM and their like cannot.\n"
              "Move it to before-migrate or after-migrate, or into a migration."},
+    {.code = "hook-not-embeddable",
+     .title = "an executable hook cannot be linked into a program",
+     .text = "'whimbrel embed' puts SQL into a C source. A hook that is a program of its own\n"
+             "has no place there.\n"
+             "Write the hook as SQL, or let the program that embeds the migrations do that\n"
+             "work itself."},
     {.code = "lock-holder-changed",
      .title = "someone else holds the lock now",
      .text = "Between looking and ending the session, the holder has changed. Nothing was\n"
@@ -612,13 +618,13 @@ const Explanation explanations[] = {
              "Take them out: each migration runs in a transaction by itself."},
     {.code = "unknown-code",
      .title = "there is no page of that name",
-     .text = "'whimbrel explain' lists them."},
+     .text = "'whimbrel explain' without a code lists every page that there is."},
     {.code = "unknown-command",
      .title = "there is no such command",
-     .text = "'whimbrel --help' lists them."},
+     .text = "'whimbrel --help' lists all commands, 'whimbrel help COMMAND' tells about one."},
     {.code = "unknown-convention",
      .title = "there is no such convention",
-     .text = "'whimbrel conventions' lists them."},
+     .text = "'whimbrel conventions' lists them, and says which one this project has."},
     {.code = "unknown-directive",
      .title = "a directive that does not exist",
      .text = "Comments that begin with 'whimbrel:' are directives; a slip in one would\n"

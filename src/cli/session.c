@@ -350,6 +350,8 @@ void cli_close(Cli *cli)
 {
     db_close(cli->db);
     cli->db = NULL;
+    cli->database_name = NULL;
+    cli->is_imagined = false;
 }
 
 ReportPlace cli_place(Cli *cli)
