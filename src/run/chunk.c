@@ -218,13 +218,12 @@ static bool make_room(Run *run, Error *err)
         if (!vec_grow(run->arena, (void **)&result->rolled_back.items, &result->rolled_back.cap,
                       result->rolled_back.cap, sizeof *result->rolled_back.items))
             return error_nomem(err);
-    size_t steps = run->history.rows.cap - run->history.rows.len;
-    while (steps < finishing) {
+    /* With these come the steps of earlier messages that are still to be committed. */
+    size_t keeping = run->finished.len - run->finished_kept + finishing;
+    while (run->history.rows.cap - run->history.rows.len < keeping)
         if (!vec_grow(run->arena, (void **)&run->history.rows.items, &run->history.rows.cap,
                       run->history.rows.cap, sizeof *run->history.rows.items))
             return error_nomem(err);
-        steps = run->history.rows.cap - run->history.rows.len;
-    }
     return true;
 }
 

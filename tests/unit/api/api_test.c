@@ -629,6 +629,36 @@ static void placeholders_and_tables_are_the_programs(void **state)
     sqlite3_close(database);
 }
 
+static void many_long_migrations_travel_in_several_messages(void **state)
+{
+    (void)state;
+    enum { COUNT = 100, LENGTH = 50000 };
+    WhimbrelFile files[COUNT];
+    char paths[COUNT][32], *texts[COUNT];
+    WhimbrelError *error = NULL;
+    WhimbrelResult *result;
+    for (int i = 0; i < COUNT; i++) {
+        texts[i] = malloc(LENGTH + 1);
+        assert_non_null(texts[i]);
+        memset(texts[i], ' ', LENGTH);
+        int len = snprintf(texts[i], LENGTH, "CREATE TABLE t%d (x text DEFAULT '", i);
+        texts[i][len] = ' ';
+        memcpy(texts[i] + LENGTH - 4, "');\n", 4);
+        snprintf(paths[i], sizeof paths[i], "%d_t.sql", i + 1);
+        files[i] = (WhimbrelFile){paths[i], texts[i], LENGTH};
+    }
+    const WhimbrelEmbedded table = {sizeof table, files, COUNT, NULL};
+    Whimbrel *whimbrel = open_on("sqlite::memory:", &table);
+    must(whimbrel_migrate(whimbrel, &result, &error), &error);
+    assert_int_equal(result->applied_count, COUNT);
+    assert_string_equal(result->current, "100");
+    whimbrel_result_free(result);
+    must(whimbrel_require(whimbrel, &error), &error);
+    whimbrel_close(whimbrel);
+    for (int i = 0; i < COUNT; i++)
+        free(texts[i]);
+}
+
 static void names_are_those_of_the_command_line(void **state)
 {
     (void)state;
@@ -793,6 +823,7 @@ UNIT_TESTS(api) = {
     cmocka_unit_test(a_long_statement_is_stopped_from_another_thread),
     cmocka_unit_test(a_baseline_says_what_is_there),
     cmocka_unit_test(placeholders_and_tables_are_the_programs),
+    cmocka_unit_test(many_long_migrations_travel_in_several_messages),
     cmocka_unit_test(names_are_those_of_the_command_line),
     cmocka_unit_test(handles_in_several_threads_know_nothing_of_each_other),
     cmocka_unit_test(several_threads_migrate_one_database_once),
