@@ -1130,8 +1130,11 @@ static Step take_use_line(SqlSplitter *s, size_t from)
         if (take_quoted(s, quote, '`', false) != STEP_ON)
             return STEP_FAIL;
     } else {
+        size_t name = scan->at;
         while ((c = scan_peek(scan, 0)) > ' ')
             scan->at++;
+        if (scan->at == name)
+            return STEP_ON; /* "use" alone: the server will say */
     }
     s->text_end = scan->at;
     s->terminator = SQL_END_CLIENT;
