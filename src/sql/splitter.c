@@ -1060,6 +1060,14 @@ static Step take_prefixed(SqlSplitter *s, size_t from, bool *ret_is_string)
     return s->watch ? watch_symbol(s, (char)next, from) : STEP_ON;
 }
 
+static void skip_blanks(Scan *scan)
+{
+    int c;
+
+    while ((c = scan_peek(scan, 0)) == ' ' || c == '\t' || c == '\r')
+        scan->at++;
+}
+
 static Step take_delimiter_command(SqlSplitter *s, size_t from)
 {
     Scan *scan = &s->scan;
@@ -1091,8 +1099,7 @@ static Step take_delimiter_command(SqlSplitter *s, size_t from)
     set_delimiter(s, delimiter);
     if (is_quoted && c == quote)
         scan->at++;
-    while (scan_peek(scan, 0) == ' ' || scan_peek(scan, 0) == '\t' || scan_peek(scan, 0) == '\r')
-        scan->at++;
+    skip_blanks(scan);
     c = scan_peek(scan, 0);
     if (c == '#' || (c == '-' && scan_is_dash_comment(scan, SQL_MYSQL))) {
         scan_line_comment(scan, SQL_MYSQL);
@@ -1125,18 +1132,25 @@ static Step take_use_line(SqlSplitter *s, size_t from)
         return STEP_FAIL;
     while (scan_peek(scan, 0) == ' ' || scan_peek(scan, 0) == '\t')
         scan->at++;
+    size_t name = scan->at;
     if (scan_peek(scan, 0) == '`') {
-        size_t quote = scan->at;
-        if (take_quoted(s, quote, '`', false) != STEP_ON)
+        if (take_quoted(s, name, '`', false) != STEP_ON)
             return STEP_FAIL;
     } else {
-        size_t name = scan->at;
-        while ((c = scan_peek(scan, 0)) > ' ')
-            scan->at++;
-        if (scan->at == name)
-            return STEP_ON; /* "use" alone: the server will say */
+        scan_ident(scan, s->classes);
     }
-    s->text_end = scan->at;
+    size_t end = scan->at;
+    skip_blanks(scan);
+    c = scan_peek(scan, 0);
+    bool is_whole =
+        c < 0 || c == '\n' || c == '#' || (c == '-' && scan_is_dash_comment(scan, SQL_MYSQL));
+    scan->at = end;
+    if (end > name)
+        s->text_end = end;
+    if (s->has_failed)
+        return STEP_FAIL;
+    if (end == name || !is_whole)
+        return STEP_ON; /* the server will say what it thinks of it */
     s->terminator = SQL_END_CLIENT;
     s->terminator_len = 0;
     return STEP_END;
