@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The important commands, black box, on every engine."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+@pytest.fixture
+def project(whimbrel, db):
+    whimbrel.write("whimbrel.toml", f'database = "{db.url}"\n')
+    whimbrel.write("migrations/1_create_users.up.sql", "CREATE TABLE users (id integer, name varchar(20));\n")
+    whimbrel.write("migrations/1_create_users.down.sql", "DROP TABLE users;\n")
+    whimbrel.write(
+        "migrations/2_create_orders.up.sql",
+        "CREATE TABLE orders (id integer);\nINSERT INTO orders VALUES (1), (2);\n",
+    )
+    whimbrel.write("migrations/2_create_orders.down.sql", "DROP TABLE orders;\n")
+    whimbrel.write("migrations/R__views.sql", "CREATE VIEW ids AS SELECT id FROM users;\n")
+    return whimbrel
+
+
+def states(program):
+    document = program.ok("status", "--output", "json").json
+    return {row["version"] or row["name"]: row["state"] for row in document["migrations"]}
+
+
+def test_up_down_and_up_again(project, db):
+    assert states(project) == {"1": "pending", "2": "pending", "views": "pending"}
+    document = project.ok("migrate", "--output", "json").json
+    assert document["applied"] == ["1", "2", "views"] and document["state"] == "up-to-date"
+    assert states(project) == {"1": "applied", "2": "applied", "views": "applied"}
+    assert str(db.value("SELECT count(*) FROM orders")) == "2"
+    project.ok("status", "--check")
+    project.ok("check")
+    assert project.ok("rollback", "--output", "json").json["rolled_back"] == ["2"]
+    assert states(project)["2"] == "pending"
+    assert project.ok("migrate", "--output", "json").json["applied"] == ["2"]
+    assert "Nothing to do" in project.ok("migrate").out
+
+
+def test_status_document(project, db):
+    project.ok("migrate")
+    document = project.ok("status", "--output", "json").json
+    assert document["database"]["engine"] == {"sqlite": "sqlite", "postgres": "postgres"}.get(db.engine, "mariadb")
+    assert document["database"]["version"][0].isdigit()
+    assert document["state"] == "up-to-date" and document["current"] == "2" and document["convention"] == "whimbrel"
+    row = document["migrations"][0]
+    assert list(row)[:4] == ["version", "name", "kind", "state"]
+    assert row["applied_at"].endswith("Z") and row["duration_ms"] >= 0 and row["run"] == 1 and row["reversible"] is True
+    repeatable = document["migrations"][2]
+    assert repeatable["version"] is None and repeatable["kind"] == "repeatable"
+
+
+def test_a_failure_names_the_place(project, db):
+    project.write("migrations/3_bad.up.sql", "CREATE TABLE t3 (id integer);\nINSERT INTO nowhere VALUES (1);\n")
+    project.write("migrations/3_bad.down.sql", "DROP TABLE t3;\n")
+    result = project("migrate", "--output", "json")
+    assert result.code == 1
+    error = result.json["error"]
+    assert error["migration"] == "3" and error["path"] == "migrations/3_bad.up.sql" and error["line"] == 2
+    assert "nowhere" in error["message"] and "INSERT INTO nowhere" in error["statement"]
+    assert error["sqlstate"] == {"sqlite": None, "postgres": "42P01"}.get(db.engine, "42S02")
+    assert result.json["applied"] == ["1", "2"]
+    assert "--> migrations/3_bad.up.sql:2:" in result.err
+    if db.engine in ("sqlite", "postgres"):
+        assert result.json["state"] == "pending" and states(project)["3"] == "pending"
+    else:
+        assert result.json["state"] == "failed" and states(project)["3"] == "partial"
+        assert "resume" in result.err or "migrate" in result.err
+    project.write("migrations/3_bad.up.sql", "CREATE TABLE t3 (id integer);\nINSERT INTO t3 VALUES (1);\n")
+    assert project.ok("migrate", "--output", "json").json["state"] == "up-to-date"
+    assert str(db.value("SELECT count(*) FROM t3")) == "1"
+
+
+def test_dry_run(project, db):
+    result = project.ok("migrate", "--dry-run")
+    if db.engine in ("sqlite", "postgres"):
+        assert "this was a dry run" in result.out
+    else:
+        assert "CREATE TABLE users" in result.out and "cannot undo DDL" in result.err
+    assert states(project) == {"1": "pending", "2": "pending", "views": "pending"}
+
+
+def test_plan_validate_history_current(project):
+    assert "CREATE TABLE users" in project.ok("plan").out
+    project.ok("migrate")
+    assert project.ok("current").out == "2 create_orders\n"
+    assert project.ok("validate", "--output", "json").json["valid"] is True
+    assert project.ok("history", "--output", "json").json["runs"][0]["command"] == "migrate"
+    project.write("migrations/1_create_users.up.sql", "CREATE TABLE users (id bigint);\n")
+    result = project("validate", "--diff")
+    assert result.code == 3 and "+CREATE TABLE users (id bigint);" in result.out
+    project.ok("repair", "-y")
+    project.ok("validate")
+
+
+def test_sync_rolls_back_what_is_absent_here(project):
+    project.ok("migrate")
+    for name in ("up", "down"):
+        (project.cwd / f"migrations/2_create_orders.{name}.sql").unlink()
+    assert states(project)["2"] == "missing"
+    assert project("migrate").code == 1
+    assert project.ok("sync", "--output", "json").json["rolled_back"] == ["2"]
+    project.ok("status", "--check")
+
+
+def test_baseline_stamp_redo_goto(project, db):
+    db.sql("CREATE TABLE users (id integer)")
+    project.ok("baseline", "1")
+    assert project.ok("migrate", "--output", "json").json["applied"] == ["2", "views"]
+    assert project.ok("redo", "--output", "json").json["applied"] == ["2"]
+    assert project.ok("stamp", "1", "--output", "json").json["rolled_back"] == ["2"]
+    assert states(project)["2"] == "pending"
+
+
+def test_seed(project, db):
+    project.ok("migrate")
+    project.write("migrations/seeds/dev/1.sql", "INSERT INTO users VALUES (1, 'a');")
+    project.write("migrations/seeds/dev/2.sql", "INSERT INTO users VALUES (2, 'b');")
+    project.ok("seed", "dev")
+    assert str(db.value("SELECT count(*) FROM users")) == "2"
+
+
+def test_doctor(project, db):
+    project.ok("migrate")
+    document = project.ok("doctor", "--output", "json").json
+    assert document["healthy"] is True, document
+    assert {"connection", "privileges", "lock"} <= {check["name"] for check in document["checks"]}
+
+
+def test_reset_and_drop(project, db):
+    project.write("whimbrel.toml", f'database = "{db.url}"\nallow_reset = true\n')
+    project.ok("migrate")
+    db.sql("INSERT INTO orders VALUES (3)")
+    assert project.ok("reset", "-y", "--output", "json").json["applied"] == ["1", "2", "views"]
+    assert str(db.value("SELECT count(*) FROM orders")) == "2"
+    assert project.ok("drop", "-y", "--output", "json").json["dropped"] > 0
+    assert states(project) == {"1": "pending", "2": "pending", "views": "pending"}
+
+
+def test_scratch(project, db):
+    project.write("whimbrel.toml", f'database = "{db.url}"\n')
+    result = project("scratch", "--", "sh", "-c", 'echo "$DATABASE_URL"; exit 3')
+    assert result.code == 3, repr(result)
+    url = result.out.strip()
+    assert url != db.url and "scratch" in url
+    assert states(project)["1"] == "pending"
+    assert project("-d", url, "status").code in (0, 1)
+    if db.engine != "sqlite":
+        gone = project("-d", url, "status")
+        assert gone.code == 1 and "scratch" in gone.err
+
+
+def test_database_create_and_drop(project, db):
+    if db.engine == "sqlite":
+        pytest.skip("a file: test_commands.py")
+    url = db.url.rsplit("/", 1)[0] + f"/{db.name}_made"
+    project.write("whimbrel.toml", f'database = "{url}"\nallow_reset = true\n')
+    absent = project("status")
+    assert absent.code == 1 and "database create" in absent.err
+    assert project.ok("database", "create", "--output", "json").json["created"] is True
+    assert project.ok("database", "create", "--output", "json").json["created"] is False
+    project.ok("migrate")
+    assert project.ok("database", "drop", "-y", "--output", "json").json["dropped"] is True
+    assert project("status").code == 1
+
+
+def hold_migration_lock(project, db):
+    """Another run, in the middle of a migration."""
+    if db.engine == "postgres":
+        slow = "SELECT pg_sleep(60);"
+    else:
+        slow = "SELECT sleep(60);"
+    project.write("migrations/9_slow.sql", slow)
+    holder = project.start("migrate")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        locks = project("lock", "list", "--output", "json").json["locks"]
+        if locks:
+            return holder, locks[0]
+        time.sleep(0.1)
+    raise AssertionError("nobody took the lock")
+
+
+def test_another_run_holds_the_lock(project, db):
+    if db.engine == "sqlite":
+        pytest.skip("the write transaction is the lock")
+    holder, lock = hold_migration_lock(project, db)
+    assert lock["id"] and lock["alive"] is True
+    result = project("migrate", "--lock-wait", "1s", "--output", "json")
+    assert result.code == 4
+    assert result.json["error"]["kind"] == "locked"
+    assert "note" in str(project.ok("doctor", "--output", "json").json["checks"])
+    refused = project("lock", "release")
+    assert refused.code == 2 and "-y" in refused.err and holder.poll() is None
+    project.ok("lock", "release", "-y")
+    holder.communicate(timeout=30)
+    assert holder.returncode == 1
+    (project.cwd / "migrations/9_slow.sql").unlink()
+    assert project.ok("migrate", "--output", "json").json["applied"] == ["views"]
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_order(project, db, number, code):
+    if db.engine == "sqlite":
+        slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c;"
+    else:
+        slow = "SELECT pg_sleep(60);" if db.engine == "postgres" else "SELECT sleep(60);"
+    project.write("migrations/3_slow.sql", f"CREATE TABLE t3 (id integer);\n{slow}\n")
+    process = project.start("migrate", "--output", "json")
+    time.sleep(1.5)
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == code, (out, err)
+    assert time.monotonic() - began < 10
+    document = json.loads(out)
+    assert document["error"]["kind"] == "cancelled"
+    assert states(project)["3"] in ("pending", "partial")
+    assert states(project)["1"] == "applied"
+
+
+def test_no_password_in_any_output_or_process_list(whimbrel, postgres, pg):
+    secret = "hunter2-geheim"
+    postgres.execute(f"DO $$ BEGIN CREATE ROLE guarded LOGIN PASSWORD '{secret}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    pg.sql("GRANT ALL ON SCHEMA public TO guarded")
+    pg.sql(f'ALTER DATABASE "{pg.name}" OWNER TO guarded')
+    url = pg.url.replace("postgres://postgres@", f"postgres://guarded:{secret}@")
+    whimbrel.write("migrations/1_a.up.sql", "CREATE TABLE a (x integer);")
+    whimbrel.write("migrations/1_a.down.sql", "DROP TABLE a;")
+    whimbrel.write("migrations/2_bad.sql", "SELECT * FROM nowhere;")
+    shown = ""
+    for line in (
+        ["status"], ["migrate"], ["migrate", "--output", "json", "--log", "json", "-v"], ["config"], ["doctor"],
+        ["history", "--all"], ["plan"], ["rollback"], ["check"], ["conventions"], ["lock", "list"],
+    ):
+        result = whimbrel("-d", url, *line)
+        shown += result.out + result.err
+        assert result.code in (0, 1, 3), repr(result)
+    assert secret not in shown and "hunter2" not in shown
+    dump = "".join(str(pg.sql(f"SELECT * FROM {table}")) for table in ("whimbrel_history", "whimbrel_run"))
+    assert "hunter2" not in dump
+    file = whimbrel.write("pw", f"{secret}\nnot this\n")
+    file.chmod(0o600)
+    whimbrel.ok("-d", url.replace(f":{secret}@", "@"), "--password-file", "pw", "status")
+    wrong = whimbrel("-d", url.replace(secret, "wrong-one"), "status")
+    assert wrong.code == 1 and "wrong-one" not in wrong.err and "password" in wrong.err
+    listing = whimbrel(
+        "-d", url.replace(f":{secret}@", "@"), "--password-file", "pw", "scratch", "--", "sh", "-c", "tr '\\0' ' ' < /proc/self/cmdline"
+    )
+    assert secret not in listing.out
+
+
+def test_it_waits_for_a_table_and_says_who_holds_it(whimbrel, pg):
+    pg.sql("CREATE TABLE users (id integer)")
+    whimbrel.write("migrations/1_a.sql", "ALTER TABLE users ADD COLUMN name text;")
+    holder = subprocess.Popen(
+        pg.client("-c", "BEGIN", "-c", "SELECT * FROM users", "-c", "SELECT pg_sleep(60)"),
+        env=pg.client_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(1)
+        result = whimbrel(
+            "-d", pg.url, "--lock-timeout", "200ms", "--lock-retries", "1", "migrate", "--output", "json"
+        )
+        assert result.code == 1
+        assert result.json["error"]["kind"] == "timeout" and result.json["error"]["code"] == "lock-timeout"
+        assert "waiting for a lock" in result.err and "held by" in result.err
+    finally:
+        holder.kill()
+        holder.wait()
