@@ -981,8 +981,11 @@ static void read_reindex(Cursor *c, SqlInfo *info)
         skip_parens(c);
         advance(&options);
         for (; options.has && !is_symbol(&options, ')'); advance(&options)) {
-            if (is(&options, "CONCURRENTLY") && !has_option(options, "CONCURRENTLY", true))
+            if (!is(&options, "CONCURRENTLY"))
+                continue;
+            if (!has_option(options, "CONCURRENTLY", true))
                 info->flags |= SQL_CONCURRENTLY | SQL_NO_TRANSACTION;
+            break;
         }
     }
     bool is_all = IS_ANY(c, "SCHEMA", "DATABASE", "SYSTEM");
@@ -1059,8 +1062,10 @@ static void read_explain(Cursor *c, SqlInfo *info)
         Cursor options = *c;
         skip_parens(c);
         for (; options.has && !is_symbol(&options, ')'); advance(&options)) {
-            if (IS_ANY(&options, "ANALYZE", "ANALYSE"))
-                runs = !has_option(options, is(&options, "ANALYZE") ? "ANALYZE" : "ANALYSE", true);
+            if (!IS_ANY(&options, "ANALYZE", "ANALYSE"))
+                continue;
+            runs = !has_option(options, is(&options, "ANALYZE") ? "ANALYZE" : "ANALYSE", true);
+            break;
         }
     }
     runs |= ACCEPT_ANY(c, "ANALYZE", "ANALYSE") >= 0;

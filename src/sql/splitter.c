@@ -275,7 +275,7 @@ static Step take_word(SqlSplitter *s, size_t from)
         if (is_string || step != STEP_ON)
             return step;
         word.ptr = s->scan.data + from;
-    } else if (dialect == SQL_MYSQL && s->watch == WATCH_START) {
+    } else if (dialect == SQL_MYSQL && !s->has_text) {
         bool is_taken;
         Step step = take_first_word(s, word, from, &is_taken);
         if (is_taken || step != STEP_ON)
@@ -548,6 +548,7 @@ static Step take_delimiter(SqlSplitter *s, size_t from, bool *ret_is_delimiter)
         case WATCH_ROUTINE:
         case WATCH_TRIGGER:
         case WATCH_BEGIN:
+        case WATCH_LABEL:
             break;
         }
         if (s->options.dialect == SQL_POSTGRES && s->parens > 0)

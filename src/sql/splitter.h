@@ -27,6 +27,7 @@ typedef enum Watch {
     WATCH_TRIGGER, /* SQLite: CREATE TRIGGER, for BEGIN */
     WATCH_TRIGGER_BODY,
     WATCH_BEGIN, /* MySQL: BEGIN, for NOT ATOMIC */
+    WATCH_LABEL, /* MySQL: a word that may be the label of a block */
     WATCH_BODY,  /* MySQL: a routine, from its name on */
 } Watch;
 
@@ -124,7 +125,8 @@ void splitter_mark(SqlSplitter *s, size_t at);
 uint64_t splitter_longest(const SqlSplitter *s);
 
 /* Each leaves the splitter failed. */
-bool splitter_fail(SqlSplitter *s, size_t at, const char *code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool splitter_fail(SqlSplitter *s, size_t at, const char *code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 bool splitter_fail_nomem(SqlSplitter *s);
 bool splitter_fail_too_long(SqlSplitter *s);
 /* Adds a hint to the failure. */

@@ -61,8 +61,12 @@ void sql_splitter_freep(SqlSplitter **splitter);
  * Splits as the vendor's own client would, where that client is right; see docs/splitting.md for where it is not. Errors
  * (ERROR_PARSE, pos set, excerpt set): an unterminated quote, comment, dollar quote or body at the place where it *opened*; NUL
  * bytes; text that is not UTF-8 where the client encoding is UTF-8; psql meta-commands other than \. (ends COPY data), \restrict and
- * \unrestrict (skipped), \g and \; ; the mysql client's source, system, tee, ...; sqlite3's dot-commands, `/` and `go`; a DELIMITER
- * that is not alone on its line. Empty statements are dropped.
+ * \unrestrict (skipped), \g, \gx, \; and \: ; the mysql client's source, system, tee, ...; sqlite3's dot-commands, `/` and `go`; a
+ * DELIMITER that is not alone on its line. Empty statements are dropped. Codes: "unterminated", "nul-byte", "not-utf8", "psql-command",
+ * "client-command", "delimiter", "copy-line", "too-deep", "statement-too-long".
+ *
+ * What is no statement is trivia of the next one: DELIMITER and \restrict lines and the terminators of empty statements too. A text with
+ * \; in it is a copy in which that is ;, so that offsets behind it are one byte less for each. After an error there is no more.
  *
  * Lexical rules: PostgreSQL manual 4.1 and psql; MariaDB "Comment Syntax" and its client's DELIMITER; SQLite "The Tokenizer". */
 bool sql_splitter_next(SqlSplitter *splitter, SqlStatement *ret_statement, bool *ret_has, Error *err);
