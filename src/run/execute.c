@@ -536,15 +536,13 @@ static bool go_one_by_one(Run *run, Error *err)
     return true;
 }
 
-static void name_blockers(Run *run, Error *err)
+void name_blockers(Run *run, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch || err->kind != ERROR_TIMEOUT || !run->failure.has_tag)
         return;
     Str table = table_of(run, scratch);
     DbSessionVec sessions = {0};
-    if (run->db->is_in_transaction)
-        return; /* asked once it is rolled back */
     find_blockers(run, scratch, table, &sessions);
     if (sessions.len == 0 || err->detail)
         return;
@@ -592,7 +590,6 @@ bool work_run(Run *run, Error *err)
     }
     if (!is_ok) {
         failure_place(run, err);
-        name_blockers(run, err);
         failure_settle(run, err);
     }
     Event end = event_of_step(run, EVENT_RUN_END, NO_STEP);

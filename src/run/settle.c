@@ -267,6 +267,42 @@ static void tell(Run *run, const PlanStep *step, const SqlStatement *statement, 
     event_emit(run->runner, &event);
 }
 
+/* Names mean what they meant to the statement: the settings of those before it are said again for as long as the catalog
+ * is asked. Where the session is inside a transaction, most would do nothing, and the names do not depend on them. */
+static bool replay_settings(Run *run, const Script *ran, uint32_t until, Error *err)
+{
+    scoped(Reader, reader_close) reader = {0};
+    if (run->is_nested)
+        return true;
+    if (!reader_open(run, ran, &reader, err))
+        return false;
+    for (uint32_t i = 0; i < until; i++) {
+        SqlStatement statement = {0};
+        Hash ignored;
+        bool has = false;
+        hash_begin(&ignored, HASH_MD5);
+        if (!reader_next(&reader, &statement, &has, err) || !has)
+            return !has;
+        if ((sql_inspect(statement.text, &run->split).flags & SQL_SESSION_STATE) &&
+            !db_exec(run->db, statement.text, err))
+            return error_wrap(err, "saying the settings of the stopped migration again");
+        if (!hash_statement(run, &reader, &statement, &ignored, err))
+            return false;
+    }
+    return true;
+}
+
+static bool reset_settings(Run *run, Error *err)
+{
+    DbStatementVec reset = {0};
+    DbOutcome outcome = {0};
+    if (run->is_nested)
+        return true;
+    if (!run->db->driver->reset_session(run->db, run->arena, &reset))
+        return error_nomem(err);
+    return reset.len == 0 || db_run(run->db, reset.items, reset.len, NULL, NULL, &outcome, err);
+}
+
 static bool settle_statement(Run *run, const PlanStep *step, const Script *ran,
                              uint32_t *ret_resume_from, Error *err)
 {
@@ -292,7 +328,8 @@ static bool settle_statement(Run *run, const PlanStep *step, const Script *ran,
     if (is_safe)
         return true;
     SqlInfo info = sql_inspect(statement.text, &run->split);
-    if (!ask_catalog(run, statement.text, &info, &fate, err))
+    if (!replay_settings(run, ran, at, err) ||
+        !ask_catalog(run, statement.text, &info, &fate, err) || !reset_settings(run, err))
         return false;
     if (fate == FATE_IN_DOUBT)
         return refuse_doubt(run, step, ran, &statement, err);

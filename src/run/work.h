@@ -254,6 +254,9 @@ void history_note_step(Run *run, uint32_t step);
 /* Carries the units out; on failure rolls back, writes down and says what holds. */
 bool work_run(Run *run, Error *err);
 
+/* After a lock timeout, and once it is rolled back: who holds the table. */
+void name_blockers(Run *run, Error *err);
+
 /* failure.c */
 void failure_place(Run *run, Error *err);
 /* Rolls back, journals, logs, finds out what holds. */

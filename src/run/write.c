@@ -329,9 +329,14 @@ bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *e
 
 bool session_restore(Run *run, Error *err)
 {
-    for (size_t i = 0; i < run->session.len; i++)
-        if (!chunk_add(run, run->session.items[i].sql, (Tag){.kind = TAG_PLUMBING}, err))
+    for (size_t i = 0; i < run->session.len; i++) {
+        Str sql;
+        /* The message outlives the memory of this step's settings. */
+        if (!str_copy(run->chunk.arena, run->session.items[i].sql, &sql))
+            return error_nomem(err);
+        if (!chunk_add(run, sql, (Tag){.kind = TAG_PLUMBING}, err))
             return false;
+    }
     return true;
 }
 

@@ -706,6 +706,10 @@ static void read_delete(Cursor *c, SqlInfo *info)
 static void read_select(Cursor *c, SqlInfo *info)
 {
     info->verb = SQL_VERB_SELECT;
+    Cursor setting = *c;
+    /* As pg_dump writes it: SELECT pg_catalog.set_config('search_path', '', false) */
+    if (c->dialect == SQL_POSTGRES && find(&setting, "set_config"))
+        info->flags |= SQL_SESSION_STATE;
     if (c->dialect != SQL_POSTGRES || !find(c, "INTO"))
         return;
     info->flags |= SQL_IS_DML | SQL_IS_DDL;

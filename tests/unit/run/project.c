@@ -185,7 +185,7 @@ static void on_event(void *ctx, const Event *event)
 static bool is_cancelled(void *ctx)
 {
     Session *s = ctx;
-    return s->is_cancelled;
+    return s->is_cancelled || (s->cancel_at_us > 0 && clock_monotonic_us() >= s->cancel_at_us);
 }
 
 bool session_open(Session *s, Project *p)
@@ -368,6 +368,26 @@ bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth,
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 127);
     return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+void project_query_later(Project *p, const char *sql, unsigned pause_ms)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return;
+    Arena *arena = arena_new();
+    Error err = {.arena = arena};
+    DbUrl url;
+    Db *db = NULL;
+    usleep(pause_ms * 1000);
+    if (db_url_parse(arena, str_from(p->url), &url, &err) &&
+        db_open(&url, &(DbOptions){0}, &db, &err))
+        db_exec(db, str_from(sql), &err);
+    db_close(db);
+    arena_free(arena);
+    _exit(0);
 }
 
 UNIT_TESTS(run_project) = {

@@ -42,6 +42,7 @@ typedef struct Session {
     DbCancel cancel;
     int cancel_after; /* events of statements until a cancel is asked for; 0: never */
     bool is_cancelled;
+    int64_t cancel_at_us; /* by the monotonic clock; 0: never */
     void (*on_event)(struct Session *s, const Event *event);
     void *user;
 } Session;
@@ -60,6 +61,8 @@ const char *migrate_fails(Project *p);
 const char *explain(Arena *arena, const Session *s);
 const char *request_fails(Project *p, PlanRequest request);
 
+/* Runs a query from another process, so long from now. */
+void project_query_later(Project *p, const char *sql, unsigned pause_ms);
 /* Migrates in a child process in which the nth call of a fault point fails or kills; whether the child stopped by that.
  * Needs a build with faults. chunk_bytes: as in RunSettings. */
 bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth,
