@@ -1447,6 +1447,7 @@ const DbDriver db_driver_postgres = {
     .features = DB_TRANSACTIONAL_DDL | DB_SESSION_LOCK | DB_BATCH | DB_SCHEMAS | DB_COPY |
                 DB_CREATE_DATABASE | DB_LOCK_TIMEOUT | DB_INVALID_INDEX,
     .begin = "BEGIN",
+    .lazy_commit = "SET LOCAL synchronous_commit = off",
     .secret_params = (const char *const[]){"password", "sslpassword", "oauth_client_secret", NULL},
     .url_check = pg_url_check,
     .open = pg_open,

@@ -5,7 +5,7 @@
 #include "run/work.h"
 
 enum {
-    DEFAULT_CHUNK_BYTES = 1 << 20,
+    DEFAULT_CHUNK_BYTES = 1 << 19,
     STATEMENT_COST =
         sizeof(DbStatement) + 2 * sizeof(Tag), /* what a statement takes beside its text */
     CHATTY_STATEMENTS =

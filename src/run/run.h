@@ -63,7 +63,7 @@ typedef struct RunSettings {
     SqlPlaceholderVec placeholders; /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
     Str environment;
     const DbCancel *cancel;     /* the one the Db was opened with */
-    size_t chunk_bytes;         /* of SQL that travels in one message; 0: 1 MiB */
+    size_t chunk_bytes;         /* of SQL that travels in one message; 0: 512 KiB */
     const char *const *hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
     Str command;                /* for the run log: "migrate" */
 } RunSettings;

@@ -344,6 +344,13 @@ static void a_child_migrates(void **state)
         is_ok = session_migrate(&s);
     }
     session_close(&s);
+    Str status = {0};
+    Error err = {.arena = p.arena};
+    if (file_read(p.arena, "/proc/self/status", 0, &status, &err)) {
+        size_t at = str_find(status, STR("VmHWM:"), 0);
+        file_write(p.arena, str_format(p.arena, "%s/peak", folder), str_sub(status, at, at + 60),
+                   0600, &err);
+    }
     arena_free(p.arena);
     assert_true(is_ok);
 }
@@ -368,6 +375,14 @@ bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth,
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 127);
     return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+long project_peak_kib(Project *p)
+{
+    Str text;
+    Error err = {.arena = p->arena};
+    assert_true(file_read(p->arena, str_format(p->arena, "%s/peak", p->folder), 0, &text, &err));
+    return strtol(text.ptr + strlen("VmHWM:"), NULL, 10);
 }
 
 void project_query_later(Project *p, const char *sql, unsigned pause_ms)

@@ -67,6 +67,8 @@ void project_query_later(Project *p, const char *sql, unsigned pause_ms);
  * Needs a build with faults. chunk_bytes: as in RunSettings. */
 bool stopped_at(Project *p, size_t chunk_bytes, const char *point, unsigned nth,
                 const char *action);
+/* The most memory that the last such process had, where it came to its end. */
+long project_peak_kib(Project *p);
 
 #define assert_has(text, part)                                                                     \
     do {                                                                                           \
