@@ -251,8 +251,6 @@ static Step first_word(SqlSplitter *s, ScanKeyword keyword, size_t at)
             s->watch = WATCH_BODY; /* MariaDB takes these outside of routines */
             s->prev = PREV_STARTER;
             return body_word(s, keyword, at);
-        } else if (keyword == KEYWORD_NONE) {
-            s->watch = WATCH_LABEL;
         }
         break;
     }
@@ -267,9 +265,6 @@ Step splitter_watch_word(SqlSplitter *s, Str word, size_t at)
 
     switch (s->watch) {
     case WATCH_NOTHING:
-        break;
-    case WATCH_LABEL:
-        s->watch = WATCH_NOTHING;
         break;
     case WATCH_START:
         return first_word(s, keyword, at);
@@ -336,9 +331,6 @@ Step splitter_watch_symbol(SqlSplitter *s, char c, size_t at)
     case WATCH_START:
     case WATCH_BEGIN:
         s->watch = WATCH_NOTHING;
-        break;
-    case WATCH_LABEL:
-        s->watch = c == ':' ? WATCH_START : WATCH_NOTHING;
         break;
     case WATCH_CREATE:
         if (!s->has_definer)

@@ -548,7 +548,6 @@ static Step take_delimiter(SqlSplitter *s, size_t from, bool *ret_is_delimiter)
         case WATCH_ROUTINE:
         case WATCH_TRIGGER:
         case WATCH_BEGIN:
-        case WATCH_LABEL:
             break;
         }
         if (s->options.dialect == SQL_POSTGRES && s->parens > 0)

@@ -27,7 +27,6 @@ typedef enum Watch {
     WATCH_TRIGGER, /* SQLite: CREATE TRIGGER, for BEGIN */
     WATCH_TRIGGER_BODY,
     WATCH_BEGIN, /* MySQL: BEGIN, for NOT ATOMIC */
-    WATCH_LABEL, /* MySQL: a word that may be the label of a block */
     WATCH_BODY,  /* MySQL: a routine, from its name on */
 } Watch;
 
