@@ -379,7 +379,29 @@ bool file_reader_open(FileReader *reader, Arena *arena, const char *path, Error 
     reader->path = str_z(arena, str_from(path));
     if (!reader->path)
         return error_nomem(err);
-    return open_readable(path, &reader->fd, &info, err);
+    if (!open_readable(path, &reader->fd, &info, err))
+        return false;
+    reader->size_bytes = S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
+    return true;
+}
+
+bool file_reader_open_listed(FileReader *reader, const char *path, Error *err)
+{
+    struct stat info;
+    *reader = (FileReader){.fd = -1, .path = path};
+    if (FAULT("file.open", err))
+        return error_wrap(err, "cannot open %s", path);
+    /* Without blocking: something else may have taken the file's place since. */
+    int fd = open_again(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd < 0)
+        return error_errno(err, errno, "cannot open %s", path);
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close_fd(&fd);
+        return error_set(err, ERROR_IO, "cannot read %s: it is not a regular file", path);
+    }
+    reader->fd = fd;
+    reader->size_bytes = (uint64_t)info.st_size;
+    return true;
 }
 
 bool file_reader_read(FileReader *reader, char *buf, size_t cap, size_t *ret_len, Error *err)

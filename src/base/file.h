@@ -48,8 +48,12 @@ bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Er
 typedef struct FileReader {
     int fd; /* -1: closed */
     const char *path;
+    uint64_t size_bytes; /* when it was opened; 0 where that says nothing */
 } FileReader;
 bool file_reader_open(FileReader *reader, Arena *arena, const char *path, Error *err);
+/* The same for a path that the listing of a folder called a regular file: it is opened at once and looked at then, which
+ * spares a walk along the path. Anything but a regular file is an error here too. path is borrowed. */
+bool file_reader_open_listed(FileReader *reader, const char *path, Error *err);
 /* ret_len 0 means the end. */
 bool file_reader_read(FileReader *reader, char *buf, size_t cap, size_t *ret_len, Error *err);
 void file_reader_close(FileReader *reader); /* takes a closed one */

@@ -227,7 +227,7 @@ static const char *installed_on(SqlDialect dialect)
 {
     switch (dialect) {
     case SQL_POSTGRES:
-        return "CAST(EXTRACT(EPOCH FROM installed_on) * 1000000 AS BIGINT)";
+        return "CAST(date_part('epoch', installed_on) * 1000000 AS BIGINT)";
     case SQL_MYSQL: /* a TIMESTAMP is an instant: this form does not depend on the session's time zone */
         return "CAST(UNIX_TIMESTAMP(installed_on) * 1000000 AS SIGNED)";
     case SQL_SQLITE:

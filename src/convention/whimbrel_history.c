@@ -803,7 +803,7 @@ enum {
 static void add_time_column(StrBuf *sql, SqlDialect dialect, const char *column)
 {
     if (dialect == SQL_POSTGRES)
-        strbuf_addf(sql, "CAST(EXTRACT(EPOCH FROM %s) * 1000000 AS BIGINT)", column);
+        strbuf_addf(sql, "CAST(date_part('epoch', %s) * 1000000 AS BIGINT)", column);
     else
         strbuf_adds(sql, column);
 }

@@ -114,8 +114,8 @@ static void source_done(ScriptSource *source)
 }
 
 /* Opens the script and reads up to cap bytes of it into buf. */
-static bool source_open(ScriptSource *source, Arena *scratch, const Script *script, char *buf,
-                        size_t cap, Error *err)
+static bool source_open(ScriptSource *source, const Script *script, char *buf, size_t cap,
+                        Error *err)
 {
     *source = (ScriptSource){.script = script, .reader = {.fd = -1}};
     if (!script->open_path) {
@@ -124,7 +124,7 @@ static bool source_open(ScriptSource *source, Arena *scratch, const Script *scri
         return true;
     }
     if (FAULT("script.open", err) ||
-        !file_reader_open(&source->reader, scratch, script->open_path, err))
+        !file_reader_open_listed(&source->reader, script->open_path, err))
         return false;
     size_t len = 0;
     while (len < cap && !source->is_at_end) {
@@ -133,8 +133,10 @@ static bool source_open(ScriptSource *source, Arena *scratch, const Script *scri
             file_reader_close(&source->reader);
             return false;
         }
-        source->is_at_end = count == 0;
         len += count;
+        /* All that was there when it was opened: asking again would only say so. */
+        source->is_at_end =
+            count == 0 || (source->reader.size_bytes > 0 && len == source->reader.size_bytes);
     }
     source->head = (Str){buf, len};
     return true;
@@ -334,7 +336,7 @@ static bool hash_plain_tokens(Pass *pass, Str checksum, Error *err)
     plain.hashes_tokens = true;
     plain.statements = 0;
     hash_begin(&plain.tokens, HASH_SHA256);
-    if (!source_open(&source, pass->room->scratch, pass->script, pass->room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, pass->script, pass->room->buf, PIECE_BYTES, err))
         return false;
     if (!walk_source(&plain, &source, &split_error)) {
         if (split_error.kind == ERROR_NOMEM)
@@ -357,7 +359,7 @@ static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
     scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
     ByteDigest digest;
     byte_digest_begin(&digest, options);
-    if (!source_open(&source, room->scratch, script, room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, script, room->buf, PIECE_BYTES, err))
         return false;
     byte_digest_add(&digest, source.head);
     while (!source.is_at_end) {
@@ -429,7 +431,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     Str checksum, tokens;
     byte_digest_begin(&digest, options);
     hash_begin(&pass.tokens, HASH_SHA256);
-    if (!source_open(&source, room->scratch, script, room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, script, room->buf, PIECE_BYTES, err))
         return false;
     pass.head.no_transaction = options->reads_sqlx_marker && is_no_transaction_marker(source.head);
     source.digest = &digest;
@@ -539,7 +541,7 @@ bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *spli
     cursor.source = arena_alloc(arena, sizeof *cursor.source);
     if (!cursor.source || (script->open_path && !buf))
         return error_nomem(err);
-    if (!source_open(cursor.source, arena, script, buf, cap, err))
+    if (!source_open(cursor.source, script, buf, cap, err))
         return false;
     bool is_held = cursor.source->is_at_end;
     bool ok;

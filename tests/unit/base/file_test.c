@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -384,6 +385,31 @@ static void paths_join_and_part(void **state)
     assert_false(path_is_absolute((Str){0}));
 }
 
+static void a_listed_file_is_opened_and_nothing_else_in_its_place(void **state)
+{
+    (void)state;
+    scoped(Place, place_done) place = place_new();
+    FileReader reader = {.fd = -1};
+    char buf[8];
+    size_t len;
+    assert_true(file_create_new(in(&place, "a"), STR("abc"), 0644, &place.err));
+    assert_true(file_reader_open_listed(&reader, in(&place, "a"), &place.err));
+    assert_int_equal(reader.size_bytes, 3);
+    assert_true(file_reader_read(&reader, buf, sizeof buf, &len, &place.err));
+    assert_int_equal(len, 3);
+    file_reader_close(&reader);
+    /* A pipe without a writer must not hold us up. */
+    assert_int_equal(mkfifo(in(&place, "pipe"), 0600), 0);
+    static const char *const others[] = {".", "pipe", "absent", NULL};
+    for (size_t i = 0; others[i]; i++) {
+        assert_false(file_reader_open_listed(&reader, in(&place, others[i]), &place.err));
+        assert_int_equal(place.err.kind, ERROR_IO);
+        assert_non_null(strstr(place.err.message, in(&place, others[i])));
+        assert_int_equal(reader.fd, -1);
+        error_clear(&place.err);
+    }
+}
+
 UNIT_TESTS(file) = {
     cmocka_unit_test(what_is_written_is_read),
     cmocka_unit_test(an_absent_file_is_named_with_the_reason),
@@ -400,6 +426,7 @@ UNIT_TESTS(file) = {
     cmocka_unit_test(folders_are_made_with_those_above),
     cmocka_unit_test(files_move_and_go),
     cmocka_unit_test(a_reader_goes_piece_by_piece),
+    cmocka_unit_test(a_listed_file_is_opened_and_nothing_else_in_its_place),
     cmocka_unit_test(paths_join_and_part),
 };
 UNIT_TESTS_END(file)
