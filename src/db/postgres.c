@@ -1249,16 +1249,19 @@ static bool pg_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Err
     return true;
 }
 
+/* What a session may have set and get back; the transaction's own settings and the user are another matter. */
+#define SESSION_SETTINGS                                                                           \
+    "FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser') "              \
+    "AND name NOT IN ('role', 'session_authorization', 'transaction_isolation', "                  \
+    "'transaction_read_only', 'transaction_deferrable') "
+
 /* What the application had set for its session, to be set again when we are done. */
 static bool remember_session(PgDb *s, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
     Arena *arena = s->db.arena;
     if (!db_query(&s->db,
-                  STR("SELECT name, setting FROM pg_settings WHERE source = 'session' AND context "
-                      "IN ('user', 'superuser') "
-                      "AND name NOT IN ('role', 'session_authorization', 'transaction_isolation', "
-                      "'transaction_read_only', 'transaction_deferrable') "
+                  STR("SELECT name, setting " SESSION_SETTINGS
                       "UNION ALL SELECT 'role', current_setting('role') WHERE "
                       "current_setting('role') <> 'none' "
                       "UNION ALL SELECT 'client_encoding', current_setting('client_encoding') "
@@ -1355,9 +1358,13 @@ static bool pg_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_local
 static bool pg_reset_session(Db *db, Arena *arena, DbStatementVec *out)
 {
     PgDb *s = (PgDb *)db;
-    /* RESET ALL leaves the role and the session's user alone. */
+    /* RESET ALL leaves the role and the session's user alone. It would take from an application's session settings of names
+     * of its own ("app.user"), which no catalog lists, so that they could not be given back. */
+    const char *reset_all = db->is_adopted
+                                ? "SELECT set_config(name, reset_val, false) " SESSION_SETTINGS
+                                : "RESET ALL";
     if (!push(arena, out, "RESET SESSION AUTHORIZATION") || !push(arena, out, "RESET ROLE") ||
-        !push(arena, out, "RESET ALL"))
+        !push(arena, out, reset_all))
         return false;
     for (size_t i = 0; i < s->session.len; i++)
         if (!vec_push(arena, out, s->session.items[i]))

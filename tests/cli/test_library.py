@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import textwrap
 import threading
+import urllib.parse
 
 import pytest
 
@@ -420,6 +421,52 @@ def test_threads_contend_for_one_database(library, tmp_path, db, count):
     assert re.match(r"applied 5 waits \d+\n", done.stdout)
     for number in range(1, 6):
         assert int(db.value(f"SELECT count(*) FROM t{number}")) == 1
+
+
+def one_migration(tmp_path):
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "1_migrated.sql").write_text("CREATE TABLE public.migrated (x integer);\nINSERT INTO public.migrated VALUES (1);\n")
+    return folder
+
+
+def test_an_adopted_postgres_session_keeps_what_it_had(library, tmp_path, pg):
+    library.compile(tmp_path / "adopt", "-std=c99", "-pedantic", ROOT / "tests/library/adopt_postgres.c", packages=["libpq"])
+    assert library.run(tmp_path / "adopt", pg.url, one_migration(tmp_path)).stdout == ""
+
+
+def test_an_adopted_mariadb_session_keeps_what_it_had(library, tmp_path, maria):
+    library.compile(tmp_path / "adopt", ROOT / "tests/library/adopt_mysql.c", packages=["libmariadb"])
+    folder = one_migration(tmp_path)
+    path = folder / "1_migrated.sql"
+    path.write_text(path.read_text().replace("public.", ""))
+    done = library.run(tmp_path / "adopt", *maria_place(maria), folder)
+    assert done.stdout == ""
+
+
+def maria_place(maria):
+    """Socket, user and database."""
+    return maria.server.socket, "root", maria.name
+
+
+LONG = {
+    "sqlite": "CREATE TABLE l AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000000)"
+    " SELECT max(i) AS top FROM n;\n",
+    "postgres": "SELECT pg_sleep(100);\n",
+    "mariadb": "SELECT SLEEP(100);\n",
+}
+
+
+def test_a_long_migration_is_cancelled_on_the_server(library, tmp_path, db):
+    library.compile(tmp_path / "cancel", "-std=gnu11", "-pthread", ROOT / "tests/library/cancel.c")
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "1_first.sql").write_text("CREATE TABLE first (x integer);\n")
+    (folder / "2_long.sql").write_text("CREATE TABLE second (x integer);\n" + LONG[db.engine])
+    seconds, state = library.run(tmp_path / "cancel", db.url, folder).stdout.split()
+    assert int(seconds) < 10
+    # Without transactional DDL the table of the second stays, and the history says so.
+    assert state == ("partial" if db.engine == "mariadb" else "pending")
 
 
 # ---- the manual -------------------------------------------------------------------------------------------------------------
