@@ -137,14 +137,15 @@ static bool problem_half(Planner *p, const StateRow *row, const char *before, co
                          const char *hint)
 {
     const HistoryRow *stopped = row->row;
-    const char *count = stopped->total > 0
-                            ? str_format(p->arena, "%u of %u", stopped->done, stopped->total)
-                            : str_format(p->arena, "%u", stopped->done);
+    const char *count =
+        stopped->total > 0
+            ? str_format(p->arena, "%u of %u statements ran", stopped->done, stopped->total)
+            : str_format(p->arena, "statements that ran: %u", stopped->done);
     if (!count)
         return error_nomem(p->err);
-    Problem *problem = planner_problem(p, row, true, "partial-migration",
-                                       "%s%s stopped half-way (%s statements ran)%s", before,
-                                       planner_label(p, row), count, behind);
+    Problem *problem =
+        planner_problem(p, row, true, "partial-migration", "%s%s stopped half-way (%s)%s", before,
+                        planner_label(p, row), count, behind);
     if (!problem)
         return false;
     if (stopped->failure)

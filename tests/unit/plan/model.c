@@ -311,6 +311,8 @@ static bool run_segments(Model *m, Slot *slot, Row *row, const SegmentVec *segme
 static void check_up(Model *m, const PlanStep *step, unsigned i)
 {
     const Slot *slot = &m->slots[i];
+    if ((step->row != NULL) != (find_row(m, i) != NULL))
+        broken(m, "the plan is wrong about whether %u has a row by then", i + 1);
     if (is_repeatable(i))
         return;
     if (step->is_resumed && !step->is_fake) {
@@ -487,16 +489,32 @@ static void check_overview(Model *m, const Overview *overview)
         broken(m, "the states do not add up");
 }
 
+static void check_journal(Model *m, const PlanStep *step)
+{
+    bool needs = step->segments.len > 1 || step->is_resumed;
+    for (size_t i = 0; i < step->segments.len; i++)
+        needs = needs || step->segments.items[i].kind == SEGMENT_LONE;
+    if (needs != step->is_journaled && !step->is_stored_down)
+        broken(m, "%.*s is %sjournaled", STR_ARG(step->version), needs ? "not " : "");
+}
+
 static void check_steps(Model *m, const Plan *plan)
 {
     const PlanRequest *request = &plan->request;
     uint64_t count = 0;
+    int64_t last_rank = INT64_MAX;
     if (plan->stops && plan->steps.len > 0)
         broken(m, "a plan that stops has steps");
     for (size_t k = 0; k < plan->steps.len; k++) {
         const PlanStep *step = &plan->steps.items[k];
         const Slot *slot = &m->slots[slot_of(step->version, step->name)];
         count += step->kind != STEP_SKIP;
+        check_journal(m, step);
+        if (step->kind == STEP_DOWN && !step->is_resumed) {
+            if (step->row->rank > last_rank)
+                broken(m, "%.*s goes after what was applied before it", STR_ARG(step->version));
+            last_rank = step->row->rank;
+        }
         if (step->kind == STEP_DOWN && (request->verb == PLAN_MIGRATE))
             broken(m, "migrate goes down");
         if (step->kind == STEP_UP && request->verb == PLAN_ROLLBACK)
@@ -758,6 +776,22 @@ static void settle(Model *m, PlanRequest *request)
     }
 }
 
+/* Applied ones that require what is not there, as far as their files tell. */
+static unsigned unmet(const Model *m)
+{
+    unsigned count = 0;
+    for (size_t k = 0; k < m->row_count; k++) {
+        const Row *row = &m->rows[k];
+        const Slot *slot = &m->slots[row->slot];
+        if (row->outcome != HISTORY_APPLIED || is_repeatable(row->slot) || !slot->has_up ||
+            slot->required == 0)
+            continue;
+        const Slot *required = &m->slots[slot->required - 1];
+        count += required->fact == ABSENT && !required->is_excluded && !required->is_baseline;
+    }
+    return count;
+}
+
 static void applied_set(const Model *m, bool set[SLOTS])
 {
     for (unsigned i = 0; i < SLOTS; i++)
@@ -844,8 +878,11 @@ static void make_plan(Model *m)
         doom.countdown = choose(m->chooser, 8);
         doom.manner = choose(m->chooser, 3);
     }
+    unsigned unmet_before = unmet(m);
     if (!carry_out(m, &plan, &doom) || m->broken)
         return;
+    if (request.verb != PLAN_MIGRATE && unmet(m) > unmet_before)
+        broken(m, "something stays that requires what has gone");
     check_end(m, &plan);
     if (request.verb == PLAN_ROLLBACK && was_up_to_date && !request.is_fake && chance(m, 2))
         check_round_trip(m, before);
