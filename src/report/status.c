@@ -95,13 +95,20 @@ static Str state_remark(Arena *arena, const StateRow *row)
     return str_from(remark);
 }
 
+/* The time and the duration of a row that merely says how far something came are not those of an application. */
+static bool is_applied(const HistoryRow *history)
+{
+    return history &&
+           (history->outcome == HISTORY_APPLIED || history->outcome == HISTORY_BASELINED);
+}
+
 static void add_row(Table *table, const StateRow *row)
 {
     Arena *arena = table->arena;
     const HistoryRow *history = row->row;
     char buf[TIMESTAMP_TEXT > DURATION_TEXT ? TIMESTAMP_TEXT : DURATION_TEXT];
     Str when = {0}, took = {0}, who = {0};
-    if (history && history->finished_at != TIMESTAMP_UNKNOWN)
+    if (is_applied(history) && history->finished_at != TIMESTAMP_UNKNOWN)
         (void)str_copy(arena, str_from(timestamp_human(history->finished_at, buf)), &when);
     if (history && history->duration_us >= 0 && history->outcome == HISTORY_APPLIED)
         (void)str_copy(arena, str_from(duration_human(history->duration_us, buf)), &took);
@@ -135,8 +142,14 @@ static void add_count(Text *text, bool *is_first, size_t count, const char *what
 static void add_summary(Text *text, const Overview *overview)
 {
     size_t counts[STATE_BASELINED + 1] = {0};
-    for (size_t i = 0; i < overview->rows.len; i++)
-        counts[overview->rows.items[i].state]++;
+    bool is_in_doubt = false, is_unknown = false;
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        counts[row->state]++;
+        is_in_doubt = is_in_doubt || (row->state == STATE_PARTIAL && row->row->is_fate_unknown);
+        is_unknown = is_unknown || ((row->state == STATE_PARTIAL || row->state == STATE_FAILED) &&
+                                    !row->row->has_journal);
+    }
     bool is_first = true;
     add_count(text, &is_first, counts[STATE_APPLIED], "applied");
     add_count(text, &is_first, counts[STATE_BASELINED], "baselined");
@@ -150,10 +163,14 @@ static void add_summary(Text *text, const Overview *overview)
     add_count(text, &is_first, counts[STATE_OUT_OF_ORDER], "out of order");
     add_count(text, &is_first, counts[STATE_SKIPPED], "skipped");
     const char *next = NULL;
-    if (counts[STATE_PARTIAL] > 0)
+    if (is_in_doubt)
         next = "whimbrel resume, whimbrel rollback";
-    else if (counts[STATE_FAILED] > 0)
+    else if (is_unknown)
         next = "whimbrel repair";
+    else if (counts[STATE_PARTIAL] > 0)
+        next = "whimbrel migrate (goes on), whimbrel rollback";
+    else if (counts[STATE_FAILED] > 0)
+        next = "whimbrel migrate";
     else if (counts[STATE_CHANGED] > 0)
         next = "whimbrel validate --diff";
     else if (counts[STATE_MISSING] > 0)
@@ -220,10 +237,10 @@ static void row_json(JsonWriter *w, const StateRow *row)
         json_null_value(w);
     json_key_bool(w, "reversible", row->is_reversible);
     json_key_bool(w, "transaction", !row->is_no_transaction);
-    bool has_time = history && history->finished_at != TIMESTAMP_UNKNOWN;
+    bool has_time = is_applied(history) && history->finished_at != TIMESTAMP_UNKNOWN;
     json_key_text(w, "applied_at", has_time ? timestamp_iso(history->finished_at, buf) : NULL);
     json_key(w, "duration_ms");
-    if (history && history->duration_us >= 0)
+    if (is_applied(history) && history->duration_us >= 0)
         json_double(w, (double)history->duration_us / 1000.0);
     else
         json_null_value(w);

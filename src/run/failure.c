@@ -705,7 +705,7 @@ void failure_settle(Run *run, Error *err)
         result->failed_done = kept;
         result->failed_total = step->script ? step->script->statements : 0;
         /* The row of the failure is in the database, and not in the history that was read. */
-        if (kept > 0)
+        if (kept > 0 || (step->is_journaled && run->failure.has_unit && !run->is_whole))
             result->state = OVERALL_FAILED;
         Event event =
             event_of_step(run, EVENT_STEP_FAILED, (uint32_t)(step - run->plan.steps.items));

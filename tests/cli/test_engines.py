@@ -76,6 +76,17 @@ def test_a_failure_names_the_place(project, db):
     assert str(db.value("SELECT count(*) FROM t3")) == "1"
 
 
+def test_states_of_a_migration_that_stopped_at_its_first_statement(project, db):
+    project.write("migrations/3_bad.sql", "CREATE TABLE t3 (id integer,,);\nCREATE TABLE t4 (id integer);\n")
+    document = project("migrate", "--output", "json").json
+    status = project.ok("status", "--output", "json").json
+    assert document["state"] == status["state"]
+    row = next(row for row in status["migrations"] if row["version"] == "3")
+    assert row["state"] in ("pending", "failed") and row["applied_at"] is None and row["duration_ms"] is None
+    project.write("migrations/3_bad.sql", "CREATE TABLE t3 (id integer);\nCREATE TABLE t4 (id integer);\n")
+    assert project.ok("migrate", "--output", "json").json["state"] == "up-to-date"
+
+
 def test_dry_run(project, db):
     result = project.ok("migrate", "--dry-run")
     if db.engine in ("sqlite", "postgres"):
