@@ -148,7 +148,10 @@ const Command cmd_rollback = {
              "file, the down that was "
              "kept in the history when it was applied is used. A migration without a down stops "
              "the command before "
-             "anything runs.",
+             "anything runs."
+             " Repeatables count as not applied afterwards, since a down may take away what they "
+             "made: the next migrate "
+             "runs them again.",
     .group = GROUP_EVERY_DAY,
     .options = rollback_options,
     .examples = rollback_examples,

@@ -130,7 +130,8 @@ typedef struct Run {
 
     HookUseVec hooks[HOOK_COUNT];
     bool has_programs, has_downs;
-    int64_t last_rank; /* of the history in memory */
+    uint32_t first_down; /* the step with which the repeatables lose their rows; NO_STEP: none */
+    int64_t last_rank;   /* of the history in memory */
     UnitVec units;
     uint32_t last_commit; /* the last unit that commits: it alone waits for the disk */
 

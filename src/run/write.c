@@ -40,6 +40,14 @@ void history_note_step(Run *run, uint32_t index)
         memmove(rows->items + at, rows->items + at + 1, (rows->len - at - 1) * sizeof *rows->items);
         rows->len--;
     }
+    if (index == run->first_down) {
+        size_t kept = 0;
+        for (size_t i = 0; i < rows->len; i++)
+            if (rows->items[i].kind != MIGRATION_REPEATABLE ||
+                rows->items[i].outcome != HISTORY_APPLIED)
+                rows->items[kept++] = rows->items[i];
+        rows->len = kept;
+    }
     if (step_is_down(step))
         return;
     const Script *script =
@@ -109,16 +117,39 @@ bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Erro
     return true;
 }
 
+/* What a down takes away may be what a repeatable has made, or what it reads. So with the first down of a run the repeatables
+ * lose their rows, and the next migrate runs them again: that is what they are made for. */
+static bool forget_repeatables(Run *run, Error *err)
+{
+    const StateRowVec *rows = &run->plan.overview.rows;
+    for (size_t i = rows->len; i-- > 0 && rows->items[i].kind == MIGRATION_REPEATABLE;) {
+        const StateRow *state = &rows->items[i];
+        if (!state->row || state->row->outcome != HISTORY_APPLIED)
+            continue;
+        HistoryWrite write = {.kind = WRITE_REMOVED,
+                              .migration = state->migration,
+                              .row = state->row,
+                              .is_down = true,
+                              .duration_us = -1};
+        if (!write_raw(run, &write, (Tag){.kind = TAG_WRITE}, err))
+            return false;
+    }
+    return true;
+}
+
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err)
 {
     const PlanStep *step = &run->plan.steps.items[unit->step];
+    bool is_forgotten = step->migration_kind == MIGRATION_REPEATABLE && step->row &&
+                        step->row->outcome == HISTORY_APPLIED && run->first_down < unit->step;
     HistoryWrite write = {.kind = kind,
                           .migration = step->migration,
-                          .row = step->row, /* the plan knows which rows are gone by then */
+                          /* the plan knows which rows are gone by then */
+                          .row = is_forgotten ? NULL : step->row,
                           .is_down = step_is_down(step),
                           .is_journaled = step->is_journaled || step->is_resumed,
-                          .is_rerun = step->kind == STEP_REPEATABLE && step->row,
+                          .is_rerun = step->kind == STEP_REPEATABLE && step->row && !is_forgotten,
                           .done = done,
                           .total = step->script ? step->script->statements : 0,
                           .duration_us = -1,
@@ -135,6 +166,8 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
     if ((kind == WRITE_APPLIED || (kind == WRITE_BEGIN && !write.is_down)) &&
         !write_texts(run, step->migration, &write, err))
         return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
+    if (kind == WRITE_REMOVED && unit->step == run->first_down && !forget_repeatables(run, err))
+        return false;
     tag.kind = TAG_WRITE;
     tag.statement = done;
     return write_raw(run, &write, tag, err);
