@@ -9,6 +9,7 @@
 #include <errmsg.h>
 #include <mysql.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,22 +30,53 @@ enum {
     ERROR_CONNECTION_KILLED = 1927,
     ERROR_STATEMENT_TIMEOUT = 1969,   /* MariaDB */
     ERROR_QUERY_TIMEOUT_MYSQL = 3024, /* MySQL */
+    ERROR_DB_EXISTS = 1007,
+    ERROR_DB_DROP_ABSENT = 1008,
+    ERROR_DISK_FULL = 1021,
+    ERROR_TOO_MANY_CONNECTIONS = 1040,
+    ERROR_SERVER_SHUTDOWN = 1053,
+    ERROR_TABLE_FULL = 1114,
+    ERROR_PACKET_TOO_LARGE = 1153,
+    ERROR_IN_READ_ONLY_TRANSACTION = 1792,
+    ERROR_READ_ONLY_MODE = 1836,
+    ERROR_SESSION_KILLED_MYSQL = 3169,
+    ERROR_CLIENT_TIMEOUT_MYSQL = 4031,
 };
 
+/* clang-format off: one a line */
 #define MYSQL_CALLS(X)                                                                             \
     X(mysql_init)                                                                                  \
     X(mysql_close)                                                                                 \
     X(mysql_options)                                                                               \
-    X(mysql_optionsv) X(mysql_errno) X(mysql_error) X(mysql_sqlstate) X(mysql_field_count)         \
-        X(mysql_num_fields) X(mysql_num_rows) X(mysql_fetch_row) X(mysql_fetch_lengths)            \
-            X(mysql_free_result) X(mysql_affected_rows) X(mysql_more_results) X(mysql_thread_id)   \
-                X(mysql_get_ssl_cipher) X(mysql_get_socket) X(mysql_set_server_option)             \
-                    X(mysql_real_connect_start) X(mysql_real_connect_cont)                         \
-                        X(mysql_real_query_start) X(mysql_real_query_cont)                         \
-                            X(mysql_store_result_start) X(mysql_store_result_cont)                 \
-                                X(mysql_next_result_start) X(mysql_next_result_cont)               \
-                                    X(mysql_get_timeout_value_ms) X(mysql_warning_count)           \
-                                        X(mysql_get_option) X(mysql_set_character_set)
+    X(mysql_errno)                                                                                 \
+    X(mysql_error)                                                                                 \
+    X(mysql_sqlstate)                                                                              \
+    X(mysql_field_count)                                                                           \
+    X(mysql_num_fields)                                                                            \
+    X(mysql_fetch_row)                                                                             \
+    X(mysql_fetch_lengths)                                                                         \
+    X(mysql_free_result)                                                                           \
+    X(mysql_affected_rows)                                                                         \
+    X(mysql_thread_id)                                                                             \
+    X(mysql_get_ssl_cipher)                                                                        \
+    X(mysql_get_socket)                                                                            \
+    X(mysql_set_server_option)                                                                     \
+    X(mysql_set_character_set)                                                                     \
+    X(mysql_character_set_name)                                                                    \
+    X(mysql_get_optionv)                                                                           \
+    X(mysql_real_connect_start)                                                                    \
+    X(mysql_real_connect_cont)                                                                     \
+    X(mysql_real_query_start)                                                                      \
+    X(mysql_real_query_cont)                                                                       \
+    X(mysql_store_result_start)                                                                    \
+    X(mysql_store_result_cont)                                                                     \
+    X(mysql_use_result)                                                                            \
+    X(mysql_fetch_row_start)                                                                       \
+    X(mysql_fetch_row_cont)                                                                        \
+    X(mysql_next_result_start)                                                                     \
+    X(mysql_next_result_cont)                                                                      \
+    X(mysql_get_timeout_value_ms)
+/* clang-format on */
 
 typedef struct Libmariadb {
 #define X(name) typeof(name) *name;
@@ -58,36 +90,77 @@ typedef struct MysqlDb {
     MYSQL *handle;
     const DbUrl *url; /* a copy in the connection's arena; NULL when adopted */
     uint64_t max_packet_bytes;
-    bool was_killed;   /* KILL QUERY went out for the statement under way */
-    bool was_multi;    /* adopted: several statements a message were allowed before */
-    bool is_loose;     /* PREFERRED: TLS if it can be had */
-    const char *reset; /* SET ... that puts the session back */
+    bool was_killed;     /* KILL QUERY went out for the statement under way */
+    bool was_multi;      /* adopted: several statements a message were allowed before */
+    bool tries_tls;      /* asks for TLS where the server has it */
+    const char *reset;   /* SET ... that puts the session back */
+    bool had_autocommit; /* this and the rest: of an adopted connection */
+    my_bool did_reconnect;
+    const char *charset;
 } MysqlDb;
 
 /* ---- the client library -------------------------------------------------------------------- */
 
-static bool load_library(const char *path, Libmariadb *lib, Error *err)
+static const char *find_functions(Libmariadb *lib, void *library)
 {
-    const char *name = path ? path : "libmariadb.so.3";
-    /* Never closed: the library registers clean-up that must find its code. */
-    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!handle) {
-        error_set(err, ERROR_CONNECT, "the client library of MariaDB and MySQL cannot be loaded");
-        error_detail(err, "%s", dlerror());
-        error_hint(err, "Install it: apt install libmariadb3 (Debian, Ubuntu), or the package "
-                        "mariadb-connector-c of your system.");
-        return error_code(err, "client-missing");
-    }
 #define X(symbol)                                                                                  \
-    *(void **)&lib->symbol = dlsym(handle, #symbol);                                               \
-    if (!lib->symbol) {                                                                            \
-        error_set(err, ERROR_CONNECT, "%s lacks the function %s", name, #symbol);                  \
-        error_hint(err, "Install MariaDB Connector/C 3.1 or later.");                              \
-        return error_code(err, "client-missing");                                                  \
+    {                                                                                              \
+        void *found = dlsym(library, #symbol);                                                     \
+        if (!found)                                                                                \
+            return #symbol;                                                                        \
+        memcpy(&lib->symbol, &found, sizeof found);                                                \
     }
     MYSQL_CALLS(X)
 #undef X
-    return true;
+    return NULL;
+}
+
+static bool load_library(Arena *arena, const char *client_path, bool is_adopting, Libmariadb *lib,
+                         Error *err)
+{
+    static const char soname[] = "libmariadb.so.3";
+    /* A connection that the application made must go on with the very library that made it. */
+    if (is_adopting && !find_functions(lib, RTLD_DEFAULT))
+        return true;
+    const char *name = soname;
+    if (client_path) {
+        FileInfo info;
+        if (!file_info(client_path, &info, err))
+            return false;
+        name = info.kind == FILE_FOLDER ? path_join(arena, client_path, STR(soname)) : client_path;
+        if (!name)
+            return error_nomem(err);
+    }
+    /* Never closed: the library registers clean-up that must find its code. */
+    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    const char *missing = handle ? find_functions(lib, handle) : NULL;
+    if (handle && !missing) {
+        dlclose(handle);
+        return true;
+    }
+    const char *reason = handle ? NULL : dlerror();
+    error_set(err, ERROR_CONNECT, "the MariaDB and MySQL client library %s cannot be loaded", name);
+    if (handle)
+        error_detail(err, "it lacks the function %s; MariaDB Connector/C 3.1 or later is needed",
+                     missing);
+    else
+        error_detail(err, "%s", reason ? reason : "no reason is known");
+    error_hint(err, "Install it (Debian, Ubuntu: apt install libmariadb3; Fedora: dnf install "
+                    "mariadb-connector-c; Alpine: apk "
+                    "add mariadb-connector-c).");
+    if (handle)
+        dlclose(handle);
+    return error_code(err, "client-missing");
+}
+
+/* The library sets itself up at the first call of all, and not for several threads at once. */
+static MYSQL *new_handle(const Libmariadb *lib)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    MYSQL *handle = lib->mysql_init(NULL);
+    pthread_mutex_unlock(&mutex);
+    return handle;
 }
 
 /* ---- errors --------------------------------------------------------------------------------- */
@@ -96,7 +169,8 @@ static bool is_lost(unsigned code)
 {
     return code == CR_SERVER_GONE_ERROR || code == CR_SERVER_LOST ||
            code == ERROR_CONNECTION_KILLED || code == CR_COMMANDS_OUT_OF_SYNC ||
-           code == CR_SERVER_LOST_EXTENDED;
+           code == CR_SERVER_LOST_EXTENDED || code == ERROR_SERVER_SHUTDOWN ||
+           code == ERROR_SESSION_KILLED_MYSQL || code == ERROR_CLIENT_TIMEOUT_MYSQL;
 }
 
 static bool is_privilege(unsigned code)
@@ -117,8 +191,8 @@ static bool fail(MysqlDb *m, Error *err)
         return db_error_cancelled(err);
     if (is_lost(code)) {
         m->db.is_broken = true;
-        error_set(err, ERROR_CONNECT, "the connection to the server was lost");
-        error_detail(err, "%s", message);
+        error_set(err, ERROR_CONNECT, "the connection to the database was lost: %s", message);
+        error_hint(err, "See that the server runs and can be reached, then run whimbrel status.");
         error_code(err, "connection-lost");
     } else if (code == ERROR_LOCK_WAIT_TIMEOUT) {
         error_set(err, ERROR_TIMEOUT, "%s", message);
@@ -136,9 +210,24 @@ static bool fail(MysqlDb *m, Error *err)
         if (is_privilege(code)) {
             error_hint(err, "Grant the privilege, or run as a user who has it.");
             error_code(err, "no-privilege");
-        } else if (code == ERROR_OPTION_PREVENTS && strstr(message, "read")) {
-            error_hint(err, "The server is read-only: connect to the primary.");
+        } else if (code == ERROR_IN_READ_ONLY_TRANSACTION || code == ERROR_READ_ONLY_MODE ||
+                   (code == ERROR_OPTION_PREVENTS && strstr(message, "read"))) {
+            error_hint(err, "Connect to the primary server, with a session that may write.");
             error_code(err, "read-only");
+        } else if (code == ERROR_DISK_FULL || code == ERROR_TABLE_FULL) {
+            error_hint(err, "Make room on the server's disk, then run the command again.");
+            error_code(err, "disk-full");
+        } else if (code == ERROR_PACKET_TOO_LARGE) {
+            error_hint(
+                err, "Raise max_allowed_packet on the server, or cut the statement into several.");
+            error_code(err, "packet-too-large");
+        } else if (code == ERROR_DB_EXISTS) {
+            error_code(err, "database-exists");
+        } else if (code == ERROR_BAD_DB || code == ERROR_DB_DROP_ABSENT) {
+            error_hint(err, "Create it: whimbrel database create.");
+            error_code(err, "database-absent");
+        } else if (code == ERROR_QUERY_INTERRUPTED) {
+            error_code(err, "cancelled-by-server");
         }
     }
     if (err) {
@@ -150,11 +239,30 @@ static bool fail(MysqlDb *m, Error *err)
     return false;
 }
 
+/* Whether what the server quotes begins at this place: it may be cut short, and it may run on into the statements behind this
+ * one, which travelled in the same message. ret_own: how much of it is this statement's. */
+static bool is_quoted_at(Str near, Str sql, size_t at, size_t *ret_own)
+{
+    static const Str separators[] = {{"\n;\n", 3}, {";\n", 2}};
+    Str tail = str_sub(sql, at, sql.len);
+    if (near.len <= tail.len) {
+        *ret_own = near.len;
+        return str_starts(tail, near);
+    }
+    *ret_own = tail.len;
+    Str rest = str_sub(near, tail.len, near.len);
+    for (size_t i = 0; i < 2; i++)
+        if (str_starts(near, tail) &&
+            (str_starts(rest, separators[i]) || str_starts(separators[i], rest)))
+            return true;
+    return false;
+}
+
 /* Where the server points: "... near 'TEXT' at line N" quotes up to 80 bytes from the place on. */
 static void locate(const char *message, Str sql, DbOutcome *outcome, Error *err)
 {
     Str text = str_from(message);
-    size_t at = SIZE_MAX;
+    size_t at = SIZE_MAX, near_at = str_find(text, STR("near '"), 0);
     for (size_t i = str_find(text, STR("' at line "), 0); i != SIZE_MAX;
          i = str_find(text, STR("' at line "), i + 1))
         at = i;
@@ -164,34 +272,32 @@ static void locate(const char *message, Str sql, DbOutcome *outcome, Error *err)
     size_t digits = 0;
     while (digits < number.len && number.ptr[digits] >= '0' && number.ptr[digits] <= '9')
         digits++;
-    uint64_t line;
+    uint64_t line, lines = 1;
     if (!str_to_u64(str_sub(number, 0, digits), &line) || line == 0 || line > INT32_MAX)
         return;
-    outcome->error_line = (int)line;
-    size_t near_at = str_find(text, STR("near '"), 0);
     size_t line_start = 0;
-    for (uint64_t l = 1; l < line && line_start != SIZE_MAX; l++) {
-        size_t feed = str_find_char(sql, '\n', line_start);
-        line_start = feed == SIZE_MAX ? SIZE_MAX : feed + 1;
-    }
-    if (near_at == SIZE_MAX || near_at + 6 > at || line_start == SIZE_MAX)
+    for (size_t i = 0; i < sql.len; i++)
+        if (sql.ptr[i] == '\n' && ++lines == line)
+            line_start = i + 1;
+    if (line > lines) /* at the separator behind it */
+        line_start = sql.len;
+    outcome->error_line = (int)(line > lines ? lines : line);
+    if (near_at == SIZE_MAX || near_at + 6 > at)
         return;
     Str near = str_sub(text, near_at + 6, at);
     if (near.len == 0) {
         outcome->error_offset = (int64_t)sql.len; /* near '': at the end */
         return;
     }
-    /* The quotation may run on into the statements behind this one, which travelled in the same message. */
-    Str rest = str_sub(near, 0, str_find(near, STR(";\n"), 0));
-    for (size_t from = str_find(sql, rest, line_start); from != SIZE_MAX;
-         from = str_find(sql, rest, from + 1)) {
-        bool is_cut = rest.len < near.len;
-        if (is_cut && from + rest.len != sql.len)
+    for (size_t from = line_start; from <= sql.len; from++) {
+        size_t own;
+        if (!is_quoted_at(near, sql, from, &own))
             continue;
         outcome->error_offset = (int64_t)from;
-        if (is_cut && err && err->arena) {
-            const char *shorter = str_format(err->arena, "%.*s%.*s", (int)(near_at + 6 + rest.len),
-                                             message, STR_ARG(str_sub(text, at, text.len)));
+        if (own < near.len && err && err->arena) {
+            const char *shorter =
+                str_format(err->arena, "%.*s%.*s' at line %d", (int)near_at + 6, message,
+                           STR_ARG(str_sub(near, 0, own)), outcome->error_line);
             err->message = shorter ? shorter : err->message;
         }
         return;
@@ -200,20 +306,23 @@ static void locate(const char *message, Str sql, DbOutcome *outcome, Error *err)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-static void apply_options(MysqlDb *m, MYSQL *handle, const DbUrl *url);
+static bool apply_options(MysqlDb *m, MYSQL *handle, const DbUrl *url, Error *err);
+static bool copy_tls(MysqlDb *m, MYSQL *handle);
 
 /* Stops the running statement from a second connection. Best effort: when it cannot be made, the statement runs on, and
  * we go on waiting for it. */
 static void kill_query(MysqlDb *m)
 {
     MYSQL *own = m->handle;
-    MYSQL *second = m->lib.mysql_init(NULL), *connected = NULL;
+    MYSQL *second = new_handle(&m->lib), *connected = NULL;
     if (!second)
         return;
     unsigned seconds = 5;
     m->lib.mysql_options(second, MYSQL_OPT_NONBLOCK, NULL);
-    if (m->url)
-        apply_options(m, second, m->url);
+    if (!(m->url ? apply_options(m, second, m->url, NULL) : copy_tls(m, second))) {
+        m->lib.mysql_close(second);
+        return;
+    }
     m->lib.mysql_options(second, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     int64_t deadline = clock_monotonic_us() + 5000000;
     int status = m->lib.mysql_real_connect_start(&connected, second, own->host, own->user,
@@ -287,6 +396,23 @@ static MYSQL_RES *store_result(MysqlDb *m)
     return result;
 }
 
+/* Reads the rows of a result one by one, keeping none. */
+static bool drop_rows(MysqlDb *m)
+{
+    MYSQL_RES *result = m->lib.mysql_use_result(m->handle);
+    MYSQL_ROW row;
+    if (!result)
+        return false;
+    do {
+        int status = m->lib.mysql_fetch_row_start(&row, result);
+        while (status != 0)
+            status = m->lib.mysql_fetch_row_cont(&row, result, wait_for(m, status, true));
+    } while (row);
+    bool is_good = m->lib.mysql_errno(m->handle) == 0;
+    m->lib.mysql_free_result(result); /* all is read: this does not wait */
+    return is_good;
+}
+
 /* 0: there is one, -1: no more, above 0: it was an error. */
 static int next_result(MysqlDb *m)
 {
@@ -304,26 +430,44 @@ static void note_status(MysqlDb *m)
 
 /* ---- running ---------------------------------------------------------------------------------- */
 
-/* A text that may answer with any number of results is sent alone, so that the others can be counted. */
-static bool has_many_results(Str sql, const SqlSplitOptions *options)
+/* How a text may travel. */
+typedef enum Shape {
+    SHAPE_ONE, /* one statement, one result */
+    SHAPE_MANY, /* may answer with any number of results: sent alone, so that the others can be counted */
+    SHAPE_EMPTY, /* nothing but comments: the server would take it for an error */
+} Shape;
+
+static Shape shape_of(Str sql, const SqlSplitOptions *options)
 {
-    Str head = str_trim(str_sub(sql, 0, 64));
-    if (str_starts_nocase(head, STR("CALL")) || str_starts_nocase(head, STR("EXECUTE")) ||
-        str_starts_nocase(head, STR("BEGIN NOT")))
-        return true;
-    if (str_find_char(sql, ';', 0) == SIZE_MAX)
-        return false;
+    static const char *const callers[] = {"CALL", "EXECUTE", "BEGIN"};
+    SqlLexer lexer = sql_lexer(sql, options);
+    SqlToken token, next;
+    if (!sql_lexer_next(&lexer, &token))
+        return SHAPE_EMPTY;
+    for (size_t i = 0; i < sizeof callers / sizeof *callers; i++)
+        if (sql_token_is(
+                &token,
+                callers[i])) /* BEGIN alone opens a transaction; BEGIN NOT ATOMIC is a block */
+            return i < 2 || (sql_lexer_next(&lexer, &next) && sql_token_is(&next, "NOT"))
+                       ? SHAPE_MANY
+                       : SHAPE_ONE;
+    /* SET STATEMENT ... FOR CALL, ANALYZE ... */
+    bool may_call = sql_token_is(&token, "SET");
+    bool has_semicolon = str_find_char(sql, ';', 0) != SIZE_MAX;
+    if (!may_call && !has_semicolon)
+        return SHAPE_ONE;
     SqlInfo info = sql_inspect(sql, options);
     if (info.object == SQL_OBJECT_PROCEDURE || info.object == SQL_OBJECT_FUNCTION ||
         info.object == SQL_OBJECT_TRIGGER || info.object == SQL_OBJECT_EVENT)
-        return false;
-    SqlLexer lexer = sql_lexer(sql, options);
-    SqlToken token;
-    while (sql_lexer_next(&lexer, &token))
+        return SHAPE_ONE;
+    do {
+        if (may_call && sql_token_is(&token, "CALL"))
+            return SHAPE_MANY;
         if ((token.kind == SQL_TOKEN_SYMBOL && token.text.ptr[0] == ';') ||
             (token.kind == SQL_TOKEN_CODE_COMMENT && str_find_char(token.text, ';', 0) != SIZE_MAX))
-            return true;
-    return false;
+            return SHAPE_MANY;
+    } while (sql_lexer_next(&lexer, &token));
+    return SHAPE_ONE;
 }
 
 /* Reads all results of the message just sent. Each is one statement's, unless is_one. */
@@ -335,14 +479,13 @@ static bool read_results(MysqlDb *m, bool is_sent, bool is_one, size_t count,
     for (int next = is_sent ? 0 : 1;; next = next_result(m)) {
         if (next < 0)
             break;
-        MYSQL_RES *result = next == 0 ? store_result(m) : NULL;
-        if (next > 0 || (!result && m->lib.mysql_field_count(m->handle) > 0)) {
+        bool has_rows = next == 0 && m->lib.mysql_field_count(m->handle) > 0;
+        if (next > 0 || (has_rows && !drop_rows(m))) {
             fail(m, err);
             outcome->is_fate_unknown = m->db.is_broken;
             return false;
         }
-        outcome->rows = result ? -1 : (int64_t)m->lib.mysql_affected_rows(m->handle);
-        m->lib.mysql_free_result(result);
+        outcome->rows = has_rows ? -1 : (int64_t)m->lib.mysql_affected_rows(m->handle);
         note_status(m);
         if (!is_one && outcome->completed < first + count) {
             outcome->completed++;
@@ -356,6 +499,17 @@ static bool read_results(MysqlDb *m, bool is_sent, bool is_one, size_t count,
             progress(ctx, outcome->completed);
     }
     return true;
+}
+
+/* KILL QUERY may have come when the statement was over already; whatever comes next would be hit by it. */
+static void absorb_kill(MysqlDb *m)
+{
+    if (!m->was_killed || m->db.is_broken)
+        return;
+    if (send_query(m, STR("DO 0")))
+        while (next_result(m) == 0)
+            ;
+    m->was_killed = false;
 }
 
 static bool too_long(const MysqlDb *m, Str sql, Error *err)
@@ -385,16 +539,24 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             return error_set(err, ERROR_UNSUPPORTED, "COPY ... FROM STDIN is PostgreSQL's");
         if (statements[i].sql.len + 16 > m->max_packet_bytes)
             return too_long(m, statements[i].sql, err);
+        Shape shape = shape_of(statements[i].sql, &options);
+        if (shape == SHAPE_EMPTY) {
+            ret_outcome->completed = ++i;
+            if (progress)
+                progress(ctx, i);
+            continue;
+        }
         size_t end = i + 1;
-        bool is_one = has_many_results(statements[i].sql, &options);
+        bool is_one = shape == SHAPE_MANY;
         Str message = statements[i].sql;
         if (!is_one && end < count) {
             arena_reset(scratch);
             StrBuf text = strbuf(scratch);
             strbuf_add(&text, statements[i].sql);
-            while (end < count && text.len + statements[end].sql.len + 2 <= limit &&
-                   !statements[end].copy_data && !has_many_results(statements[end].sql, &options)) {
-                strbuf_adds(&text, ";\n");
+            while (end < count && text.len + statements[end].sql.len + 3 <= limit &&
+                   !statements[end].copy_data &&
+                   shape_of(statements[end].sql, &options) == SHAPE_ONE) {
+                strbuf_adds(&text, "\n;\n"); /* the first line feed ends a comment */
                 strbuf_add(&text, statements[end++].sql);
             }
             if (!strbuf_finish(&text, &message))
@@ -409,6 +571,7 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             note_status(m);
             return false;
         }
+        absorb_kill(m);
         i = end;
     }
     return true;
@@ -443,6 +606,8 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
     if (!buffer)
         return error_nomem(err);
     bool is_short = false;
+    if (sql.len + 16 > m->max_packet_bytes)
+        return too_long(m, sql, err);
     m->was_killed = false;
     for (int next = send_query(m, sql) ? 0 : 1; next >= 0; next = next_result(m)) {
         MYSQL_RES *result = next == 0 ? store_result(m) : NULL;
@@ -457,6 +622,8 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
             is_short = is_short || !buffer_result(buffer, m, result);
         m->lib.mysql_free_result(result);
     }
+    if (buffer->error.kind == ERROR_NONE)
+        absorb_kill(m);
     if (is_short) /* only now, when the connection is free again */
         return error_nomem(err);
     return db_buffer_finish(&buffer, db, ret_rows, err);
@@ -470,9 +637,17 @@ static const char *const known_params[] = {
 static const char *const ssl_modes[] = {"DISABLED",  "PREFERRED",       "REQUIRED",
                                         "VERIFY_CA", "VERIFY_IDENTITY", NULL};
 
+/* "VERIFY_CA", "verify-ca" */
 static bool mode_is(const Str *mode, const char *name)
 {
-    return mode && str_eq_nocase(*mode, str_from(name));
+    Str wanted = str_from(name);
+    if (!mode || mode->len != wanted.len)
+        return false;
+    for (size_t i = 0; i < wanted.len; i++)
+        if (!str_eq_nocase(str_sub(*mode, i, i + 1), str_sub(wanted, i, i + 1)) &&
+            !(wanted.ptr[i] == '_' && mode->ptr[i] == '-'))
+            return false;
+    return true;
 }
 
 static bool mysql_url_check(Arena *arena, DbUrl *url, Error *err)
@@ -488,6 +663,14 @@ static bool mysql_url_check(Arena *arena, DbUrl *url, Error *err)
         error_hint(err, "Use one of DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY.");
         return error_code(err, "bad-url");
     }
+    const Str *charset = db_url_param(url, "charset");
+    if (charset && !str_eq_nocase(*charset, STR("utf8mb4")) &&
+        !str_eq_nocase(*charset, STR("utf8mb3")) && !str_eq_nocase(*charset, STR("utf8"))) {
+        error_set(err, ERROR_USAGE, "the database URL's charset cannot be '%.*s'",
+                  STR_ARG(*charset));
+        error_hint(err, "Migrations are UTF-8: leave it out, or write utf8mb4.");
+        return error_code(err, "bad-url");
+    }
     const Str *timeout = db_url_param(url, "connect-timeout");
     int64_t us;
     if (timeout && !duration_parse(*timeout, 1000000, &us)) {
@@ -499,43 +682,109 @@ static bool mysql_url_check(Arena *arena, DbUrl *url, Error *err)
     return db_url_hosts(arena, url->hosts, &hosts, err);
 }
 
-/* A C string of a URL's parameter, or NULL; out of memory is found later, as a connection without it would be
- * less than asked: so the arena's failure is told apart by ret_is_short. */
-static const char *param_z(MysqlDb *m, const DbUrl *url, const char *key)
-{
-    const Str *value = db_url_param(url, key);
-    return value ? str_z(m->db.arena, *value) : NULL;
-}
-
-/* TLS, character set and option files: all that must hold for the second connection too. */
-static void apply_options(MysqlDb *m, MYSQL *handle, const DbUrl *url)
+/* Without ssl-mode: as MySQL's own client has it, encrypted where the server can, but not on this machine. */
+static bool prefers_tls(const DbUrl *url, const DbHost *host)
 {
     const Str *mode = db_url_param(url, "ssl-mode");
-    my_bool on = 1;
-    m->lib.mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
-    const char *charset = param_z(m, url, "charset");
-    m->lib.mysql_options(handle, MYSQL_SET_CHARSET_NAME, charset ? charset : "utf8mb4");
-    static const struct {
-        const char *key;
-        enum mysql_option option;
-    } files[] = {{"ssl-ca", MYSQL_OPT_SSL_CA},         {"ssl-capath", MYSQL_OPT_SSL_CAPATH},
+    if (mode)
+        return mode_is(mode, "PREFERRED");
+    static const char *const here[] = {"", "localhost", "127.0.0.1", "::1"};
+    bool is_here = !host || db_url_param(url, "socket") || str_starts(host->host, STR("/"));
+    for (size_t i = 0; i < 4 && !is_here; i++)
+        is_here = str_eq_nocase(host->host, str_from(here[i]));
+    return !is_here;
+}
+
+static bool must_verify(const Str *mode)
+{
+    return mode_is(mode, "VERIFY_CA") || mode_is(mode, "VERIFY_IDENTITY");
+}
+
+static bool must_encrypt(const Str *mode)
+{
+    return mode_is(mode, "REQUIRED") || must_verify(mode);
+}
+
+static const struct {
+    const char *key;
+    enum mysql_option option;
+} tls_texts[] = {{"ssl-ca", MYSQL_OPT_SSL_CA},         {"ssl-capath", MYSQL_OPT_SSL_CAPATH},
                  {"ssl-cert", MYSQL_OPT_SSL_CERT},     {"ssl-key", MYSQL_OPT_SSL_KEY},
                  {"ssl-cipher", MYSQL_OPT_SSL_CIPHER}, {"tls-version", MARIADB_OPT_TLS_VERSION}};
+enum { TLS_TEXTS = sizeof tls_texts / sizeof *tls_texts };
+
+/* TLS, character set and option files: all that must hold for the second connection too. A TLS option that the library does not
+ * take is an error: the connection would be less than asked. */
+static bool apply_options(MysqlDb *m, MYSQL *handle, const DbUrl *url, Error *err)
+{
+    const Str *mode = db_url_param(url, "ssl-mode"), *charset = db_url_param(url, "charset");
+    my_bool on = 1, off = 0;
+    char *charset_z = str_z(m->db.arena, charset ? *charset : STR("utf8mb4"));
+    if (!charset_z)
+        return error_nomem(err);
+    m->lib.mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
+    m->lib.mysql_options(handle, MYSQL_SET_CHARSET_NAME, charset_z);
     if (mode_is(mode, "DISABLED"))
-        return;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *value = param_z(m, url, files[i].key);
-        if (value)
-            m->lib.mysql_options(handle, files[i].option, value);
+        return true;
+    bool is_good = true;
+    for (size_t i = 0; i < TLS_TEXTS; i++) {
+        const Str *value = db_url_param(url, tls_texts[i].key);
+        char *text = value ? str_z(m->db.arena, *value) : NULL;
+        if (value && !text)
+            return error_nomem(err);
+        is_good =
+            is_good && (!text || m->lib.mysql_options(handle, tls_texts[i].option, text) == 0);
     }
-    if (mode && !m->is_loose)
-        m->lib.mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &on);
+    if (must_encrypt(mode) || m->tries_tls)
+        is_good = is_good && m->lib.mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &on) == 0;
     /* The library checks the chain and the name together; VERIFY_CA is thus stricter than asked, never less. */
-    if (mode_is(mode, "VERIFY_CA") || mode_is(mode, "VERIFY_IDENTITY"))
-        m->lib.mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
-    my_bool off = 0;
-    if (mode_is(mode, "PREFERRED") || mode_is(mode, "REQUIRED"))
+    if (must_verify(mode))
+        is_good =
+            is_good && m->lib.mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on) == 0;
+    else
         m->lib.mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &off);
+    if (is_good)
+        return true;
+    error_set(err, ERROR_CONNECT,
+              "the client library cannot do the TLS that the database URL asks for");
+    return error_code(err, "tls");
+}
+
+/* An option file is read while connecting and may have put its own settings in place of the URL's. */
+static bool kept_tls(MysqlDb *m, const DbUrl *url)
+{
+    const Str *mode = db_url_param(url, "ssl-mode");
+    my_bool verifies = 0;
+    if (!must_verify(mode))
+        return true;
+    if (m->lib.mysql_get_optionv(m->handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verifies) != 0 ||
+        !verifies)
+        return false;
+    for (size_t i = 0; i < 2; i++) { /* whom to trust */
+        const Str *value = db_url_param(url, tls_texts[i].key);
+        const char *used = NULL;
+        if (value && (m->lib.mysql_get_optionv(m->handle, tls_texts[i].option, &used) != 0 ||
+                      !str_eq(*value, str_from(used))))
+            return false;
+    }
+    return true;
+}
+
+/* For the second connection beside one that the application made. */
+static bool copy_tls(MysqlDb *m, MYSQL *handle)
+{
+    my_bool on = 1, verifies = 0;
+    if (!m->lib.mysql_get_ssl_cipher(m->handle))
+        return true;
+    for (size_t i = 0; i < TLS_TEXTS; i++) {
+        const char *value = NULL;
+        if (m->lib.mysql_get_optionv(m->handle, tls_texts[i].option, &value) == 0 && value &&
+            m->lib.mysql_options(handle, tls_texts[i].option, value) != 0)
+            return false;
+    }
+    m->lib.mysql_get_optionv(m->handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verifies);
+    return m->lib.mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &on) == 0 &&
+           m->lib.mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verifies) == 0;
 }
 
 /* ---- connecting ---------------------------------------------------------------------------------- */
@@ -559,82 +808,152 @@ static bool cannot_connect(MysqlDb *m, const char *place, Error *err)
                 ? "Create it: whimbrel database create."
                 : "Grant the user access to the database, or create it: whimbrel database create.");
         error_code(err, "database-absent");
+    } else if (code == CR_SSL_CONNECTION_ERROR) {
+        error_set(err, ERROR_CONNECT, "no encrypted connection to %s: %s", place, message);
+        error_hint(err, "Check ssl-mode and the certificates named in the database URL against "
+                        "what the server offers.");
+        error_code(err, "tls");
+    } else if (code < CR_MIN_ERROR) { /* the server itself says no */
+        error_set(err, ERROR_CONNECT, "%s", message);
+        error_code(err,
+                   code == ERROR_TOO_MANY_CONNECTIONS ? "too-many-connections" : "access-refused");
+        if (code == ERROR_TOO_MANY_CONNECTIONS)
+            error_hint(err, "Close other connections, or raise max_connections on the server.");
     } else {
         error_set(err, ERROR_CONNECT, "no connection to %s", place);
         error_detail(err, "%s", message);
-        error_hint(err, "Check that the server runs there and that host, port or socket of the "
-                        "database URL are right.");
-        error_code(err, code == CR_SSL_CONNECTION_ERROR ? "tls" : "connect-refused");
+        error_hint(
+            err,
+            "See that the server runs there, and check host, port or socket in the database URL.");
+        error_code(err, "connect-refused");
     }
+    const char *state = m->lib.mysql_sqlstate(m->handle);
     if (err)
         err->server_code = (int)code;
+    if (err && code < CR_MIN_ERROR && state && strlen(state) == 5 && strcmp(state, "HY000") != 0)
+        memcpy(err->sqlstate, state, 6);
     return false;
+}
+
+typedef struct Target {
+    const char *host, *socket, *user, *password, *database;
+    unsigned port;
+} Target;
+
+static bool copy_text(Arena *arena, Str text, const char **ret_text)
+{
+    *ret_text = str_z(arena, text);
+    return *ret_text != NULL;
+}
+
+/* Nothing may be left out for want of memory: without its host the library goes to this machine. */
+static bool make_target(MysqlDb *m, const DbUrl *url, const DbHost *host, bool has_database,
+                        Target *ret_target, Error *err)
+{
+    Arena *arena = m->db.arena;
+    Target target = {.port = host ? host->port : 0};
+    const Str *socket = db_url_param(url, "socket");
+    bool is_path = host && str_starts(host->host, STR("/"));
+    bool is_good = (!socket || copy_text(arena, *socket, &target.socket)) &&
+                   (!is_path || copy_text(arena, host->host, &target.socket)) &&
+                   (url->user.len == 0 || copy_text(arena, url->user, &target.user)) &&
+                   (!url->has_password || copy_text(arena, url->password, &target.password)) &&
+                   (!has_database || url->database.len == 0 ||
+                    copy_text(arena, url->database, &target.database));
+    if (is_good && target.socket)
+        target.host = "localhost";
+    else if (is_good && host && host->host.len > 0)
+        is_good = copy_text(arena, host->host, &target.host);
+    *ret_target = target;
+    return is_good || error_nomem(err);
+}
+
+/* Drives the connecting to its end, in time. */
+static bool drive_connection(MysqlDb *m, const Target *target, int64_t timeout_ms,
+                             MYSQL **ret_connected, Error *err)
+{
+    int64_t deadline = clock_monotonic_us() + timeout_ms * 1000;
+    int status = m->lib.mysql_real_connect_start(
+        ret_connected, m->handle, target->host, target->user, target->password, target->database,
+        target->port, target->socket,
+        CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_REMEMBER_OPTIONS);
+    while (status != 0) {
+        short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
+                               (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
+                               (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
+        switch (
+            db_wait(m->db.options.cancel, m->lib.mysql_get_socket(m->handle), events, deadline)) {
+        case DB_WAIT_READY:
+            status = m->lib.mysql_real_connect_cont(ret_connected, m->handle,
+                                                    status & ~MYSQL_WAIT_TIMEOUT);
+            break;
+        case DB_WAIT_TICK:
+            break;
+        case DB_WAIT_CANCEL:
+        case DB_WAIT_DEADLINE: {
+            bool is_cancelled = db_cancel_requested(m->db.options.cancel);
+            /* The call is ended by what it takes for its own time-out, so that it cleans up after itself. */
+            while (status != 0)
+                status =
+                    m->lib.mysql_real_connect_cont(ret_connected, m->handle, MYSQL_WAIT_TIMEOUT);
+            *ret_connected = NULL;
+            if (is_cancelled)
+                return db_error_cancelled(err);
+            error_set(err, ERROR_CONNECT, "%s did not answer within %.1f s", m->db.info.place,
+                      (double)timeout_ms / 1000);
+            error_hint(err, "Check host and port in the database URL, and the network in between; "
+                            "connect-timeout=30s in the "
+                            "URL waits longer.");
+            return error_code(err, "connect-refused");
+        }
+        }
+    }
+    return true;
 }
 
 /* One try at one host. */
 static bool connect_to(MysqlDb *m, const DbUrl *url, const DbHost *host, int64_t timeout_ms,
                        bool has_database, Error *err)
 {
-    m->handle = m->lib.mysql_init(NULL);
-    if (!m->handle)
+    Target target;
+    if (!make_target(m, url, host, has_database, &target, err))
+        return false;
+    const char *place =
+        target.socket ? target.socket
+                      : str_format(m->db.arena, "%s:%u", target.host ? target.host : "localhost",
+                                   target.port ? target.port : 3306);
+    m->handle = new_handle(&m->lib);
+    if (!m->handle || !place)
         return error_nomem(err);
-    unsigned seconds = (unsigned)((timeout_ms + 999) / 1000);
+    m->db.info.place = place;
+    unsigned seconds = (unsigned)((timeout_ms + 999) / 1000) + 1; /* ours ends first */
     m->lib.mysql_options(m->handle, MYSQL_OPT_NONBLOCK, NULL);
     m->lib.mysql_options(m->handle, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    apply_options(m, m->handle, url);
-    const char *socket = param_z(m, url, "socket");
-    bool is_path = host && host->host.len > 0 && host->host.ptr[0] == '/';
-    const char *name =
-        !host || is_path || host->host.len == 0 ? NULL : str_z(m->db.arena, host->host);
-    if (is_path)
-        socket = str_z(m->db.arena, host->host);
-    if (host && host->port > 0 && !socket) {
+    if (!apply_options(m, m->handle, url, err))
+        return false;
+    if (target.port > 0 && !target.socket) {
         /* "localhost" means the socket to the library; who writes a port means TCP. */
         enum mysql_protocol_type protocol = MYSQL_PROTOCOL_TCP;
         m->lib.mysql_options(m->handle, MYSQL_OPT_PROTOCOL, &protocol);
     }
-    const char *user = url->user.len > 0 ? str_z(m->db.arena, url->user) : NULL;
-    const char *password = url->has_password ? str_z(m->db.arena, url->password) : NULL;
-    const char *database =
-        has_database && url->database.len > 0 ? str_z(m->db.arena, url->database) : NULL;
     MYSQL *connected = NULL;
-    int64_t deadline = clock_monotonic_us() + timeout_ms * 1000;
-    int status = m->lib.mysql_real_connect_start(
-        &connected, m->handle, socket && !name ? "localhost" : name, user, password, database,
-        host ? host->port : 0, socket,
-        CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_REMEMBER_OPTIONS);
-    while (status != 0) {
-        if (db_cancel_requested(m->db.options.cancel))
-            return db_error_cancelled(err);
-        if (clock_monotonic_us() >= deadline) {
-            error_set(err, ERROR_CONNECT, "no connection within %lld s",
-                      (long long)(timeout_ms + 999) / 1000);
-            error_hint(
-                err,
-                "Check host and port of the database URL, and firewalls between here and there.");
-            return error_code(err, "connect-refused");
-        }
-        short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
-                               (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
-                               (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
-        if (db_wait(m->db.options.cancel, m->lib.mysql_get_socket(m->handle), events, deadline) ==
-            DB_WAIT_READY)
-            status =
-                m->lib.mysql_real_connect_cont(&connected, m->handle, status & ~MYSQL_WAIT_TIMEOUT);
-    }
-    const char *place = socket ? socket
-                               : str_format(m->db.arena, "%s:%u", name ? name : "localhost",
-                                            host && host->port ? host->port : 3306);
-    m->db.info.place = place ? place : "";
+    if (!drive_connection(m, &target, timeout_ms, &connected, err))
+        return false;
     if (!connected)
         return cannot_connect(m, m->db.info.place, err);
     const Str *mode = db_url_param(url, "ssl-mode");
-    bool must_encrypt = mode && !mode_is(mode, "DISABLED") && !mode_is(mode, "PREFERRED");
-    if (must_encrypt && !m->lib.mysql_get_ssl_cipher(m->handle)) {
+    if (must_encrypt(mode) && !m->lib.mysql_get_ssl_cipher(m->handle)) {
         error_set(err, ERROR_CONNECT,
                   "the connection to %s is not encrypted, and ssl-mode asks for it",
                   m->db.info.place);
         error_hint(err, "Switch TLS on at the server, or connect by TCP instead of a socket.");
+        return error_code(err, "tls");
+    }
+    if (!kept_tls(m, url)) {
+        error_set(
+            err, ERROR_CONNECT,
+            "an option file of the client (my.cnf) overrides the TLS settings of the database URL");
+        error_hint(err, "Take the ssl-... lines out of [client] in my.cnf, or make them the same.");
         return error_code(err, "tls");
     }
     return true;
@@ -645,6 +964,17 @@ static void drop_handle(MysqlDb *m)
     if (m->handle)
         m->lib.mysql_close(m->handle);
     m->handle = NULL;
+}
+
+/* Another host helps when this one is out of reach or full, not when it knows us and says no. */
+static bool helps_elsewhere(const Error *err)
+{
+    static const char *const codes[] = {"connect-refused", "too-many-connections",
+                                        "access-refused"};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (err->kind == ERROR_CONNECT && err->code && strcmp(err->code, codes[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool connect_any(MysqlDb *m, const DbUrl *url, bool has_database, Error *err)
@@ -658,26 +988,25 @@ static bool connect_any(MysqlDb *m, const DbUrl *url, bool has_database, Error *
     int64_t us;
     if (written && duration_parse(*written, 1000000, &us) && us > 0)
         timeout_ms = us / 1000 > 0 ? us / 1000 : 1;
+    Error local = {.arena = m->db.arena}, *why = err ? err : &local;
     size_t tries = hosts.len > 0 ? hosts.len : 1;
     for (size_t i = 0; i < tries; i++) {
-        error_clear(err);
+        error_clear(why);
         const DbHost *host = hosts.len > 0 ? &hosts.items[i] : NULL;
-        m->is_loose = false;
-        if (connect_to(m, url, host, timeout_ms, has_database, err))
+        m->tries_tls = prefers_tls(url, host);
+        if (connect_to(m, url, host, timeout_ms, has_database, why))
             return true;
         bool is_tls = m->handle && m->lib.mysql_errno(m->handle) == CR_SSL_CONNECTION_ERROR;
         drop_handle(m);
-        if (is_tls && mode_is(db_url_param(url, "ssl-mode"), "PREFERRED")) {
-            error_clear(err);
-            m->is_loose = true;
-            if (connect_to(m, url, host, timeout_ms, has_database, err))
+        if (is_tls && m->tries_tls) {
+            error_clear(why);
+            m->tries_tls = false;
+            if (connect_to(m, url, host, timeout_ms, has_database, why))
                 return true;
             drop_handle(m);
         }
-        /* Another host helps when this one is out of reach, not when it knows us and says no. */
-        bool is_refused = err && err->code && strcmp(err->code, "connect-refused") == 0;
-        if (err && (err->kind != ERROR_CONNECT || !is_refused))
-            return false;
+        if (!helps_elsewhere(why))
+            break;
     }
     return false;
 }
@@ -728,6 +1057,12 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
     bool is_tidb = has_word(version, "tidb") || has_word(comment, "tidb");
     m->db.info.engine = is_mariadb ? "mariadb" : "mysql";
     m->db.info.engine_title = is_tidb ? "TiDB" : is_mariadb ? "MariaDB" : "MySQL";
+    size_t tidb = str_find(version, STR("-TiDB-v"), 0), tidb_len = 0;
+    if (is_tidb && tidb != SIZE_MAX) { /* "8.0.11-TiDB-v7.5.0": what it imitates, and what it is */
+        version = str_sub(version, tidb + 7, version.len);
+        (void)version_number(version, &tidb_len);
+        len = tidb_len;
+    }
     m->db.info.version = str_z(m->db.arena, str_sub(version, 0, len));
     m->db.info.database = copy_z(m, &cols[2]);
     Str user = {0};
@@ -742,7 +1077,7 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
 
 typedef struct Session {
     Str sql_mode, collation, foreign_key_checks, unique_checks, safe_updates, time_zone,
-        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout;
+        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout, autocommit;
 } Session;
 
 static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
@@ -758,13 +1093,14 @@ static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
                 {"time_zone", &session->time_zone},
                 {"max_statement_time", &session->max_statement_time},
                 {"lock_wait_timeout", &session->lock_wait_timeout},
-                {"innodb_lock_wait_timeout", &session->innodb_lock_wait_timeout}};
+                {"innodb_lock_wait_timeout", &session->innodb_lock_wait_timeout},
+                {"autocommit", &session->autocommit}};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (str_eq_nocase(name, str_from(kept[i].name)))
             return str_copy(m->db.arena, value, kept[i].to);
     bool is_on = str_eq_nocase(value, STR("ON")) || str_eq(value, STR("1"));
     if (str_eq_nocase(name, STR("max_allowed_packet")))
-        return str_to_u64(value, &m->max_packet_bytes) || true;
+        (void)str_to_u64(value, &m->max_packet_bytes);
     if (str_eq_nocase(name, STR("wsrep_on")) && is_on)
         m->db.info.is_cluster = true;
     if ((str_eq_nocase(name, STR("read_only")) && is_on) ||
@@ -820,57 +1156,82 @@ static bool may_write_anyway(MysqlDb *m)
     return may;
 }
 
+/* Our own session: UTC, and no transaction that nobody opened. */
+#define OUR_SETTINGS "SET SESSION time_zone = '+00:00', autocommit = 1"
+
 static bool describe(MysqlDb *m, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
     Session session = {0};
-    Str question = STR("SELECT VERSION(), @@version_comment, DATABASE(), CURRENT_USER(); "
-                       "SHOW SESSION VARIABLES WHERE Variable_name IN ('sql_mode', "
-                       "'collation_connection', 'foreign_key_checks', "
-                       "'unique_checks', 'sql_safe_updates', 'time_zone', 'max_statement_time', "
-                       "'lock_wait_timeout', "
-                       "'innodb_lock_wait_timeout', 'max_allowed_packet', 'wsrep_on', 'read_only', "
-                       "'super_read_only', 'innodb_read_only')");
-    if (!m->db.is_adopted && !db_exec(&m->db, STR("SET time_zone = '+00:00'"), err))
-        return false;
-    if (!db_query(&m->db, question, &rows, err))
-        return false;
-    if (!db_rows_next(&rows) || !describe_server(m, rows.cols, err))
+    const char *read_only = m->db.options.is_read_only ? "; SET SESSION TRANSACTION READ ONLY" : "";
+    static const char question[] =
+        "SELECT VERSION(), @@version_comment, DATABASE(), CURRENT_USER(); SHOW SESSION VARIABLES "
+        "WHERE Variable_name IN "
+        "('sql_mode', 'collation_connection', 'foreign_key_checks', 'unique_checks', "
+        "'sql_safe_updates', 'time_zone', "
+        "'max_statement_time', 'lock_wait_timeout', 'innodb_lock_wait_timeout', 'autocommit', "
+        "'max_allowed_packet', "
+        "'wsrep_on', 'read_only', 'super_read_only', 'innodb_read_only')";
+    /* What an application has set is read before it is changed. */
+    char *sql = m->db.is_adopted
+                    ? str_format(m->db.arena, "%s", question)
+                    : str_format(m->db.arena, OUR_SETTINGS "%s; %s", read_only, question);
+    if (!sql)
+        return error_nomem(err);
+    if (!db_query(&m->db, str_from(sql), &rows, err))
+        return error_wrap(err, "asking the server what it is");
+    while (rows.col_count != 4 && db_rows_next_result(&rows))
+        ;
+    if (!db_rows_next(&rows))
         return db_rows_finish(&rows, err) &&
                error_set(err, ERROR_CONNECT, "the server does not say its version");
+    if (!describe_server(m, rows.cols, err))
+        return false;
     if (db_rows_next_result(&rows))
         while (db_rows_next(&rows))
             if (!read_variable(m, &session, rows.cols[0].text, rows.cols[1].text))
                 return error_nomem(err);
     if (!db_rows_finish(&rows, err))
-        return false;
+        return error_wrap(err, "asking the server what it is");
     m->db.info.no_backslash_escapes = has_word(session.sql_mode, "NO_BACKSLASH_ESCAPES");
     m->db.info.ansi_quotes = has_word(session.sql_mode, "ANSI_QUOTES");
     if (m->max_packet_bytes < 1024)
         m->max_packet_bytes = 1024 * 1024;
+    m->had_autocommit = !str_eq_nocase(session.autocommit, STR("OFF"));
     if (!make_reset(m, &session))
         return error_nomem(err);
     if (m->db.info.is_read_only && may_write_anyway(m))
         m->db.info.is_read_only = false;
-    m->db.features = m->db.driver->features;
-    return true;
+    m->db.info.is_read_only = m->db.info.is_read_only || m->db.options.is_read_only;
+    return !m->db.is_adopted || db_exec(&m->db, STR(OUR_SETTINGS), err);
+}
+
+static bool mysql_reset_session(Db *db, Arena *arena, DbStatementVec *out);
+
+static void give_back(MysqlDb *m)
+{
+    DbStatementVec reset = {0};
+    m->db.options.cancel = NULL;
+    if (m->db.is_in_transaction)
+        db_exec(&m->db, STR("ROLLBACK"), NULL);
+    if (m->reset && mysql_reset_session(&m->db, m->db.arena, &reset))
+        db_run(&m->db, reset.items, reset.len, NULL, NULL, NULL, NULL);
+    if (m->reset && !m->had_autocommit)
+        db_exec(&m->db, STR("SET SESSION autocommit = 0"), NULL);
+    if (m->charset)
+        m->lib.mysql_set_character_set(m->handle, m->charset);
+    if (!m->was_multi)
+        m->lib.mysql_set_server_option(m->handle, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
+    m->lib.mysql_options(m->handle, MYSQL_OPT_RECONNECT, &m->did_reconnect);
 }
 
 static void mysql_close_db(Db *db)
 {
     MysqlDb *m = (MysqlDb *)db;
-    if (m->handle && m->db.is_adopted && !m->db.is_broken) {
-        m->db.options.cancel = NULL;
-        Error ignored = {0};
-        if (m->db.is_in_transaction)
-            db_exec(db, STR("ROLLBACK"), &ignored);
-        if (m->reset)
-            db_exec(db, str_from(m->reset), &ignored);
-        if (!m->was_multi)
-            m->lib.mysql_set_server_option(m->handle, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
-    } else if (!m->db.is_adopted) {
+    if (m->handle && m->db.is_adopted && !m->db.is_broken)
+        give_back(m);
+    else if (!m->db.is_adopted)
         drop_handle(m);
-    }
     arena_free(m->db.arena);
 }
 
@@ -891,6 +1252,7 @@ static MysqlDb *new_db(const DbOptions *options)
                           .database = "",
                           .user = "",
                           .place = ""};
+    m->db.features = db_driver_mysql.features;
     m->max_packet_bytes = 1024 * 1024;
     return m;
 }
@@ -907,20 +1269,16 @@ static bool open_with(const DbUrl *url, const DbOptions *options, bool has_datab
     }
     *copy = *url;
     if (!db_url_parse(m->db.arena, url->text, copy, err) ||
-        !load_library(options->client_path, &m->lib, err) ||
+        !load_library(m->db.arena, options->client_path, false, &m->lib, err) ||
         !connect_any(m, copy, has_database, err)) {
         mysql_close_db(&m->db);
         return false;
     }
     m->url = copy;
-    bool is_good = describe(m, err);
-    if (is_good && options->is_read_only)
-        is_good = db_exec(&m->db, STR("SET SESSION TRANSACTION READ ONLY"), err);
-    if (!is_good) {
+    if (!describe(m, err)) {
         mysql_close_db(&m->db);
         return false;
     }
-    m->db.round_trips = 0;
     *ret_db = &m->db;
     return true;
 }
@@ -928,6 +1286,34 @@ static bool open_with(const DbUrl *url, const DbOptions *options, bool has_datab
 static bool mysql_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err)
 {
     return open_with(url, options, true, ret_db, err);
+}
+
+static bool take_over(MysqlDb *m, MYSQL *handle, Error *err)
+{
+    Arena *arena = m->db.arena;
+    my_bool off = 0;
+    const char *place =
+        handle->unix_socket
+            ? str_z(arena, str_from(handle->unix_socket))
+            : str_format(arena, "%s:%u", handle->host ? handle->host : "localhost", handle->port);
+    const char *charset = str_z(arena, str_from(m->lib.mysql_character_set_name(handle)));
+    if (!place || !charset)
+        return error_nomem(err);
+    m->db.info.place = place;
+    m->was_multi = (handle->client_flag & CLIENT_MULTI_STATEMENTS) != 0;
+    /* A connection that comes back by itself would come back without the migration lock. */
+    m->lib.mysql_get_optionv(handle, MYSQL_OPT_RECONNECT, &m->did_reconnect);
+    m->handle = handle; /* from here on there is something to give back */
+    m->lib.mysql_options(handle, MYSQL_OPT_RECONNECT, &off);
+    if (m->lib.mysql_options(handle, MYSQL_OPT_NONBLOCK, NULL) != 0)
+        return error_nomem(err);
+    if (!m->was_multi &&
+        m->lib.mysql_set_server_option(handle, MYSQL_OPTION_MULTI_STATEMENTS_ON) != 0)
+        return fail(m, err);
+    if (m->lib.mysql_set_character_set(handle, "utf8mb4") != 0)
+        return fail(m, err);
+    m->charset = charset;
+    return describe(m, err);
 }
 
 static bool mysql_adopt(void *native, const DbOptions *options, Db **ret_db, Error *err)
@@ -942,29 +1328,10 @@ static bool mysql_adopt(void *native, const DbOptions *options, Db **ret_db, Err
     if (!m)
         return error_nomem(err);
     m->db.is_adopted = true;
-    if (!load_library(options->client_path, &m->lib, err)) {
+    if (!load_library(m->db.arena, options->client_path, true, &m->lib, err) ||
+        !take_over(m, handle, err)) {
         mysql_close_db(&m->db);
         return false;
-    }
-    m->handle = handle;
-    m->was_multi = (handle->client_flag & CLIENT_MULTI_STATEMENTS) != 0;
-    m->lib.mysql_options(handle, MYSQL_OPT_NONBLOCK, NULL);
-    if (!m->was_multi &&
-        m->lib.mysql_set_server_option(handle, MYSQL_OPTION_MULTI_STATEMENTS_ON) != 0) {
-        fail(m, err);
-        m->handle = NULL;
-        mysql_close_db(&m->db);
-        return false;
-    }
-    const char *place = handle->unix_socket
-                            ? handle->unix_socket
-                            : str_format(m->db.arena, "%s:%u",
-                                         handle->host ? handle->host : "localhost", handle->port);
-    if (place)
-        m->db.info.place = str_z(m->db.arena, str_from(place));
-    if (!m->db.info.place || !describe(m, err)) {
-        mysql_close_db(&m->db);
-        return place ? false : error_nomem(err);
     }
     *ret_db = &m->db;
     return true;

@@ -161,8 +161,12 @@ bool mysql_unlock(Db *db, DbLockKey key, Error *err)
     strbuf_adds(&sql, ")");
     int64_t released;
     bool is_null;
-    return ask_number(db, &sql, &released, &is_null, err) ||
-           error_wrap(err, "releasing the migration lock");
+    if (!ask_number(db, &sql, &released, &is_null, err))
+        return error_wrap(err, "releasing the migration lock");
+    if (!is_null && released == 1)
+        return true;
+    error_set(err, ERROR_STATE, "the migration lock was not this session's any more");
+    return error_code(err, "lock-lost");
 }
 
 /* ---- sessions ------------------------------------------------------------------------------ */
@@ -261,6 +265,10 @@ bool mysql_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions,
     Str schema = {0};
     if (str_find_char(table, '.', 0) != SIZE_MAX)
         table = str_cut(table, '.', &schema);
+    /* The table may come as it stands in a statement, with its quotes. */
+    if (!sql_ident_value(arena, SQL_MYSQL, schema, &schema) ||
+        !sql_ident_value(arena, SQL_MYSQL, table, &table))
+        return error_nomem(err);
     const char *listing =
         str_eq(str_from(db->info.engine), STR("mariadb"))
             ? "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = "

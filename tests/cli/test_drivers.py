@@ -85,3 +85,64 @@ def test_postgres(driver_tests, pg, pgbouncer):
     if pgbouncer:
         variables["WHIMBREL_TEST_PGBOUNCER"] = pgbouncer
     driver_tests(variables, "postgres_*")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with an authority, a server's certificate for 127.0.0.1 by it, and another authority."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        return None
+    folder = tmp_path_factory.mktemp("tls")
+
+    def call(*arguments):
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    for name in ("ca", "other"):
+        call("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
+    call("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=127.0.0.1")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+    call("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
+    call(
+        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+        "-extfile", "san", "-out", "server.pem",
+    )
+    return folder
+
+
+@pytest.fixture
+def tls_mariadb(certificates):
+    """Variables for a MariaDB that has TLS."""
+    if not certificates:
+        yield {}
+        return
+
+    class TlsMariaDb(servers.MariaDb):
+        def command(self):
+            for name in ("ca.pem", "server.pem", "server.key"):
+                shutil.copy(certificates / name, self.folder / name)
+                if self.user:
+                    os.chown(self.folder / name, self.user.pw_uid, self.user.pw_gid)
+            return [
+                *super().command(),
+                f"--ssl-ca={self.folder}/ca.pem",
+                f"--ssl-cert={self.folder}/server.pem",
+                f"--ssl-key={self.folder}/server.key",
+            ]
+
+    server = TlsMariaDb()
+    try:
+        server.start()
+        yield {
+            "WHIMBREL_TEST_MARIADB_TLS": f"mariadb://root@127.0.0.1:{server.port}",
+            "WHIMBREL_TEST_MARIADB_TLS_CA": str(certificates / "ca.pem"),
+            "WHIMBREL_TEST_MARIADB_OTHER_CA": str(certificates / "other.pem"),
+        }
+    finally:
+        server.remove()
+
+
+def test_mariadb(driver_tests, maria, tls_mariadb):
+    variables = {"WHIMBREL_TEST_MARIADB": maria.url, "WHIMBREL_TEST_MARIADB_SOCKET": maria.socket_url, **tls_mariadb}
+    driver_tests(variables, "mysql_*")
