@@ -2,6 +2,7 @@
 """Each command as people use it, on the embedded engine; what differs between engines is in test_engines.py."""
 
 import json
+import pathlib
 import re
 import time
 
@@ -587,6 +588,9 @@ def test_manual_pages_agree_with_the_tables(whimbrel):
         page = (whimbrel.cwd / "man" / f"whimbrel-{command}.1").read_text().replace("\\-", "-")
         for option in re.findall(r"--[a-z-]+", whimbrel.ok(command, "--help").out.split("Options\n")[-1].split("'whimbrel")[0]):
             assert option in page, (command, option)
+    build = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "meson.build").read_text()
+    listed = re.findall(r"'([a-z]+)'", build[build.index("[") : build.index("]")])
+    assert listed == sorted(commands)
     main = (whimbrel.cwd / "man" / "whimbrel.1").read_text().replace("\\-", "-")
     for option in re.findall(r"--[a-z-]+", listing):
         assert option in main
