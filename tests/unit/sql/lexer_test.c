@@ -140,11 +140,42 @@ static void a_summary_is_short_and_in_one_line(void **state)
     }
 }
 
+#ifdef WHIMBREL_FAULTS
+static void a_summary_survives_the_loss_of_any_allocation(void **state)
+{
+    (void)state;
+    SqlSplitOptions options = {.dialect = SQL_POSTGRES};
+    for (unsigned nth = 1;; nth++) {
+        scoped(Arena *, arena_freep) arena = arena_new();
+        Str summary, name, value;
+        fault_fail_allocation(nth);
+        bool ok =
+            sql_summary(
+                arena, STR("ALTER TABLE a_table_of_a_long_name ADD COLUMN b int, ADD COLUMN c int"),
+                &options, 60, &summary) &&
+            sql_ident_value(arena, SQL_POSTGRES, STR("\"Name\""), &value);
+        StrBuf out = strbuf(arena);
+        sql_add_qualified(&out, SQL_POSTGRES, STR("a.b"));
+        sql_add_literal(&out, SQL_POSTGRES, STR("a\\b"));
+        sql_add_blob(&out, SQL_POSTGRES, STR("x"));
+        ok = strbuf_finish(&out, &name) && ok;
+        bool has_fired = fault_fired();
+        fault_fail_allocation(0);
+        assert_int_equal(ok, !has_fired);
+        if (!has_fired)
+            return;
+    }
+}
+#endif
+
 UNIT_TESTS(lexer) = {
     cmocka_unit_test(tokens_are_told_apart),
     cmocka_unit_test(a_keyword_is_never_quoted),
     cmocka_unit_test(a_digest_sees_tokens_only),
     cmocka_unit_test(digests_do_not_change),
     cmocka_unit_test(a_summary_is_short_and_in_one_line),
+#ifdef WHIMBREL_FAULTS
+    cmocka_unit_test(a_summary_survives_the_loss_of_any_allocation),
+#endif
 };
 UNIT_TESTS_END(lexer)
