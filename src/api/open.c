@@ -191,6 +191,8 @@ static bool take_convention(Whimbrel *whimbrel, Error *err)
             return error_code(err, "unknown-convention");
         }
     }
+    if (!convention_configure(context, whimbrel->arena, err))
+        return false;
     if (context->name_space.len > 0 && !(context->convention->features & CONVENTION_NAMESPACE)) {
         error_set(err, ERROR_USAGE, "the convention %s has no namespaces",
                   context->convention->name);

@@ -205,6 +205,8 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
         .table = settings->table,
         .name_space = settings->name_space,
         .folders = settings->migrations,
+        .are_folders_default =
+            cli->configuration.sources[setting_index("migrations")].origin == ORIGIN_DEFAULT,
         .project_folder = cli->configuration.project_folder,
         .who = os_user(cli->arena),
         .host = os_host(cli->arena),
@@ -240,6 +242,8 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
                                      err)) {
         return false;
     }
+    if (!convention_configure(&cli->context, cli->arena, err))
+        return false;
     if (settings->name_space.len > 0 &&
         !(cli->context.convention->features & CONVENTION_NAMESPACE)) {
         error_set(err, ERROR_USAGE, "the convention %s has no namespaces",

@@ -17,6 +17,11 @@ const Convention *convention_find(Str name)
     return NULL;
 }
 
+bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    return !ctx->convention->configure || ctx->convention->configure(ctx, arena, err);
+}
+
 /* Which of the conventions' own tables are there, by one query. PostgreSQL also says which have a page: a table that was emptied
  * may still have one, which is evidence too. */
 static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *tables,

@@ -33,11 +33,12 @@ typedef struct ConventionContext {
     Str table;           /* --table or the configuration; empty: the convention's own name. May be "schema.table" */
     Str name_space;      /* "" unless configured */
     const FileTree *files; /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
+    bool are_folders_default; /* nobody named them: a tool's own configuration may */
     StrVec folders;      /* -m; at least one; as given, so that paths read as people wrote them */
     const char *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
     Str who, host, program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */
     uint64_t store_limit_bytes; /* texts longer than this are not kept in history; 0: none is kept */
-    /* of sqlx.toml; unused by whimbrel's own */
+    /* of sqlx.toml, by configure(); unused by whimbrel's own */
     Str ignored_chars;   /* migrate.ignored-chars, the characters in a row */
     StrVec create_schemas; /* migrate.create-schemas */
     Str new_type;        /* migrate.defaults.migration-type: "inferred" or empty, "simple", "reversible" */
@@ -105,6 +106,9 @@ struct Convention {
     /* MUST. Paths (relative to the folder) of the files of a new migration. kind: see NewKind. is_numbered: next number instead of the time. */
     bool (*new_paths)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name, unsigned new_kind, bool is_numbered,
                       Timestamp now, StrVec *ret_paths, Error *err);
+    /* MAY. Reads the tool's own configuration file beside the project into what ctx leaves open: the table, folders that are a mere
+     * default, and what is the tool's alone. ERROR_PARSE and ERROR_USAGE name file and place. */
+    bool (*configure)(ConventionContext *ctx, Arena *arena, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row, Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down, Error *err);
     /* MAY. The run log, newest first, at most limit rows (0: all). */
@@ -116,6 +120,8 @@ enum { NEW_DEFAULT, NEW_SQL_ONLY, NEW_REVERSIBLE, NEW_REPEATABLE, NEW_FOLDER };
 /* NULL-terminated: whimbrel's own first. */
 const Convention *const *conventions(void);
 const Convention *convention_find(Str name); /* NULL: unknown */
+/* To be called once ctx->convention is settled, before its other functions: configure(), if it has one. */
+bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err);
 
 /* What speaks for one convention. Weight 0: no sign; 1: files look like it, or whimbrel.toml is there, which serves every
  * convention; 2: its own configuration file, or an empty history table of its; 3: its history table has rows. */

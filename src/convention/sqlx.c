@@ -6,6 +6,118 @@
 
 #include <stdlib.h>
 
+/* ---- sqlx.toml --------------------------------------------------------------------------------------- */
+
+/* Where sqlx.toml and Cargo.toml would be; NULL when memory is out. */
+static const char *project_folder(const ConventionContext *ctx, Arena *arena)
+{
+    if (ctx->project_folder)
+        return ctx->project_folder;
+    return str_z(arena, ctx->folders.len > 0 ? path_folder(ctx->folders.items[0]) : STR("."));
+}
+
+/* One of the words, or the setting is an error. */
+static bool read_word(const TomlDoc *doc, const char *path, const char *const *words, Str *ret_word,
+                      Error *err)
+{
+    const TomlValue *value = NULL;
+    Str word = {0};
+    if (!toml_get_string(doc, doc->root, path, &word, &value, err))
+        return false;
+    if (!value)
+        return true;
+    for (size_t i = 0; words[i]; i++) {
+        if (str_eq(word, str_from(words[i]))) {
+            *ret_word = word;
+            return true;
+        }
+    }
+    toml_error(doc, value, err, ERROR_USAGE, "%s is %.*s, which SQLx does not know", path,
+               STR_ARG(word));
+    return error_code(err, "bad-setting");
+}
+
+/* An array of single characters, put in a row. */
+static bool read_ignored_chars(ConventionContext *ctx, Arena *arena, const TomlDoc *doc, Error *err)
+{
+    StrVec chars = {0};
+    const TomlValue *value = NULL;
+    StrBuf row = strbuf(arena);
+    if (!toml_get_strings(doc, doc->root, "migrate.ignored-chars", arena, &chars, &value, err))
+        return false;
+    for (size_t i = 0; i < chars.len; i++) {
+        Str c = chars.items[i];
+        size_t others = 0; /* bytes that do not begin a character */
+        for (size_t at = 1; at < c.len; at++)
+            others += ((unsigned char)c.ptr[at] & 0xc0) == 0x80;
+        if (c.len == 0 || others + 1 != c.len) {
+            toml_error(doc, value, err, ERROR_USAGE,
+                       "an entry of migrate.ignored-chars is not one character");
+            return error_code(err, "bad-setting");
+        }
+        strbuf_add(&row, c);
+    }
+    return !value || strbuf_finish(&row, &ctx->ignored_chars) || error_nomem(err);
+}
+
+static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const char *folder,
+                               const TomlDoc *doc, Error *err)
+{
+    static const char *const keys[] = {"table-name",    "create-schemas", "migrations-dir",
+                                       "ignored-chars", "defaults",       NULL};
+    static const char *const defaults[] = {"migration-type", "migration-versioning", NULL};
+    static const char *const types[] = {"inferred", "simple", "reversible", NULL};
+    static const char *const versionings[] = {"inferred", "timestamp", "sequential", NULL};
+    const TomlValue *migrate = NULL, *inner = NULL;
+    Str table = {0}, dir = {0};
+    if (!toml_get_table(doc, doc->root, "migrate", &migrate, err) ||
+        !toml_get_table(doc, doc->root, "migrate.defaults", &inner, err) ||
+        (migrate && !toml_check_keys(doc, migrate, "migrate.", keys, err)) ||
+        (inner && !toml_check_keys(doc, inner, "migrate.defaults.", defaults, err)) ||
+        !toml_get_string(doc, doc->root, "migrate.table-name", &table, NULL, err) ||
+        !toml_get_string(doc, doc->root, "migrate.migrations-dir", &dir, NULL, err) ||
+        !toml_get_strings(doc, doc->root, "migrate.create-schemas", arena, &ctx->create_schemas,
+                          NULL, err) ||
+        !read_ignored_chars(ctx, arena, doc, err) ||
+        !read_word(doc, "migrate.defaults.migration-type", types, &ctx->new_type, err) ||
+        !read_word(doc, "migrate.defaults.migration-versioning", versionings, &ctx->new_versioning,
+                   err))
+        return false;
+    if (ctx->table.len == 0)
+        ctx->table = table;
+    if (dir.len > 0 && ctx->are_folders_default) {
+        const char *path = path_join(arena, folder, dir);
+        ctx->folders = (StrVec){0};
+        if (!path || !vec_push(arena, &ctx->folders, str_from(path)))
+            return error_nomem(err);
+        ctx->are_folders_default = false;
+    }
+    return true;
+}
+
+enum { TOML_LIMIT_BYTES = 1 << 20 };
+
+/* SQLx itself looks for sqlx.toml in the folder that it is started in, which is the project's. */
+static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    FileInfo info;
+    Str text;
+    TomlDoc doc;
+    if (ctx->files)
+        return true;
+    const char *folder = project_folder(ctx, arena);
+    const char *path = folder ? path_join(arena, folder, STR("sqlx.toml")) : NULL;
+    if (!path)
+        return error_nomem(err);
+    if (!file_info(path, &info, err))
+        return false;
+    if (info.kind != FILE_REGULAR)
+        return true;
+    return file_read(arena, path, TOML_LIMIT_BYTES, &text, err) &&
+           toml_parse(arena, path, text, &doc, err) &&
+           read_migrate_table(ctx, arena, folder, &doc, err);
+}
+
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
 typedef enum SqlxForm { SQLX_IGNORED, SQLX_BAD, SQLX_SIMPLE, SQLX_UP, SQLX_DOWN } SqlxForm;
@@ -651,10 +763,7 @@ static bool look_at_project(const ConventionContext *ctx, Arena *arena, Conventi
                             Error *err)
 {
     static const char *const names[] = {"sqlx.toml", "Cargo.toml", NULL};
-    Str folder = ctx->project_folder    ? str_from(ctx->project_folder)
-                 : ctx->folders.len > 0 ? path_folder(ctx->folders.items[0])
-                                        : STR(".");
-    const char *place = str_z(arena, folder);
+    const char *place = project_folder(ctx, arena);
     if (!place)
         return error_nomem(err);
     for (size_t i = 0; names[i]; i++) {
@@ -682,14 +791,16 @@ static bool look_at_project(const ConventionContext *ctx, Arena *arena, Conventi
     return true;
 }
 
-static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                       ConventionGuess *ret_guess, Error *err)
 {
     ConventionGuess guess = {.convention = &convention_sqlx};
     TableName name;
+    ConventionContext own = *given;
+    const ConventionContext *ctx = &own;
     bool has_table = false, has_rows = false;
-    if (!look_at_files(ctx, arena, &guess, err) ||
-        (!ctx->files && !look_at_project(ctx, arena, &guess, err)))
+    if (!configure(&own, arena, err) || !look_at_files(ctx, arena, &guess, err) ||
+        (!ctx->files && !look_at_project(given, arena, &guess, err)))
         return false;
     if (db) {
         if (!table_of(ctx, arena, &name, err) ||
@@ -829,4 +940,5 @@ const Convention convention_sqlx = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .configure = configure,
 };

@@ -290,14 +290,24 @@ static bool identity_of(Arena *arena, const HistoryWrite *write, Identity *ret_i
     const HistoryRow *row = write->row;
     if (!migration && !row)
         return error_set(err, ERROR_USAGE, "a history write names no migration");
-    Identity identity = {
-        .kind = migration ? migration->kind : row->kind,
-        .version = row ? row->version : migration->version,
-        .name = migration ? migration->name : row->name,
-    };
-    MigrationKind key_kind = row ? row->kind : migration->kind;
-    if (!make_id(arena, key_kind, identity.version, row ? row->name : migration->name,
-                 &identity.id))
+    Identity identity = {0};
+    Str key_name = {0};
+    MigrationKind key_kind = MIGRATION_VERSIONED;
+    if (row) {
+        key_kind = row->kind;
+        key_name = row->name;
+        identity = (Identity){.kind = row->kind, .version = row->version, .name = row->name};
+    }
+    if (migration) {
+        identity.kind = migration->kind;
+        identity.name = migration->name;
+        if (!row) {
+            key_kind = migration->kind;
+            key_name = migration->name;
+            identity.version = migration->version;
+        }
+    }
+    if (!make_id(arena, key_kind, identity.version, key_name, &identity.id))
         return error_nomem(err);
     *ret_identity = identity;
     return true;

@@ -605,6 +605,105 @@ static void new_files_are_inferred_as_sqlx_infers(void **state)
                     "bad-name", NULL, NULL);
 }
 
+/* ---- sqlx.toml ----------------------------------------------------------------------------------------- */
+
+static void sqlx_toml_fills_in_what_is_left_open(void **state)
+{
+    Fixture *f = *state;
+    fixture_file(f, "p/sqlx.toml",
+                 "[common]\ndatabase-url-var = \"X\"\n[migrate]\ntable-name = "
+                 "\"foo._mine\"\ncreate-schemas = [\"foo\"]\n"
+                 "migrations-dir = \"db/steps\"\nignored-chars = [\"\\r\", \"\\uFEFF\", \"é\"]\n"
+                 "[migrate.defaults]\nmigration-type = \"reversible\"\nmigration-versioning = "
+                 "\"sequential\"\n");
+    f->ctx.project_folder = fixture_path(f, "p");
+    ConventionContext ctx = f->ctx;
+    ctx.are_folders_default = true;
+    OK(f, convention_configure(&ctx, f->arena, &f->err));
+    assert_str(ctx.table, "foo._mine");
+    assert_int_equal(ctx.create_schemas.len, 1);
+    assert_str(ctx.create_schemas.items[0], "foo");
+    assert_int_equal(ctx.folders.len, 1);
+    assert_str(ctx.folders.items[0], fixture_path(f, "p/db/steps"));
+    assert_str(ctx.ignored_chars, "\r\xef\xbb\xbf\xc3\xa9");
+    assert_str(ctx.new_type, "reversible");
+    assert_str(ctx.new_versioning, "sequential");
+    /* What people named stays. */
+    ctx = f->ctx;
+    ctx.table = STR("other");
+    OK(f, convention_configure(&ctx, f->arena, &f->err));
+    assert_str(ctx.table, "other");
+    assert_str(ctx.folders.items[0], fixture_path(f, "m"));
+    /* Without the file, and for whimbrel's own, nothing changes. */
+    ConventionContext before = f->ctx;
+    before.project_folder = fixture_path(f, "elsewhere");
+    ctx = before;
+    OK(f, convention_configure(&ctx, f->arena, &f->err));
+    assert_memory_equal(&ctx, &before, sizeof ctx);
+    fixture_convention(f, "whimbrel");
+    ctx = before = f->ctx;
+    OK(f, convention_configure(&ctx, f->arena, &f->err));
+    assert_memory_equal(&ctx, &before, sizeof ctx);
+}
+
+static void a_table_that_sqlx_toml_names_is_recognised(void **state)
+{
+    Fixture *f = *state;
+    const Convention *convention;
+    fixture_file(f, "p/sqlx.toml",
+                 "[migrate]\ntable-name = \"mine\"\nmigrations-dir = \"steps\"\n");
+    fixture_file(f, "p/steps/-1_a.sql", "");
+    f->ctx.project_folder = fixture_path(f, "p");
+    f->ctx.are_folders_default = true;
+    assert_true(fixture_engine(f));
+    ConventionContext ctx = f->ctx;
+    ConventionGuess guess = {0};
+    OK(f, convention_configure(&ctx, f->arena, &f->err));
+    History none = {0};
+    DbStatementVec out = {0};
+    OK(f, ctx.convention->history_prepare(&ctx, f->db, f->arena, &none, &out, &f->err));
+    run_all(f, &out);
+    Migration m = migration(f, "-1", "a");
+    HistoryWrite write = {.kind = WRITE_APPLIED, .migration = &m};
+    out = (DbStatementVec){0};
+    OK(f, ctx.convention->history_write(&ctx, f->db, f->arena, &write, &out, &f->err));
+    run_all(f, &out);
+    OK(f, f->ctx.convention->recognise(&f->ctx, f->db, f->arena, &guess, &f->err));
+    assert_int_equal(guess.weight, 3);
+    assert_true(guess.has_files);
+    OK(f, convention_recognise(&f->ctx, f->db, f->arena, &convention, NULL, &f->err));
+    assert_string_equal(convention->name, "sqlx");
+}
+
+static void a_wrong_sqlx_toml_is_said_with_its_place(void **state)
+{
+    Fixture *f = *state;
+    static const struct {
+        const char *text, *code;
+        uint32_t line;
+    } cases[] = {
+        {"[migrate\n", "toml", 1},
+        {"[migrate]\ntabel-name = \"x\"\n", "unknown-setting", 2},
+        {"[migrate]\ntable-name = 1\n", "bad-setting", 2},
+        {"[migrate]\nignored-chars = [\"ab\"]\n", "bad-setting", 2},
+        {"[migrate]\nignored-chars = [\"\"]\n", "bad-setting", 2},
+        {"[migrate.defaults]\nmigration-type = \"simpel\"\n", "bad-setting", 2},
+        {"[migrate.defaults]\nmigration-kind = \"simple\"\n", "unknown-setting", 2},
+        {"migrate = 1\n", "bad-setting", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ConventionContext ctx = f->ctx;
+        fixture_file(f, "p/sqlx.toml", cases[i].text);
+        ctx.project_folder = fixture_path(f, "p");
+        bool ok = convention_configure(&ctx, f->arena, &f->err);
+        if (!ok && f->err.pos.line != cases[i].line)
+            fail_msg("%s: line %u", cases[i].text, f->err.pos.line);
+        if (!ok)
+            assert_string_equal(f->err.pos.file, fixture_path(f, "p/sqlx.toml"));
+        fixture_refused(f, ok, cases[i].code, NULL, NULL);
+    }
+}
+
 #ifdef WHIMBREL_FAULTS
 static void any_lost_allocation_is_an_error(void **state)
 {
@@ -613,6 +712,7 @@ static void any_lost_allocation_is_an_error(void **state)
                                         "m/other.txt", NULL};
     for (size_t i = 0; files[i]; i++)
         fixture_file(f, files[i], "SELECT 1;");
+    fixture_file(f, "sqlx.toml", "[migrate]\nignored-chars = [\"\\r\"]\ncreate-schemas = []\n");
     assert_true(fixture_engine(f));
     prepare(f);
     Migration m = migration(f, "1", "a");
@@ -669,6 +769,9 @@ UNIT_TESTS(sqlx) = {
     TEST(the_lock_is_that_of_sqlx),
     TEST(its_features_are_what_it_can_do),
     TEST(new_files_are_inferred_as_sqlx_infers),
+    TEST(sqlx_toml_fills_in_what_is_left_open),
+    TEST(a_table_that_sqlx_toml_names_is_recognised),
+    TEST(a_wrong_sqlx_toml_is_said_with_its_place),
 #ifdef WHIMBREL_FAULTS
     TEST(any_lost_allocation_is_an_error),
 #endif
