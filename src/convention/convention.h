@@ -24,6 +24,7 @@ enum {
     CONVENTION_HOOKS = 1 << 8, CONVENTION_SEEDS = 1 << 9, CONVENTION_DIRECTIVES = 1 << 10, CONVENTION_PLACEHOLDERS = 1 << 11,
     CONVENTION_DELETED = 1 << 12,    /* a row can be marked as deleted */
     CONVENTION_SKIPS_IRREVERSIBLE = 1 << 13, /* its rollback passes over migrations without a down instead of refusing (SQLx) */
+    CONVENTION_EMPTY = 1 << 14, /* a file without statements is a migration like others (SQLx); elsewhere it is a slip */
 };
 
 /* What the functions of a convention work on; all of it belongs to the caller. */

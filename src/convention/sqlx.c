@@ -931,7 +931,7 @@ const Convention convention_sqlx = {
     .summary = "SQLx of Rust: 0001_name.sql or .up.sql and .down.sql, table _sqlx_migrations",
     .default_table = "_sqlx_migrations",
     .features = CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_OUT_OF_ORDER |
-                CONVENTION_DIRECTIVES | CONVENTION_SKIPS_IRREVERSIBLE,
+                CONVENTION_DIRECTIVES | CONVENTION_SKIPS_IRREVERSIBLE | CONVENTION_EMPTY,
     .checksum_hash = HASH_SHA384,
     .scan = scan,
     .history_read = history_read,

@@ -252,7 +252,7 @@ static bool is_engine_skip(const Planner *p, size_t index)
 static bool has_rolled_back(const Planner *p)
 {
     for (size_t i = 0; i < p->plan->steps.len; i++)
-        if (p->plan->steps.items[i].kind == STEP_DOWN)
+        if (p->plan->steps.items[i].kind == STEP_DOWN && !p->plan->steps.items[i].is_fake)
             return true;
     return false;
 }
@@ -285,6 +285,8 @@ static bool plan_repeatables(Planner *p, const Ups *ups, uint64_t taken)
         }
         if (!is_in_phase(p, ups, row))
             continue;
+        if (after_rollback && row->row && row->row->outcome == HISTORY_APPLIED)
+            p->marks[i] |= MARK_ROLLED_BACK; /* its row goes with the first down */
         if (!step_up(p, i))
             return false;
         taken++;

@@ -60,6 +60,7 @@ typedef struct PlanPolicy {
     bool allows_missing;       /* missing ones do not stop a migrate */
     bool allows_changed;       /* changed ones do not stop a migrate (SQLx does; never by default) */
     bool skips_irreversible;   /* CONVENTION_SKIPS_IRREVERSIBLE */
+    bool allows_empty;         /* CONVENTION_EMPTY: a script without statements is a migration like others */
     bool has_journal;          /* the convention can say how far a migration came */
     bool is_single_transaction; /* --single-transaction */
     Phase phase;               /* PHASE_NONE: all */

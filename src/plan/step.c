@@ -229,7 +229,8 @@ bool step_up(Planner *p, size_t index)
         return false;
     if (step.is_fake) {
         step.is_journaled = step.is_resumed;
-    } else if (!step_cut(p, &step) || !check_empty(p, row, &step, !is_repeatable)) {
+    } else if (!step_cut(p, &step) ||
+               !check_empty(p, row, &step, !is_repeatable && !p->policy->allows_empty)) {
         return false;
     }
     p->marks[index] |= MARK_APPLIED | MARK_UP;

@@ -127,5 +127,6 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
                         .has_transactional_ddl = db_has(db, DB_TRANSACTIONAL_DDL),
                         .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
+                        .allows_empty = (features & CONVENTION_EMPTY) != 0,
                         .has_journal = (features & CONVENTION_JOURNAL) != 0};
 }

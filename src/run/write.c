@@ -141,15 +141,12 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                Error *err)
 {
     const PlanStep *step = &run->plan.steps.items[unit->step];
-    bool is_forgotten = step->migration_kind == MIGRATION_REPEATABLE && step->row &&
-                        step->row->outcome == HISTORY_APPLIED && run->first_down < unit->step;
     HistoryWrite write = {.kind = kind,
                           .migration = step->migration,
-                          /* the plan knows which rows are gone by then */
-                          .row = is_forgotten ? NULL : step->row,
+                          .row = step->row, /* the plan knows which rows are gone by then */
                           .is_down = step_is_down(step),
                           .is_journaled = step->is_journaled || step->is_resumed,
-                          .is_rerun = step->kind == STEP_REPEATABLE && step->row && !is_forgotten,
+                          .is_rerun = step->kind == STEP_REPEATABLE && step->row,
                           .done = done,
                           .total = step->script ? step->script->statements : 0,
                           .duration_us = -1,
