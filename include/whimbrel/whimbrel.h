@@ -1,9 +1,9 @@
 /* libwhimbrel: schema migrations for PostgreSQL, MySQL/MariaDB and SQLite. SPDX-License-Identifier: Apache-2.0
  *
- * The library is what the command line is made of. It prints nothing, ends no process, touches no signal, reads no
- * environment and keeps no global state: what it has to say comes back as data, or through the callbacks of
- * WhimbrelOptions. Any number of handles may be in use at once, each by one thread at a time; whimbrel_cancel() alone may
- * be called from any thread, and from a signal handler.
+ * The library is what the command line is made of. It prints nothing, ends no process, touches no signal, keeps no global
+ * state and reads no environment (libpq and libmariadb read theirs): what it has to say comes back as data, or through the
+ * callbacks of WhimbrelOptions. Any number of handles may be in use at once, each by one thread at a time;
+ * whimbrel_cancel() alone may be called from any thread, and from a signal handler.
  *
  * Texts are UTF-8 and NUL-terminated. What is passed in is copied unless said otherwise. What is handed out belongs to
  * the object it was reached through and lives exactly as long: results, plans, overviews and errors are freed by the
