@@ -73,13 +73,14 @@ typedef struct WhimbrelError {
     const char *hint;      /* a sentence: what to do next; or NULL */
     const char *file;      /* where in the migrations, as whimbrel was told the folder; or NULL */
     uint32_t line, column; /* from 1, column in bytes; 0: none */
-    const char *excerpt;   /* that line of the file; or NULL */
+    const char *excerpt;   /* that line of the file, or a piece of it; or NULL */
     const char
         *migration; /* version of the migration that failed, "" for a repeatable one; or NULL */
     const char *statement;   /* the statement that failed, cut to a readable length; or NULL */
     const char *sqlstate;    /* "42703", "" when no server spoke or has none; never NULL */
     int server_code;         /* MySQL's error number, SQLite's extended result code; 0: none */
     const char *server_hint; /* the server's own hint; or NULL */
+    uint32_t excerpt_column; /* the column's place in excerpt, from 1; 0: none */
 } WhimbrelError;
 
 WHIMBREL_API void whimbrel_error_free(WhimbrelError *error);

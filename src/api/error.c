@@ -71,6 +71,7 @@ void error_fill(const Error *err, const char *migration, WhimbrelError *ret_erro
         .line = err->pos.line,
         .column = err->pos.column,
         .excerpt = err->excerpt,
+        .excerpt_column = err->excerpt_column ? err->excerpt_column : err->pos.column,
         .migration = migration,
         .statement = err->statement,
         .sqlstate = err->sqlstate,

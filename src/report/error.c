@@ -202,8 +202,9 @@ void report_error(Text *text, const Error *err, const RunResult *result)
             text_pad(text, gutter);
             text_styled(text, STYLE_CYAN, STR("|"));
             text_add(text, STR("\n"));
-            print_excerpt(text, scratch, str_from(err->excerpt), err->pos.line, gutter,
-                          err->pos.column, err->excerpt_width);
+            uint32_t column = err->excerpt_column ? err->excerpt_column : err->pos.column;
+            print_excerpt(text, scratch, str_from(err->excerpt), err->pos.line, gutter, column,
+                          err->excerpt_width);
         }
     }
     if (err->statement && !err->excerpt)

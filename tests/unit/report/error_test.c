@@ -67,6 +67,21 @@ static void a_long_line_is_cut_around_the_place(void **state)
     }
 }
 
+static void a_piece_of_a_line_has_a_column_of_its_own(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    Error err = {.arena = arena};
+    error_set(&err, ERROR_PARSE, "unterminated string");
+    error_at(&err, STR("m/1.sql"), 1, 100001);
+    err.excerpt = "a, a, 'b";
+    err.excerpt_column = 7;
+    Text text = text_new(arena, (TextLook){.is_unicode = true});
+    report_error(&text, &err, NULL);
+    assert_non_null(strstr(text_str(&text).ptr, "m/1.sql:1:100001\n"));
+    assert_non_null(strstr(text_str(&text).ptr, " 1 | a, a, 'b\n   |       ^\n"));
+}
+
 static void an_error_says_what_where_and_what_next(void **state)
 {
     (void)state;
@@ -110,6 +125,7 @@ UNIT_TESTS(error) = {
     cmocka_unit_test(tabs_wide_and_hidden_characters_keep_it_there),
     cmocka_unit_test(a_place_behind_the_line_is_its_end),
     cmocka_unit_test(a_long_line_is_cut_around_the_place),
+    cmocka_unit_test(a_piece_of_a_line_has_a_column_of_its_own),
     cmocka_unit_test(an_error_says_what_where_and_what_next),
     cmocka_unit_test(an_error_without_text_is_out_of_memory),
 };
