@@ -173,7 +173,9 @@ def test_the_rooms_print_nothing_and_end_nothing(library):
 
 
 def test_the_rooms_keep_no_state(library):
-    """No object has data that can be written to, but for what dlopen() found, once."""
+    """No object has data that can be written to, but for what is named here."""
+    # libmariadb sets itself up at its first call, which two threads must not make at once.
+    known = {("db_mysql.c.o", "mutex")}
     if library.flags:
         pytest.skip("the instrument has data of its own")
     found = []
@@ -183,7 +185,9 @@ def test_the_rooms_keep_no_state(library):
             if ": " in line and "file format" in line:
                 place = line.split(":")[0]
             section = re.search(r"\s(\.t?(?:bss|data)(?!\.rel\.ro)\S*)\s+([0-9a-f]+)\s+(\S+)$", line)
-            if section and int(section.group(2), 16) > 0 and "fault.c.o" not in place:
+            if not section or int(section.group(2), 16) == 0 or "fault.c.o" in place:
+                continue
+            if (pathlib.Path(place).name, section.group(3).split(".")[0]) not in known:
                 found.append(f"{place}: {section.group(3)}")
     assert not found
 
