@@ -124,10 +124,17 @@ typedef struct DbOutcome {
 } DbOutcome;
 
 /* Runs statements in order until one fails, in as few messages as the engine can; on failure nothing behind the failing one has run.
- * A syntax error does not keep the statements before it from running. Result rows are thrown away. progress, if given, is called as
- * each is confirmed. ret_outcome is filled on failure too. Errors: ERROR_SQL, ERROR_TIMEOUT (lock or statement timeout, deadlock: codes
- * "lock-timeout", "statement-timeout", "deadlock", "serialization"), ERROR_CONNECT (connection lost), ERROR_CANCELLED, ERROR_NOMEM; with
- * sqlstate/server_code, detail, server_hint. */
+ * All is as if each statement had been sent alone: a syntax error does not keep the statements before it from running, and statements
+ * outside a transaction block commit each by itself. So a message ends where joining would be noticed; cheap are BEGIN ... COMMIT blocks,
+ * one behind the other, with SET and RESET between them (a SET in front of a block is undone if that block fails, on PostgreSQL).
+ * Where a block was opened by an earlier call, a syntax error on PostgreSQL undoes it before the statements in front of the error have
+ * run; they count as completed all the same, for ROLLBACK is all that is left. MySQL has no implicit transactions: its messages are cut
+ * only at half of max_allowed_packet and around CALL. A statement that holds several counts as one. Result rows are thrown away.
+ *
+ * progress, if given, is called as each is confirmed. ret_outcome is filled on failure too. Errors: ERROR_SQL, ERROR_TIMEOUT (lock or
+ * statement timeout, deadlock: codes "lock-timeout", "statement-timeout", "deadlock", "serialization"), ERROR_CONNECT (connection lost:
+ * "connection-lost"), ERROR_CANCELLED, ERROR_NOMEM; with sqlstate/server_code, detail, server_hint; further codes: "no-privilege",
+ * "read-only", "disk-full", "packet-too-large", "cancelled-by-server" (someone else stopped it there). */
 bool db_run(Db *db, const DbStatement *statements, size_t count, void (*progress)(void *ctx, size_t completed), void *ctx,
             DbOutcome *ret_outcome, Error *err);
 bool db_exec(Db *db, Str sql, Error *err); /* one statement */
@@ -201,9 +208,12 @@ struct DbDriver {
     bool (*rows_next)(DbRows *rows);
     bool (*rows_next_result)(DbRows *rows);
     void (*rows_done)(DbRows *rows);
-    /* SET statements for the timeouts; is_local: for this transaction only, where the engine can. Each is one statement pushed to out. */
+    /* SET statements for the timeouts; is_local: for this transaction only, where the engine can. Each is one statement pushed to out.
+     * MariaDB and MySQL wait for table locks in whole seconds (rounded up); MySQL and SQLite have no limit on the time of any statement:
+     * nothing is pushed for it. */
     bool (*timeouts)(Db *db, Arena *arena, DbTimeouts timeouts, bool is_local, DbStatementVec *out);
-    /* Statements that undo session settings a migration may have left (RESET ALL, ...). */
+    /* Statements that undo session settings a migration may have left (RESET ALL, ...). Not on SQLite: synchronous, temp_store and
+     * locking_mode, whose pragmas fail inside a transaction. */
     bool (*reset_session)(Db *db, Arena *arena, DbStatementVec *out);
     /* Does table exist? name may be schema-qualified ("s.t"), unquoted value. */
     bool (*has_table)(Db *db, Str name, bool *ret_has, Error *err);

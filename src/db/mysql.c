@@ -71,6 +71,7 @@ enum {
     X(mysql_store_result_start)                                                                    \
     X(mysql_store_result_cont)                                                                     \
     X(mysql_use_result)                                                                            \
+    X(mysql_warning_count)                                                                         \
     X(mysql_fetch_row_start)                                                                       \
     X(mysql_fetch_row_cont)                                                                        \
     X(mysql_next_result_start)                                                                     \
@@ -512,6 +513,22 @@ static void absorb_kill(MysqlDb *m)
     m->was_killed = false;
 }
 
+/* The warnings of the last statement of a message; those of the ones before it are gone by then. "Note" is what IF EXISTS says
+ * all the time. */
+static void tell_warnings(MysqlDb *m)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    if (!m->db.options.notice || m->lib.mysql_warning_count(m->handle) == 0 ||
+        !db_query(&m->db, STR("SHOW WARNINGS"), &rows, NULL))
+        return;
+    while (db_rows_next(&rows))
+        if (rows.col_count >= 3 && !str_eq_nocase(rows.cols[0].text, STR("Note")))
+            m->db.options.notice(m->db.options.notice_ctx,
+                                 str_eq_nocase(rows.cols[0].text, STR("Error")) ? STR("ERROR")
+                                                                                : STR("WARNING"),
+                                 rows.cols[2].text);
+}
+
 static bool too_long(const MysqlDb *m, Str sql, Error *err)
 {
     error_set(
@@ -572,6 +589,7 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             return false;
         }
         absorb_kill(m);
+        tell_warnings(m);
         i = end;
     }
     return true;

@@ -398,7 +398,7 @@ static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_t
         if (is_masked && is_secret(url, param->key))
             strbuf_adds(&out, "***");
         else
-            add_encoded(&out, param->value, "/:,@[]");
+            add_encoded(&out, param->value, "/:,[]");
     }
     return strbuf_finish(&out, ret_text);
 }

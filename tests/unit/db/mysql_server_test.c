@@ -650,6 +650,29 @@ static void mysql_an_adopted_connection_is_given_back_as_it_was(void **state)
     mysql_close(handle);
 }
 
+static char noticed[200];
+
+static void take_notice(void *ctx, Str severity, Str message)
+{
+    (void)ctx;
+    snprintf(noticed, sizeof noticed, "%.*s: %.*s", STR_ARG(severity), STR_ARG(message));
+}
+
+static void mysql_warnings_reach_the_caller(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    DbOptions options = {.notice = take_notice};
+    scoped(Db *, db_closep) db = NULL;
+    assert_true(db_open(&f->url, &options, &db, &f->err));
+    must(f, db, "DROP TABLE IF EXISTS not_there");
+    assert_string_equal(noticed, "");
+    must(f, db, "SET sql_mode = ''");
+    must(f, db, "CREATE TABLE t (a varchar(2))");
+    must(f, db, "INSERT INTO t VALUES ('long')");
+    assert_string_equal(noticed, "WARNING: Data truncated for column 'a' at row 1");
+}
+
 /* ---- connecting ---------------------------------------------------------------------------- */
 
 static void open_fails(Fixture *f, const char *text, const char *code)
@@ -839,6 +862,15 @@ static void mysql_databases_are_created_and_dropped(void **state)
     assert_string_equal(f->err.code, "database-absent");
 }
 
+#ifdef WHIMBREL_FAULTS
+static void mysql_the_loss_of_any_allocation_is_an_error(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    survive_lost_allocations(f, "CREATE TABLE lost (a int)");
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_close)
 UNIT_TESTS(mysql) = {
     TEST(mysql_batches_are_as_if_each_statement_came_alone),
@@ -854,11 +886,15 @@ UNIT_TESTS(mysql) = {
     TEST(mysql_the_migration_lock_is_one_session_s),
     TEST(mysql_who_blocks_is_found_and_can_be_ended),
     TEST(mysql_settings_are_put_back),
+    TEST(mysql_warnings_reach_the_caller),
     TEST(mysql_an_adopted_connection_is_given_back_as_it_was),
     TEST(mysql_what_keeps_from_connecting_is_told_apart),
     TEST(mysql_a_silent_host_is_passed_over),
     TEST(mysql_tls_is_never_less_than_asked),
     TEST(mysql_the_server_is_described),
     TEST(mysql_databases_are_created_and_dropped),
+#ifdef WHIMBREL_FAULTS
+    TEST(mysql_the_loss_of_any_allocation_is_an_error),
+#endif
 };
 UNIT_TESTS_END(mysql)

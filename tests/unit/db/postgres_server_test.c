@@ -928,6 +928,15 @@ static void postgres_databases_are_created_and_dropped(void **state)
     assert_string_equal(f->err.code, "database-absent");
 }
 
+#ifdef WHIMBREL_FAULTS
+static void postgres_the_loss_of_any_allocation_is_an_error(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    survive_lost_allocations(f, "CREATE TABLE lost (a int)");
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_close)
 UNIT_TESTS(postgres) = {
     TEST(postgres_batches_are_as_if_each_statement_came_alone),
@@ -950,5 +959,8 @@ UNIT_TESTS(postgres) = {
     TEST(postgres_a_silent_host_is_passed_over),
     TEST(postgres_the_server_is_described),
     TEST(postgres_databases_are_created_and_dropped),
+#ifdef WHIMBREL_FAULTS
+    TEST(postgres_the_loss_of_any_allocation_is_an_error),
+#endif
 };
 UNIT_TESTS_END(postgres)

@@ -165,3 +165,60 @@ void silent_server_end(int fd)
 {
     close(fd);
 }
+
+#ifdef WHIMBREL_FAULTS
+static bool work(Fixture *f, Arena *arena, const char *table_sql, Error *err)
+{
+    scoped(Db *, db_closep) db = NULL;
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbUrl url;
+    DbStatement statements[] = {{.sql = str_from(table_sql)},
+                                {.sql = STR("INSERT INTO lost VALUES (1)")}};
+    DbStatementVec out = {0};
+    DbSessionVec sessions = {0};
+    StrVec none = {0};
+    bool has, is_known, has_run;
+    SqlSplitOptions options = db_split_options(f->db, NULL);
+    SqlInfo info = sql_inspect(STR("ALTER TABLE lost ADD COLUMN b int, DROP COLUMN c"), &options);
+    if (!db_url_parse(arena, f->url.text, &url, err) || !db_open(&url, NULL, &db, err) ||
+        !db_exec(db, STR("DROP TABLE IF EXISTS lost"), err) ||
+        !db_run(db, statements, 2, NULL, NULL, NULL, err) ||
+        !db_query(db, STR("SELECT a FROM lost; SELECT 2"), &rows, err))
+        return false;
+    while (db_rows_next(&rows))
+        ;
+    const DbDriver *driver = db->driver;
+    if (!db_rows_finish(&rows, err) || !driver->has_table(db, STR("lost"), &has, err) ||
+        !driver->has_effect(db, STR("ALTER TABLE lost ADD COLUMN b int, DROP COLUMN c"), &info,
+                            &is_known, &has_run, err) ||
+        !driver->blockers(db, arena, STR("lost"), &sessions, err) ||
+        !driver->drop_all(db, arena, &none, &out, err))
+        return false;
+    if (!driver->reset_session(db, arena, &out) ||
+        !driver->timeouts(db, arena, (DbTimeouts){.lock_ms = 1000, .statement_ms = 1000}, true,
+                          &out))
+        return error_nomem(err);
+    return true;
+}
+
+void survive_lost_allocations(Fixture *f, const char *table_sql)
+{
+    for (unsigned nth = 1;; nth++) {
+        scoped(Arena *, arena_freep) arena = arena_new();
+        Error err = {.arena = arena};
+        fault_fail_allocation(nth);
+        bool is_done = work(f, arena, table_sql, &err);
+        bool has_fired = fault_fired();
+        fault_fail_allocation(0);
+        if (!has_fired) {
+            if (!is_done)
+                fail_msg("%s", err.message);
+            assert_in_range(nth, 50, 5000);
+            return;
+        }
+        if (is_done || err.kind != ERROR_NOMEM)
+            fail_msg("allocation %u: %s: %s", nth, is_done ? "done" : error_kind_name(err.kind),
+                     err.message);
+    }
+}
+#endif

@@ -58,6 +58,11 @@ typedef struct Later {
 void later_begin(Later *later, Fixture *f, const char *sql, int after_ms);
 void later_end(Later *later);
 
+#ifdef WHIMBREL_FAULTS
+/* Opens, runs, asks and closes again and again, losing one more allocation each time, until all went well. */
+void survive_lost_allocations(Fixture *f, const char *table_sql);
+#endif
+
 /* A port of this machine that takes connections and never says a word. */
 int silent_server(int *ret_fd, unsigned *ret_port);
 void silent_server_end(int fd);
