@@ -70,6 +70,19 @@ bool cli_note(Cli *cli, const char *fmt, ...)
     return cli_say(cli, &text, NULL);
 }
 
+bool cli_show(Cli *cli, Text *text, Error *err)
+{
+    Str s;
+    if (!strbuf_finish(&text->buf, &s))
+        return error_nomem(err);
+    if (cli->settings->quiet && cli->settings->yes)
+        return true;
+    if (cli->progress.write)
+        progress_clear(&cli->progress);
+    stream_write(&cli->err, s);
+    return true;
+}
+
 static bool flush_json(void *ctx, Str text, Error *err)
 {
     (void)err;

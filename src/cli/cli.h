@@ -163,6 +163,8 @@ Text cli_err_text(Cli *cli);
 bool cli_print(Cli *cli, Text *text, Error *err); /* standard output */
 bool cli_say(Cli *cli, Text *text,
              Error *err); /* standard error, after the live line; not with --quiet */
+/* What a question is about: on standard error, even with --quiet, unless --yes has answered already. */
+bool cli_show(Cli *cli, Text *text, Error *err);
 bool cli_note(Cli *cli, const char *fmt, ...)
     PRINTF_LIKE(2, 3); /* "note: ..." on standard error, or an event with --log json */
 /* The JSON document of the command, on standard output. */

@@ -79,7 +79,7 @@ static bool lock_release(Cli *cli, const DbSession *holder, Error *err)
             cli->arena, "End session %.*s, and with it whatever it is doing?", STR_ARG(holder->id));
         if (!question)
             return error_nomem(err);
-        if (!cli_say(cli, &text, err) || !cli_confirm(cli, question, &is_yes, err))
+        if (!cli_show(cli, &text, err) || !cli_confirm(cli, question, &is_yes, err))
             return false;
     }
     if (is_yes && !run_lock_release(&cli->runner, cli->arena, holder, err))

@@ -238,7 +238,7 @@ static bool rebase_run(Cli *cli, const void *args, Error *err)
     }
     table_print(&list, &table, 2);
     const char *question = "Rename? Only if no other database has them applied";
-    if (!cli_say(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err) ||
+    if (!cli_show(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err) ||
         (is_yes && !rename_all(cli, &renamings, err)))
         return false;
     if (cli->is_json)

@@ -75,7 +75,7 @@ static bool repair_run(Cli *cli, const void *args, Error *err)
             : str_format(cli->arena, "Make these %zu changes to the history?", actions.len);
     if (!question)
         return error_nomem(err);
-    if (!cli_say(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err))
+    if (!cli_show(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err))
         return false;
     if (is_yes && !run_repair(&cli->runner, cli->arena, &actions, err))
         return false;

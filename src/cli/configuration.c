@@ -428,7 +428,8 @@ static bool load_dotenv(Loader *l)
     return true;
 }
 
-/* The table of the chosen environment. Where the file has such tables, a name without one is a slip. */
+/* The table of the chosen environment. Where the file has such tables, a name without one that is given from outside is a
+ * slip. */
 static bool choose_environment(Loader *l, const SettingSource *source)
 {
     const TomlValue *env = l->has_doc ? toml_child(l->doc.root, STR("env")) : NULL;
@@ -440,6 +441,8 @@ static bool choose_environment(Loader *l, const SettingSource *source)
         l->configuration->has_env_table = true;
         return true;
     }
+    if (source->origin == ORIGIN_FILE)
+        return true; /* the file's own default may well be what stands at its top */
     const char **names = arena_alloc(l->arena, (env->table.len + 1) * sizeof *names);
     if (!names)
         return error_nomem(l->err);

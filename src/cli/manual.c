@@ -89,7 +89,12 @@ static void add_title(StrBuf *out, const char *name, const char *summary)
 
 static void command_page(StrBuf *out, const Command *command)
 {
-    add_title(out, str_format(out->arena, "whimbrel-%s", command->names[0]), command->summary);
+    const char *name = str_format(out->arena, "whimbrel-%s", command->names[0]);
+    if (!name) {
+        out->has_failed = true;
+        return;
+    }
+    add_title(out, name, command->summary);
     strbuf_adds(out, ".SH SYNOPSIS\n\\fBwhimbrel ");
     add_z(out, command->names[0]);
     strbuf_adds(out, "\\fR");

@@ -331,6 +331,8 @@ void cli_runner(Cli *cli)
             },
         .sink = progress_sink(&cli->progress),
     };
+    if (settings->set.len > 0 && !settings->has_placeholders)
+        cli_note(cli, "--set has no effect: placeholders = true in whimbrel.toml turns them on");
     if (settings->out_of_order)
         cli->runner.policy.allows_out_of_order = true;
 }

@@ -288,5 +288,6 @@ void report_status_json(JsonWriter *w, const ReportPlace *place, const Overview 
         if (!only_pending || report_row_is_open(&overview->rows.items[i]))
             row_json(w, &overview->rows.items[i]);
     json_end_array(w);
+    json_key_null(w, "error");
     json_end_object(w);
 }

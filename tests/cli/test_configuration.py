@@ -229,3 +229,14 @@ def test_the_history_table_can_have_another_name(whimbrel, sqlite):
 
 def test_an_empty_variable_counts_as_unset(whimbrel):
     assert setting(whimbrel, "table", env={"WHIMBREL_TABLE": ""})["origin"] == "default"
+
+
+def test_values_for_placeholders_that_are_not_turned_on_are_mentioned(whimbrel, sqlite):
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x integer);")
+    result = whimbrel.ok("migrate", "-d", sqlite.url, "--set", "k=v")
+    assert "--set has no effect" in result.err
+
+
+def test_the_files_own_environment_needs_no_table(whimbrel):
+    whimbrel.write("whimbrel.toml", 'environment = "development"\n[env.production]\ntable = "x"\n')
+    assert setting(whimbrel, "environment")["value"] == "development"
