@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { LABEL_COLUMNS = 36, REDRAW_US = 100000 };
+enum { SHORTEST_US = 50 }; /* below, a time says nothing */
 
 bool progress_init(Progress *progress, ProgressMode mode, TextLook look,
                    void (*write)(void *ctx, Str text), void *ctx)
@@ -148,13 +149,16 @@ static void step_end(Progress *progress, const Event *event, bool is_ok)
     else
         text_styled(&text, STYLE_RED, STR("no"));
     text_add(&text, STR("   "));
-    add_label(&text, str_from(label));
-    if (is_ok)
-        text_addf(&text, "%s%s", event->is_down ? "down " : "",
-                  duration_human(event->duration_us, took));
+    /* Of migrations that travel in one message only their end is seen from here, one on the heels of the other; how long each
+     * took is in the history. */
+    bool has_time = is_ok && event->duration_us >= SHORTEST_US;
+    const char *end = !is_ok ? "failed" : has_time ? duration_human(event->duration_us, took) : "";
+    if (event->is_down || *end)
+        add_label(&text, str_from(label));
     else
-        text_addf(&text, "%sfailed", event->is_down ? "down " : "");
-    text_add(&text, STR("\n"));
+        text_add(&text, str_from(label));
+    text_addf(&text, "%s%s%s\n", event->is_down ? "down" : "", event->is_down && *end ? " " : "",
+              end);
     say(progress, &text);
     progress->label = (Str){0};
 }
