@@ -144,14 +144,13 @@ static const ExitNote rollback_exits[] = {
 const Command cmd_rollback = {
     .names = {"rollback", "down", "revert", "undo", "downgrade"},
     .summary = "undo migrations, by default the last one",
-    .about = "Runs the down of each migration, newest first. Where this checkout no longer has the "
-             "file, the down that was "
-             "kept in the history when it was applied is used. A migration without a down stops "
-             "the command before "
-             "anything runs."
-             " Repeatables count as not applied afterwards, since a down may take away what they "
-             "made: the next migrate "
-             "runs them again.",
+    .about =
+        "Runs the down of each migration, newest first. Where this checkout no longer has the "
+        "file, the down that was "
+        "kept in the history when it was applied is used. A migration without a down stops "
+        "the command before "
+        "anything runs."
+        " A repeatable whose view or function went with a down runs again with the next migrate.",
     .group = GROUP_EVERY_DAY,
     .options = rollback_options,
     .examples = rollback_examples,

@@ -249,32 +249,12 @@ static bool is_engine_skip(const Planner *p, size_t index)
            row->kind == MIGRATION_VERSIONED && script_is_excluded(row->migration->up, p->policy);
 }
 
-static bool has_rolled_back(const Planner *p)
-{
-    for (size_t i = 0; i < p->plan->steps.len; i++)
-        if (p->plan->steps.items[i].kind == STEP_DOWN && !p->plan->steps.items[i].is_fake)
-            return true;
-    return false;
-}
-
-/* Whether a repeatable is to run in this plan. A down takes away what a repeatable has made (a view that reads the column
- * goes with it), so after a rollback all of them run again; a redo runs those again that had run, and no others. */
-static bool is_repeatable_due(const StateRow *row, bool is_redo, bool after_rollback)
-{
-    if (row->state == STATE_APPLIED)
-        return after_rollback && row->migration && row->migration->up;
-    return !is_redo && (row->state == STATE_PENDING || row->state == STATE_OUTDATED);
-}
-
 static bool plan_repeatables(Planner *p, const Ups *ups, uint64_t taken)
 {
-    bool after_rollback = has_rolled_back(p);
     for (size_t i = p->versioned; i < p->plan->overview.rows.len && taken < ups->limit; i++) {
         const StateRow *row = row_at(p, i);
         Halfway half = halfway(p, row);
-        if (half == HALFWAY_NONE && !is_repeatable_due(row, ups->is_redo, after_rollback))
-            continue;
-        if (half != HALFWAY_NONE && ups->is_redo)
+        if (half == HALFWAY_NONE && row->state != STATE_PENDING && row->state != STATE_OUTDATED)
             continue;
         if (half == HALFWAY_STUCK)
             continue; /* plan_halfway() has spoken of it */
@@ -285,8 +265,6 @@ static bool plan_repeatables(Planner *p, const Ups *ups, uint64_t taken)
         }
         if (!is_in_phase(p, ups, row))
             continue;
-        if (after_rollback && row->row && row->row->outcome == HISTORY_APPLIED)
-            p->marks[i] |= MARK_ROLLED_BACK; /* its row goes with the first down */
         if (!step_up(p, i))
             return false;
         taken++;
@@ -300,7 +278,7 @@ static bool plan_ups(Planner *p, const Ups *ups)
     const StateRow *newest = NULL, *left = NULL;
     size_t newest_index = 0, count = 0, real = 0;
     uint64_t taken = 0;
-    bool is_complete = true, after_rollback = has_rolled_back(p);
+    bool is_complete = true;
 
     for (size_t i = p->versioned; i-- > 0 && !newest;) {
         if (p->marks[i] & MARK_APPLIED) {
@@ -309,8 +287,9 @@ static bool plan_ups(Planner *p, const Ups *ups)
         }
     }
     for (size_t i = 0; i < p->plan->overview.rows.len; i++) {
+        MigrationState state = row_at(p, i)->state;
         count += i < p->versioned ? is_eligible(p, ups, i) || is_engine_skip(p, i)
-                                  : is_repeatable_due(row_at(p, i), ups->is_redo, after_rollback);
+                                  : state == STATE_PENDING || state == STATE_OUTDATED;
     }
     if (count > ups->limit)
         count = (size_t)ups->limit;
@@ -346,7 +325,7 @@ static bool plan_ups(Planner *p, const Ups *ups)
         taken++;
         real++;
     }
-    if (is_complete) {
+    if (!ups->is_redo && is_complete) {
         size_t so_far = p->plan->steps.len;
         if (!plan_repeatables(p, ups, taken))
             return false;

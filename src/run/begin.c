@@ -44,7 +44,6 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
                  .arena = arena,
                  .result = result,
                  .begun_step = NO_STEP,
-                 .first_down = NO_STEP,
                  .attempt_unit = NO_STEP,
                  .last_commit = NO_STEP,
                  .began_us = clock_monotonic_us(),

@@ -294,8 +294,6 @@ bool compile_plan(Run *run, Error *err)
         if (step_is_down(&run->plan.steps.items[i])) {
             last_down = i;
             run->has_downs = true;
-            if (run->first_down == NO_STEP && !run->plan.steps.items[i].is_fake)
-                run->first_down = (uint32_t)i;
         } else if (first_up == SIZE_MAX) {
             first_up = i;
         }

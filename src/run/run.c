@@ -237,6 +237,7 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
     if (is_ok) {
         run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
         is_ok = work_run(run, err);
+        repeatables_check(run);
     }
     run->convention->run = run_before;
     return is_ok;

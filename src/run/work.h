@@ -130,8 +130,7 @@ typedef struct Run {
 
     HookUseVec hooks[HOOK_COUNT];
     bool has_programs, has_downs;
-    uint32_t first_down; /* the step with which the repeatables lose their rows; NO_STEP: none */
-    int64_t last_rank;   /* of the history in memory */
+    int64_t last_rank; /* of the history in memory */
     UnitVec units;
     uint32_t last_commit; /* the last unit that commits: it alone waits for the disk */
 
@@ -250,6 +249,7 @@ bool nest_close(Run *run, Error *err);
 /* Whether someone else has written into the history while a nested run had no transaction open. */
 bool history_is_ours(Run *run, Error *err);
 void history_note_step(Run *run, uint32_t step);
+void history_note_gone(Run *run, size_t index);
 
 /* execute.c */
 /* Carries the units out; on failure rolls back, writes down and says what holds. */
@@ -269,6 +269,10 @@ bool settle_is_due(const PlanStep *step);
 /* Is what had run still the beginning of the script? And if a statement was under way when the run stopped: had it run?
  * ret_resume_from: the statement (from 0) to go on at. */
 bool settle_step(Run *run, const PlanStep *step, uint32_t *ret_resume_from, Error *err);
+
+/* repeatables.c */
+/* After downs: repeatables of which something is gone lose their rows, so that they run again. Best effort, told in notes. */
+void repeatables_check(Run *run);
 
 /* hooks.c */
 bool hook_run_program(Run *run, const Unit *unit, const Error *failure, Error *err);

@@ -28,6 +28,14 @@ static size_t find_row(const Run *run, const PlanStep *step)
     return SIZE_MAX;
 }
 
+void history_note_gone(Run *run, size_t at)
+{
+    HistoryRowVec *rows = &run->history.rows;
+    memmove(rows->items + at, rows->items + at + 1, (rows->len - at - 1) * sizeof *rows->items);
+    rows->len--;
+    run->history.order = NULL; /* made anew by result_finish() */
+}
+
 /* Brings the history in memory to what the step has made of it. chunk_flush() has made room for the row. */
 void history_note_step(Run *run, uint32_t index)
 {
@@ -36,18 +44,8 @@ void history_note_step(Run *run, uint32_t index)
     size_t at = find_row(run, step);
     run->history.exists = true;
     run->history.order = NULL; /* made anew by result_finish() */
-    if (at != SIZE_MAX) {
-        memmove(rows->items + at, rows->items + at + 1, (rows->len - at - 1) * sizeof *rows->items);
-        rows->len--;
-    }
-    if (index == run->first_down) {
-        size_t kept = 0;
-        for (size_t i = 0; i < rows->len; i++)
-            if (rows->items[i].kind != MIGRATION_REPEATABLE ||
-                rows->items[i].outcome != HISTORY_APPLIED)
-                rows->items[kept++] = rows->items[i];
-        rows->len = kept;
-    }
+    if (at != SIZE_MAX)
+        history_note_gone(run, at);
     if (step_is_down(step))
         return;
     const Script *script =
@@ -117,26 +115,6 @@ bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Erro
     return true;
 }
 
-/* What a down takes away may be what a repeatable has made, or what it reads. So with the first down of a run the repeatables
- * lose their rows, and the next migrate runs them again: that is what they are made for. */
-static bool forget_repeatables(Run *run, Error *err)
-{
-    const StateRowVec *rows = &run->plan.overview.rows;
-    for (size_t i = rows->len; i-- > 0 && rows->items[i].kind == MIGRATION_REPEATABLE;) {
-        const StateRow *state = &rows->items[i];
-        if (!state->row || state->row->outcome != HISTORY_APPLIED)
-            continue;
-        HistoryWrite write = {.kind = WRITE_REMOVED,
-                              .migration = state->migration,
-                              .row = state->row,
-                              .is_down = true,
-                              .duration_us = -1};
-        if (!write_raw(run, &write, (Tag){.kind = TAG_WRITE}, err))
-            return false;
-    }
-    return true;
-}
-
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err)
 {
@@ -163,8 +141,6 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
     if ((kind == WRITE_APPLIED || (kind == WRITE_BEGIN && !write.is_down)) &&
         !write_texts(run, step->migration, &write, err))
         return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
-    if (kind == WRITE_REMOVED && unit->step == run->first_down && !forget_repeatables(run, err))
-        return false;
     tag.kind = TAG_WRITE;
     tag.statement = done;
     return write_raw(run, &write, tag, err);

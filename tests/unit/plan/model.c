@@ -436,19 +436,11 @@ static bool run_down(Model *m, const PlanStep *step, unsigned i, Doom *doom)
     return true;
 }
 
-static void forget_repeatable(Model *m, unsigned slot)
-{
-    const Row *row = find_row(m, slot);
-    if (row && row->outcome == HISTORY_APPLIED)
-        remove_row(m, slot);
-}
-
 /* False: the run died. */
 static bool carry_out(Model *m, const Plan *plan, Doom *doom)
 {
     if (plan->steps.len > 0)
         m->run++;
-    bool has_downs = false;
     for (size_t k = 0; k < plan->steps.len && !m->broken; k++) {
         const PlanStep *step = &plan->steps.items[k];
         unsigned i = slot_of(step->version, step->name);
@@ -460,11 +452,6 @@ static bool carry_out(Model *m, const Plan *plan, Doom *doom)
             break;
         case STEP_DOWN:
             is_through = run_down(m, step, i, doom);
-            /* With the first down of a run the repeatables lose their rows. */
-            for (unsigned slot = VERSIONS;
-                 is_through && !step->is_fake && !has_downs && slot < SLOTS; slot++)
-                forget_repeatable(m, slot);
-            has_downs = has_downs || !step->is_fake;
             break;
         case STEP_SKIP: {
             Row *row = make_row(m, i);
