@@ -4,7 +4,10 @@
  * that the lock's holder builds concurrently would wait for that snapshot in turn. Where the write transaction itself is
  * the lock (DB_FILE_LOCK), that transaction is what is polled for. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "run/work.h"
 
@@ -67,11 +70,81 @@ static bool try_session(Run *run, bool *ret_is_ours, Error *err)
     return run->db->driver->lock_try(run->db, run->lock_key, ret_is_ours, err);
 }
 
+/* ---- a run that lets go of the database in between ---------------------------------------------------
+ *
+ * Where the write transaction is the lock, a statement that cannot run in a transaction makes the run let go of it, with a
+ * migration half done. A file beside the database, locked for as long as the process lives, tells such a run from one that
+ * was stopped. It is made and looked at only by who holds the write transaction. */
+
+static const char *side_path(const Run *run, Arena *arena)
+{
+    const DbInfo *info = &run->db->info;
+    if (!db_has(run->db, DB_SINGLE_FILE | DB_FILE_LOCK))
+        return NULL;
+    return str_format(arena, "%s/%s-whimbrel", info->place, info->database);
+}
+
+bool lock_side(Run *run, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    const char *path = scratch ? side_path(run, scratch) : NULL;
+    if (!path || run->has_side)
+        return scratch ? true : error_nomem(err);
+    run->side_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (run->side_fd < 0)
+        return error_errno(err, errno, "cannot make %s", path);
+    run->has_side = true;
+    if (flock(run->side_fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    return error_errno(err, errno, "cannot lock %s", path);
+}
+
+/* Whether a run is under way that has let go of the database for a moment. What a killed one has left is removed. */
+static bool is_side_held(Run *run, bool *ret_is_held, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    const char *path = scratch ? side_path(run, scratch) : NULL;
+    *ret_is_held = false;
+    if (!path || run->has_side)
+        return scratch ? true : error_nomem(err);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT || error_errno(err, errno, "cannot open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        *ret_is_held = true;
+    else
+        (void)unlink(path);
+    (void)close(fd);
+    return true;
+}
+
+static void drop_side(Run *run)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    const char *path = scratch ? side_path(run, scratch) : NULL;
+    if (!run->has_side)
+        return;
+    /* Without memory for its name it stays, unlocked, and the next run removes it. */
+    if (path)
+        (void)unlink(path);
+    (void)close(run->side_fd);
+    run->has_side = false;
+}
+
 static bool try_file(Run *run, bool *ret_is_ours, Error *err)
 {
+    bool is_held = false;
     *ret_is_ours = db_exec(run->db, str_from(run->db->driver->begin), err);
-    if (*ret_is_ours || (err->kind != ERROR_TIMEOUT && err->kind != ERROR_LOCKED))
-        return *ret_is_ours;
+    if (*ret_is_ours) {
+        if (!is_side_held(run, &is_held, err))
+            return false;
+        if (!is_held)
+            return true;
+        *ret_is_ours = false;
+        return db_exec(run->db, STR("ROLLBACK"), err);
+    }
+    if (err->kind != ERROR_TIMEOUT && err->kind != ERROR_LOCKED)
+        return false;
     error_clear(err);
     return true;
 }
@@ -176,6 +249,7 @@ void lock_drop(Run *run)
             (void)db->driver->unlock(db, run->lock_key, &ignored);
     }
     db->options.cancel = cancel;
+    drop_side(run);
     run->has_outer = false;
     run->lock = LOCK_NONE;
 }

@@ -4,6 +4,8 @@
 
 #include "run/work.h"
 
+enum { SUMMARY_BYTES = 200 };
+
 typedef Vec(HistoryWrite) HistoryWriteVec;
 
 /* ---- what they share ----------------------------------------------------------------------------------- */
@@ -380,38 +382,78 @@ bool run_text_diff(Runner *runner, Arena *arena, const StateRow *row, Str *ret_a
 
 /* ---- emptying ------------------------------------------------------------------------------------------------- */
 
-static bool drop_all(Run *run, const StrVec *schemas, uint32_t *ret_dropped, Error *err)
+static bool is_pragma(const Run *run, const DbStatement *statement)
+{
+    return sql_inspect(statement->sql, &run->split).verb == SQL_VERB_PRAGMA;
+}
+
+/* Settings that do nothing within a transaction are made outside of it: those in front of the list when is_before, those
+ * behind it otherwise. */
+static bool set_around(Run *run, const DbStatementVec *statements, bool is_before, Error *err)
+{
+    bool is_leading = true;
+    for (size_t i = 0; i < statements->len; i++) {
+        bool is_setting = is_pragma(run, &statements->items[i]);
+        is_leading = is_leading && is_setting;
+        if (is_setting && is_leading == is_before && !db_exec(run->db, statements->items[i].sql, err))
+            return false;
+    }
+    return true;
+}
+
+static bool list_all(Run *run, const StrVec *schemas, DbStatementVec *ret_statements, Error *err)
+{
+    return run->db->driver->drop_all(run->db, run->arena, schemas, ret_statements, err) ||
+           error_wrap(err, "listing what there is");
+}
+
+static bool drop_listed(Run *run, const DbStatementVec *statements, uint32_t *ret_dropped, Error *err)
 {
     Db *db = run->db;
-    DbStatementVec statements = {0};
     DbOutcome outcome = {.error_offset = -1};
-    if (!db->driver->drop_all)
-        return error_set(err, ERROR_UNSUPPORTED, "emptying a database is not possible on %s",
-                         db->info.engine_title);
-    if (!db->driver->drop_all(db, run->arena, schemas, &statements, err))
-        return error_wrap(err, "listing what there is");
     bool is_one = db_has(db, DB_TRANSACTIONAL_DDL);
     if (is_one && !run->has_outer && !db_exec(db, str_from(db->driver->begin), err))
         return false;
-    bool is_ok = statements.len == 0 ||
-                 db_run(db, statements.items, statements.len, NULL, NULL, &outcome, err);
+    bool is_ok = statements->len == 0 ||
+                 db_run(db, statements->items, statements->len, NULL, NULL, &outcome, err);
     if (is_ok && is_one)
         is_ok = db_exec(db, STR("COMMIT"), err);
     if (is_ok) {
         run->has_outer = false;
-        *ret_dropped = (uint32_t)statements.len;
+        for (size_t i = 0; i < statements->len; i++)
+            *ret_dropped += sql_inspect(statements->items[i].sql, &run->split).verb == SQL_VERB_DROP;
         return true;
     }
-    if (outcome.completed < statements.len) {
+    if (outcome.completed < statements->len) {
         Str summary = {0};
-        if (err->arena && sql_summary(err->arena, statements.items[outcome.completed].sql,
-                                      &run->split, 200, &summary))
+        if (err->arena && sql_summary(err->arena, statements->items[outcome.completed].sql, &run->split,
+                                      SUMMARY_BYTES, &summary))
             err->statement = str_z(err->arena, summary);
     }
     Error ignored = {.arena = err->arena};
     if (!db->is_broken && db->is_in_transaction)
         (void)db_exec(db, STR("ROLLBACK"), &ignored);
     return false;
+}
+
+static bool drop_all(Run *run, const StrVec *schemas, uint32_t *ret_dropped, Error *err)
+{
+    Db *db = run->db;
+    DbStatementVec statements = {0}, again = {0};
+    if (!db->driver->drop_all)
+        return error_set(err, ERROR_UNSUPPORTED, "emptying a database is not possible on %s",
+                         db->info.engine_title);
+    if (!list_all(run, schemas, &statements, err))
+        return false;
+    if (!run->has_outer || statements.len == 0 || !is_pragma(run, &statements.items[0]))
+        return drop_listed(run, &statements, ret_dropped, err);
+    run->has_outer = false;
+    if (!db_exec(db, STR("ROLLBACK"), err) || !set_around(run, &statements, true, err))
+        return false;
+    Error ignored = {.arena = err->arena};
+    bool is_ok = nest_open(run, err) && list_all(run, schemas, &again, err) &&
+                 drop_listed(run, &again, ret_dropped, err);
+    return set_around(run, &statements, false, is_ok ? err : &ignored) && is_ok;
 }
 
 bool run_drop_all(Runner *runner, Arena *arena, const StrVec *schemas, uint32_t *ret_dropped,

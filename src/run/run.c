@@ -214,6 +214,17 @@ static bool stop_or_nothing(Run *run, bool *ret_is_done, Error *err)
     return true;
 }
 
+/* Whether a nested run has to leave its transaction in between. */
+static bool lets_go(const Run *run)
+{
+    for (size_t i = 0; run->is_nested && !run->is_whole && i < run->units.len; i++) {
+        UnitKind kind = run->units.items[i].kind;
+        if (kind == UNIT_LONE || kind == UNIT_REPLAY || kind == UNIT_RESET || kind == UNIT_PROGRAM)
+            return true;
+    }
+    return false;
+}
+
 static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
 {
     bool is_done = false;
@@ -233,7 +244,7 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
         return true;
     int64_t run_before = run->convention->run;
     run->convention->run = run->history.last_run + 1;
-    bool is_ok = compile_plan(run, err);
+    bool is_ok = compile_plan(run, err) && (!lets_go(run) || lock_side(run, err));
     if (is_ok) {
         run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
         is_ok = work_run(run, err);

@@ -136,6 +136,8 @@ typedef struct Run {
 
     LockState lock;
     DbLockKey lock_key;
+    bool has_side;        /* side_fd holds the file beside the database */
+    int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
     bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */
     bool has_outer; /* the surrounding transaction is open */
@@ -202,6 +204,8 @@ bool result_finish(Run *run, Error *err);
 bool cancel_requested(const Runner *runner);
 /* ERROR_CANCELLED when asked to stop meanwhile. */
 bool pause_for(const Runner *runner, int64_t pause_ms, Error *err);
+/* For a nested run that will let go of the database in between: others then know that it lives. */
+bool lock_side(Run *run, Error *err);
 bool lock_take(Run *run, Error *err);
 void lock_drop(Run *run);
 /* The surrounding transaction of a nested run; polls as the lock does. */

@@ -298,6 +298,60 @@ static void another_writer_is_waited_for_and_named(void **state)
     assert_int_equal(migrate(p), 1);
 }
 
+static void migrate_beside(Session *s, const Event *event)
+{
+    if (event->kind != EVENT_HOOK || !s->user)
+        return;
+    s->user = NULL;
+    /* The first run waits for its hook, with a migration half done and no lock on the database. */
+    Session other;
+    assert_true(session_open(&other, s->project));
+    other.runner.settings.lock_wait_ms = 100;
+    assert_false(session_migrate(&other));
+    assert_int_equal(other.err.kind, ERROR_LOCKED);
+    session_close(&other);
+}
+
+static void a_run_that_lets_go_of_the_database_still_keeps_others_out(void **state)
+{
+    Project *p = *state;
+    Session s;
+    project_write(p, "hooks/after-each", "#!/bin/sh\nexit 0\n");
+    project_chmod(p, "hooks/after-each", 0700);
+    project_write(p, "1_one.sql", "CREATE TABLE one (id int);\nVACUUM;\n");
+    project_write(p, "2_two.sql", "CREATE TABLE two (id int);\n");
+    assert_true(session_open(&s, p));
+    s.on_event = migrate_beside;
+    s.user = p;
+    if (!session_migrate(&s))
+        fail_msg("%s", explain(p->arena, &s));
+    assert_null(s.user);
+    session_close(&s);
+    FileInfo info = {0};
+    assert_true(file_info(str_format(p->arena, "%s/app.db-whimbrel", p->folder), &info, &s.err));
+    assert_int_equal(info.kind, FILE_ABSENT);
+}
+
+static void emptying_takes_all(void **state)
+{
+    Project *p = *state;
+    Session s;
+    uint32_t dropped = 0;
+    project_write(p, "1_one.sql", "CREATE TABLE a (id int PRIMARY KEY);\nCREATE TABLE b (a int REFERENCES a (id) ON DELETE RESTRICT);\n"
+                                  "INSERT INTO a VALUES (1);\nINSERT INTO b VALUES (1);\nCREATE VIEW v AS SELECT * FROM b;");
+    migrate(p);
+    assert_true(session_open(&s, p));
+    assert_true(db_exec(s.db, STR("PRAGMA foreign_keys = ON"), &s.err));
+    if (!run_drop_all(&s.runner, s.arena, &(StrVec){0}, &dropped, &s.err))
+        fail_msg("%s", explain(p->arena, &s));
+    DbValue keys = {0};
+    assert_true(db_query_value(s.db, s.arena, STR("PRAGMA foreign_keys"), &keys, &s.err));
+    assert_true(str_eq(keys.text, STR("1")));
+    session_close(&s);
+    assert_int_equal(dropped, 6);
+    assert_string_equal(project_query(p, "SELECT count(*) FROM sqlite_master"), "0");
+}
+
 static void hooks_run_around_migrations(void **state)
 {
     Project *p = *state;
@@ -719,6 +773,8 @@ UNIT_TESTS(run_sqlite) = {
     TEST(a_single_transaction_is_all_or_nothing),
     TEST(a_cancel_keeps_what_came_before),
     TEST(another_writer_is_waited_for_and_named),
+    TEST(a_run_that_lets_go_of_the_database_still_keeps_others_out),
+    TEST(emptying_takes_all),
     TEST(hooks_run_around_migrations),
     TEST(a_program_is_a_hook_too),
     TEST(a_cancel_ends_the_hook),
