@@ -12,7 +12,8 @@ typedef struct TableName {
 
 /* The name in ctx->table, or the convention's own. Parts may be quoted. folds: an unquoted part is folded as the server would
  * (for tools that paste the name into SQL as it is). ERROR_USAGE, code "bad-table". */
-bool table_name_read(const ConventionContext *ctx, Arena *arena, bool folds, TableName *ret_name, Error *err);
+bool table_name_read(const ConventionContext *ctx, Arena *arena, bool folds, TableName *ret_name,
+                     Error *err);
 /* Quoted for SQL, with the suffix (which may be "") at the table's end. */
 void table_name_add(StrBuf *out, SqlDialect dialect, const TableName *name, const char *suffix);
 /* "schema.table", for has_table() and for messages; NULL when memory is out. */
@@ -22,7 +23,8 @@ const char *table_name_plain(Arena *arena, const TableName *name, const char *su
 bool error_means_absent(const Error *err, SqlDialect dialect);
 /* Whether the convention's table is there, and whether it has rows: by ctx->known_tables and ctx->known_filled, or by asking. Under a name that
  * the user gave only a table that has these columns counts. */
-bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name, const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err);
+bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
+                        const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err);
 
 /* Appends "sql" built in buf as one statement. */
 bool statement_push(Arena *arena, StrBuf *buf, DbStatementVec *out, Error *err);
