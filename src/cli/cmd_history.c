@@ -47,7 +47,11 @@ static bool runs_json(Cli *cli, const RunRowVec *runs, Error *err)
     for (size_t i = 0; i < runs->len; i++) {
         const RunRow *run = &runs->items[i];
         json_begin_object(&json.w);
-        json_key_int(&json.w, "run", run->run);
+        json_key(&json.w, "run");
+        if (run->run > 0)
+            json_int(&json.w, run->run);
+        else
+            json_null_value(&json.w);
         json_key_str(&json.w, "command", run->command);
         json_key_str(&json.w, "outcome", run->outcome);
         json_time(&json.w, "started_at", run->started_at);
@@ -74,14 +78,19 @@ static void add_run(Text *text, const RunRow *run)
 {
     char when[TIMESTAMP_TEXT], took[DURATION_TEXT];
     bool is_ok = str_eq(run->outcome, STR("ok"));
-    text_addf(text, "%5lld  %s  ", (long long)run->run,
-              run->started_at == TIMESTAMP_UNKNOWN ? "" : timestamp_human(run->started_at, when));
+    if (run->run > 0)
+        text_addf(text, "%5lld  ", (long long)run->run);
+    else
+        text_pad(text, 7);
+    if (run->started_at != TIMESTAMP_UNKNOWN)
+        text_addf(text, "%s  ", timestamp_human(run->started_at, when));
     text_add_line(text, run->command);
     text_add(text, STR(" "));
     text_styled(text, is_ok ? STYLE_GREEN : STYLE_RED, run->outcome);
     if (run->duration_us >= 0)
         text_addf(text, " in %s", duration_human(run->duration_us, took));
-    text_add(text, STR("  "));
+    if (run->who.len > 0)
+        text_add(text, STR("  "));
     text_add_line(text, run->who);
     if (run->host.len > 0) {
         text_add(text, STR("@"));

@@ -24,6 +24,11 @@ static bool seed_run(Cli *cli, const void *args, Error *err)
                         "\"...\" in whimbrel.toml.");
         return error_code(err, "missing-argument");
     }
+    if (!(cli->context.convention->features & CONVENTION_SEEDS)) {
+        error_set(err, ERROR_UNSUPPORTED, "the convention %s has no seeds",
+                  cli->context.convention->name);
+        return error_code(err, "not-in-convention");
+    }
     if (!has_seeds(&cli->set, name)) {
         const char **names = arena_alloc(cli->arena, (cli->set.seeds.len + 1) * sizeof *names);
         if (!names)

@@ -10,7 +10,7 @@
 
 extern char **environ;
 
-enum { PASSWORD_LIMIT = 64 * 1024 };
+enum { PASSWORD_LIMIT = 64 * 1024, ASIDE_TIMEOUT_MS = 2000 };
 
 /* ---- the URL -------------------------------------------------------------------------------------------------------- */
 
@@ -253,10 +253,11 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
     return true;
 }
 
-bool cli_scan(Cli *cli, Error *err)
+static bool check_folders(Cli *cli, Error *err)
 {
-    for (size_t i = 0; i < cli->context.folders.len; i++) {
-        const char *path = str_z(cli->arena, cli->context.folders.items[i]);
+    const StrVec *folders = &cli->settings->migrations;
+    for (size_t i = 0; i < folders->len; i++) {
+        const char *path = str_z(cli->arena, folders->items[i]);
         FileInfo info;
         if (!path)
             return error_nomem(err);
@@ -273,6 +274,13 @@ bool cli_scan(Cli *cli, Error *err)
         }
         return error_code(err, "no-migrations");
     }
+    return true;
+}
+
+bool cli_scan(Cli *cli, Error *err)
+{
+    if (!check_folders(cli, err))
+        return false;
     if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
         return false;
     for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)
@@ -337,18 +345,61 @@ void cli_runner(Cli *cli)
         cli->runner.policy.allows_out_of_order = true;
 }
 
+/* Whose files these are, for commands that need no database: one that is there and can be asked soon still tells best. */
+static bool convention_of_files(Cli *cli, Error *err)
+{
+    Error ignored = {.arena = cli->arena};
+    DbOptions options = cli_db_options(cli, 0);
+    scoped(Db *, db_closep) db = NULL;
+    DbUrl url;
+    if (options.connect_timeout_ms > ASIDE_TIMEOUT_MS)
+        options.connect_timeout_ms = ASIDE_TIMEOUT_MS;
+    if (str_eq(cli->settings->convention, STR("auto")) && cli->settings->database.len > 0 &&
+        cli_url(cli, &url, &ignored))
+        (void)db_open(&url, &options, &db, &ignored);
+    return cli_convention(cli, db, err);
+}
+
+/* Whether opening the database would make its file. */
+static bool would_create(Cli *cli, unsigned needs, bool *ret_would, Error *err)
+{
+    DbUrl url;
+    FileInfo info;
+    *ret_would = false;
+    if (!(needs & MAY_CREATE) || !(needs & NEEDS_MIGRATIONS))
+        return true;
+    if (!cli_url(cli, &url, err))
+        return false;
+    if (!(url.driver->features & DB_SINGLE_FILE) || str_eq(url.database, STR(":memory:")))
+        return true;
+    const char *path = str_z(cli->arena, url.database);
+    if (!path)
+        return error_nomem(err);
+    if (!file_info(path, &info, err))
+        return false;
+    *ret_would = info.kind == FILE_ABSENT;
+    return true;
+}
+
 bool cli_open(Cli *cli, unsigned needs, Error *err)
 {
-    if ((needs & NEEDS_DATABASE) && !open_database(cli, needs, err))
-        return false;
-    if (needs & (NEEDS_MIGRATIONS | NEEDS_DATABASE | NEEDS_CONVENTION)) {
-        if (!cli_convention(cli, cli->db, err))
+    bool would = false;
+    if (!(needs & NEEDS_DATABASE)) {
+        if ((needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION)) && !convention_of_files(cli, err))
             return false;
+        return !(needs & NEEDS_MIGRATIONS) || cli_scan(cli, err);
     }
+    if (((needs & NEEDS_MIGRATIONS) && !check_folders(cli, err)) ||
+        !would_create(cli, needs, &would, err))
+        return false;
+    /* Files in disorder are no reason to leave an empty database behind. */
+    if (would && (!cli_convention(cli, NULL, err) || !cli_scan(cli, err)))
+        return false;
+    if (!open_database(cli, needs, err) || !cli_convention(cli, cli->db, err))
+        return false;
     if ((needs & NEEDS_MIGRATIONS) && !cli_scan(cli, err))
         return false;
-    if (needs & NEEDS_DATABASE)
-        cli_runner(cli);
+    cli_runner(cli);
     return true;
 }
 

@@ -594,3 +594,26 @@ def test_manual_pages_agree_with_the_tables(whimbrel):
     main = (whimbrel.cwd / "man" / "whimbrel.1").read_text().replace("\\-", "-")
     for option in re.findall(r"--[a-z-]+", listing):
         assert option in main
+
+
+def test_a_wrong_folder_leaves_no_database_behind(whimbrel):
+    assert whimbrel("-d", "sqlite:app.db", "migrate").code == 2
+    whimbrel.write("migrations/1_a.sql", A_UP)
+    whimbrel.write("migrations/1_b.sql", A_UP)
+    assert whimbrel("-d", "sqlite:app.db", "migrate").code == 1
+    assert not (whimbrel.cwd / "app.db").exists()
+
+
+def test_another_tools_project(whimbrel, sqlite):
+    whimbrel.write("migrations/0001_a.up.sql", A_UP)
+    whimbrel.write("migrations/0001_a.down.sql", A_DOWN)
+    assert whimbrel.ok("-d", sqlite.url, "--convention", "sqlx", "migrate", "--output", "json").json["applied"] == ["1"]
+    document = whimbrel.ok("-d", sqlite.url, "status", "--output", "json").json
+    assert document["convention"] == "sqlx" and document["state"] == "up-to-date"
+    assert whimbrel.ok("-d", sqlite.url, "history", "--output", "json").json["runs"][0]["run"] is None
+    assert "applied: 1 a" in whimbrel.ok("-d", sqlite.url, "history").out
+    # The history tells whose files a new one has to fit.
+    refused = whimbrel("-d", sqlite.url, "new", "v", "--repeatable")
+    assert refused.code == 1 and "SQLx" in refused.err
+    assert whimbrel("-d", sqlite.url, "seed", "dev").code == 1
+    assert whimbrel("-d", sqlite.url, "--namespace", "x", "status").code == 2

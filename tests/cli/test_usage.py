@@ -163,8 +163,8 @@ def test_negative_steps_are_arguments_not_options(whimbrel, sqlite):
 
 def test_after_two_hyphens_nothing_is_an_option(whimbrel):
     result = whimbrel("goto", "--", "--help")
-    assert result.code == 2
-    assert "no database is named" in result.err
+    assert result.code == 2 and result.out == ""
+    assert "there is no folder migrations" in result.err
 
 
 def test_nothing_is_loaded_for_the_version(whimbrel, program_command):
