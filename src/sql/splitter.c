@@ -435,6 +435,14 @@ static Step take_psql_g(SqlSplitter *s, size_t from)
     return STEP_END;
 }
 
+/* The backslash there is not for the server. */
+static bool leave_out(SqlSplitter *s, size_t from)
+{
+    Arena *arena = s->is_stream ? s->scratch : s->arena;
+
+    return vec_push(arena, &s->joins, from) || splitter_fail_nomem(s);
+}
+
 static Step take_psql_backslash(SqlSplitter *s, size_t from)
 {
     Scan *scan = &s->scan;
@@ -447,11 +455,8 @@ static Step take_psql_backslash(SqlSplitter *s, size_t from)
         if (!s->has_text && c == ';')
             return STEP_ON;
         add_token(s, from);
-        Arena *arena = s->is_stream ? s->scratch : s->arena;
-        if (!vec_push(arena, &s->joins, from)) {
-            splitter_fail_nomem(s);
+        if (!leave_out(s, from))
             return STEP_FAIL;
-        }
         if (c == ';' && s->watch != WATCH_ATOMIC)
             s->watch = WATCH_START;
         return STEP_ON;
@@ -511,6 +516,15 @@ static Step take_mysql_backslash(SqlSplitter *s, size_t from)
         s->terminator_len = 2;
         return s->has_text ? STEP_END : STEP_ON;
     }
+    /* The client drops it at the end of a line. */
+    if (c < 0 || c == '\n' || (c == '\r' && scan_peek(scan, 2) == '\n')) {
+        scan->at++;
+        if (s->has_failed || (s->has_text && !leave_out(s, from)))
+            return STEP_FAIL;
+        return STEP_ON;
+    }
+    if (s->has_failed)
+        return STEP_FAIL;
     Str command = {scan->data + from, c > ' ' && c < 0x7f ? 2 : 1};
     return fail_client(s, from, "client-command", command, "mysql", CLIENT_HINT);
 }
@@ -587,6 +601,9 @@ static Step take_other(SqlSplitter *s, size_t from, char c)
                            CLIENT_HINT);
     }
     s->scan.at++;
+    /* END;// as many write it: the server drops a semicolon at the end, but not before what whimbrel says behind it. */
+    if (c == ';' && s->options.dialect == SQL_MYSQL)
+        return s->has_text && s->watch ? splitter_watch_symbol(s, c, from) : STEP_ON;
     return add_symbol(s, from, c);
 }
 
@@ -715,10 +732,12 @@ static bool end_of_text(SqlSplitter *s)
     return true;
 }
 
-/* The text with \; as ; and \: as : */
+/* The text without the backslashes that were the client's: \; as ; and \: as : and lines that go on. */
 static bool join_text(SqlSplitter *s, Str *text)
 {
     Arena *arena = s->is_stream ? s->scratch : s->arena;
+    while (s->joins.len > 0 && s->joins.items[s->joins.len - 1] >= s->text_end)
+        s->joins.len--;
     size_t len = text->len - s->joins.len, from = s->text_at, to = 0;
     char *joined = arena_alloc(arena, len + 1);
 

@@ -235,7 +235,7 @@ static const char *check_whole(const SqlSplitOptions *options, Str text, const P
         size_t end = source_end(text, s);
         REQUIRE(end <= s->end_offset && s->end_offset <= text.len);
         bool is_joined = s->text.ptr != text.ptr + s->offset;
-        REQUIRE(!is_joined || options->dialect == SQL_POSTGRES);
+        REQUIRE(!is_joined || options->dialect != SQL_SQLITE);
         if (!has_modes && !is_joined && (wrong = check_tokens(options, s)))
             return wrong;
         has_copy |= s->has_copy_data;
