@@ -438,6 +438,18 @@ typedef enum Shape {
     SHAPE_EMPTY, /* nothing but comments: the server would take it for an error */
 } Shape;
 
+/* Under another delimiter, more may stand behind a routine. */
+static Shape shape_of_routine(Str sql, const SqlSplitOptions *options)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    SqlStatementVec statements = {0};
+    Error ignored = {0};
+    return scratch && sql_split(scratch, options, sql, &statements, &ignored) &&
+                   statements.len == 1 && statements.items[0].text.len == sql.len
+               ? SHAPE_ONE
+               : SHAPE_MANY;
+}
+
 static Shape shape_of(Str sql, const SqlSplitOptions *options)
 {
     static const char *const callers[] = {"CALL", "EXECUTE", "BEGIN"};
@@ -460,7 +472,7 @@ static Shape shape_of(Str sql, const SqlSplitOptions *options)
     SqlInfo info = sql_inspect(sql, options);
     if (info.object == SQL_OBJECT_PROCEDURE || info.object == SQL_OBJECT_FUNCTION ||
         info.object == SQL_OBJECT_TRIGGER || info.object == SQL_OBJECT_EVENT)
-        return SHAPE_ONE;
+        return shape_of_routine(sql, options);
     do {
         if (may_call && sql_token_is(&token, "CALL"))
             return SHAPE_MANY;

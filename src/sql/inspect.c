@@ -822,6 +822,29 @@ static bool is_set_off(const Cursor *c)
     return accept_symbol(&ahead, '=') && ahead.has && is_off(ahead.token.text);
 }
 
+/* What the servers refuse to change inside a transaction: how changes are logged for replicas. */
+static bool is_set_outside_transactions(Str variable)
+{
+    static const Str names[] = {
+        {"sql_log_bin", 11},      {"binlog_format", 13}, {"binlog_direct_non_transactional_updates", 39},
+        {"gtid_domain_id", 14},   {"gtid_seq_no", 11},   {"gtid_slave_pos", 14},
+        {"gtid_next", 9},         {"gtid_purged", 11},   {"gtid_mode", 9},
+        {"skip_replication", 16}, {"wsrep_on", 8},       {"read_only", 9},
+    };
+    Str name = variable;
+    size_t dot;
+
+    if (str_starts(name, STR("@@")))
+        name = str_sub(name, 2, name.len);
+    if ((dot = str_find_char(name, '.', 0)) != SIZE_MAX)
+        name = str_sub(name, dot + 1, name.len);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (str_eq_nocase(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
 /* SET a = 1, GLOBAL b = 2, ... */
 static void read_set_mysql(Cursor *c, SqlInfo *info)
 {
@@ -853,7 +876,10 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
                 advance(c);
             else if (IS_ANY(c, "SESSION", "LOCAL"))
                 advance(c);
-            if (!is_global)
+            /* It cannot be undone or said again around the history's writes, which are transactions. */
+            if (is_set_outside_transactions(c->token.text))
+                info->flags |= SQL_NO_TRANSACTION;
+            else if (!is_global)
                 info->flags |= SQL_SESSION_STATE;
             if (!is_global && is_autocommit(c->token.text)) {
                 info->flags |= SQL_TRANSACTION_CONTROL;
@@ -866,12 +892,26 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
     }
 }
 
+/* A block that is run once: it commits by itself if one of its statements does. */
+static void read_block(Cursor *c, SqlInfo *info)
+{
+    info->verb = SQL_VERB_DO;
+    info->flags |= SQL_IS_DML;
+    for (; c->has; advance(c)) {
+        if (IS_ANY(c, "CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME", "GRANT", "REVOKE", "EXECUTE",
+                   "CALL", "COMMIT", "ROLLBACK", "TRANSACTION", "LOCK", "UNLOCK", "AUTOCOMMIT",
+                   "ANALYZE", "OPTIMIZE", "REPAIR", "FLUSH")) {
+            info->flags |= SQL_IMPLICIT_COMMIT;
+            return;
+        }
+    }
+}
+
 static void read_begin(Cursor *c, SqlInfo *info)
 {
     info->verb = SQL_VERB_BEGIN;
-    if (c->dialect == SQL_MYSQL && is(c, "NOT")) {
-        info->verb = SQL_VERB_DO; /* BEGIN NOT ATOMIC: a block, run once */
-        info->flags |= SQL_IS_DML;
+    if (c->dialect == SQL_MYSQL && accept(c, "NOT")) { /* BEGIN NOT ATOMIC */
+        read_block(c, info);
         return;
     }
     info->flags |= SQL_TRANSACTION_CONTROL;
@@ -1234,6 +1274,11 @@ static void read_mysql(Cursor *c, SqlInfo *info)
         info->flags |= SQL_IMPLICIT_COMMIT;
     } else if (IS_ANY(c, "PREPARE", "HANDLER")) {
         info->flags |= SQL_SESSION_STATE;
+    } else if (accept(c, "EXECUTE")) {
+        /* Its text is made as it runs: "add the column if it is not there" is written so. */
+        info->flags |= SQL_IS_DML | SQL_IMPLICIT_COMMIT;
+    } else if (IS_ANY(c, "IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR")) {
+        read_block(c, info);
     }
 }
 
@@ -1278,6 +1323,8 @@ static bool read_common(Cursor *c, SqlInfo *info)
     } else if (accept(c, "CALL")) {
         info->verb = SQL_VERB_CALL;
         info->flags |= SQL_IS_DML;
+        if (c->dialect == SQL_MYSQL)
+            info->flags |= SQL_IMPLICIT_COMMIT; /* a procedure may alter tables; many are made for it */
         take_name(c, &info->schema, &info->name);
     } else if (accept(c, "GRANT")) {
         info->verb = SQL_VERB_GRANT;
