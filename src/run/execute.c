@@ -17,8 +17,11 @@ static void set_version(Run *run, const Unit *unit)
  * finds its own settings again. */
 static bool remember(Run *run, const Unit *unit, uint32_t index, Str sql, Error *err)
 {
-    if (run->is_nested || unit->step == NO_STEP || unit->hook ||
-        !(sql_inspect(sql, &run->split).flags & SQL_SESSION_STATE))
+    if (run->is_nested || unit->step == NO_STEP || unit->hook)
+        return true;
+    /* A user variable stays as it is; its value said again could be another one by now. */
+    unsigned flags = sql_inspect(sql, &run->split).flags;
+    if (!(flags & SQL_SESSION_STATE) || flags & SQL_SESSION_KEPT)
         return true;
     if (run->runner->settings.has_placeholders &&
         !sql_expand(run->chunk.arena, sql, &run->placeholders, unit->script->path, 1, &sql, err))

@@ -826,10 +826,18 @@ static bool is_set_off(const Cursor *c)
 static bool is_set_outside_transactions(Str variable)
 {
     static const Str names[] = {
-        {"sql_log_bin", 11},      {"binlog_format", 13}, {"binlog_direct_non_transactional_updates", 39},
-        {"gtid_domain_id", 14},   {"gtid_seq_no", 11},   {"gtid_slave_pos", 14},
-        {"gtid_next", 9},         {"gtid_purged", 11},   {"gtid_mode", 9},
-        {"skip_replication", 16}, {"wsrep_on", 8},       {"read_only", 9},
+        {"sql_log_bin", 11},
+        {"binlog_format", 13},
+        {"binlog_direct_non_transactional_updates", 39},
+        {"gtid_domain_id", 14},
+        {"gtid_seq_no", 11},
+        {"gtid_slave_pos", 14},
+        {"gtid_next", 9},
+        {"gtid_purged", 11},
+        {"gtid_mode", 9},
+        {"skip_replication", 16},
+        {"wsrep_on", 8},
+        {"read_only", 9},
     };
     Str name = variable;
     size_t dot;
@@ -862,7 +870,7 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
         info->flags |= SQL_NO_TRANSACTION; /* 1568 */
         return;
     }
-    bool is_global = false;
+    bool is_global = false, is_kept = true;
     for (bool starts = true; c->has;) {
         if (is_symbol(c, '(')) {
             skip_parens(c);
@@ -877,6 +885,7 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
             else if (IS_ANY(c, "SESSION", "LOCAL"))
                 advance(c);
             /* It cannot be undone or said again around the history's writes, which are transactions. */
+            is_kept &= str_starts(c->token.text, STR("@")) && !str_starts(c->token.text, STR("@@"));
             if (is_set_outside_transactions(c->token.text))
                 info->flags |= SQL_NO_TRANSACTION;
             else if (!is_global)
@@ -890,6 +899,8 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
         starts = is_symbol(c, ',');
         advance(c);
     }
+    if (is_kept && info->flags & SQL_SESSION_STATE)
+        info->flags |= SQL_SESSION_KEPT;
 }
 
 /* A block that is run once: it commits by itself if one of its statements does. */
@@ -1272,7 +1283,9 @@ static void read_mysql(Cursor *c, SqlInfo *info)
     } else if (IS_ANY(c, "OPTIMIZE", "REPAIR", "CHECK", "FLUSH", "INSTALL", "UNINSTALL", "BACKUP",
                       "CHANGE", "STOP", "CLONE", "IMPORT")) {
         info->flags |= SQL_IMPLICIT_COMMIT;
-    } else if (IS_ANY(c, "PREPARE", "HANDLER")) {
+    } else if (is(c, "PREPARE")) {
+        info->flags |= SQL_SESSION_STATE | SQL_SESSION_KEPT;
+    } else if (is(c, "HANDLER")) {
         info->flags |= SQL_SESSION_STATE;
     } else if (accept(c, "EXECUTE")) {
         /* Its text is made as it runs: "add the column if it is not there" is written so. */
@@ -1324,7 +1337,8 @@ static bool read_common(Cursor *c, SqlInfo *info)
         info->verb = SQL_VERB_CALL;
         info->flags |= SQL_IS_DML;
         if (c->dialect == SQL_MYSQL)
-            info->flags |= SQL_IMPLICIT_COMMIT; /* a procedure may alter tables; many are made for it */
+            info->flags |=
+                SQL_IMPLICIT_COMMIT; /* a procedure may alter tables; many are made for it */
         take_name(c, &info->schema, &info->name);
     } else if (accept(c, "GRANT")) {
         info->verb = SQL_VERB_GRANT;

@@ -140,6 +140,8 @@ enum {
     SQL_TEMPORARY = 1 << 9,
     SQL_COPY_FROM_STDIN = 1 << 10,
     SQL_USES_NEW_ENUM = 1 << 11,    /* ALTER TYPE ... ADD VALUE: its value cannot be used before commit */
+    SQL_SESSION_KEPT = 1 << 12,     /* with SQL_SESSION_STATE: only user variables or prepared statements of MySQL, which a session that
+                                       is put back keeps, and which may not be said again: SET @n = (SELECT ...) */
 };
 
 /* What a statement is, as far as running it safely needs to know: read off its leading tokens, never guessed. */

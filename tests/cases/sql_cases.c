@@ -125,6 +125,7 @@ static bool run_inspect(Arena *arena, const Case *c, StrBuf *out)
         "temporary",
         "copy-from-stdin",
         "uses-new-enum",
+        "session-kept",
     };
     SqlSplitOptions options = options_of(c);
     (void)arena;
