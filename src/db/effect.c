@@ -413,9 +413,9 @@ static void judge_add(Judge *judge, Name table)
                     return;
                 }
                 /* MySQL calls every primary key PRIMARY, whatever name it is given. */
-                bool is_key = is_word(judge, 0, "PRIMARY") && judge->dialect == SQL_MYSQL;
-                vote_made(judge, DB_THING_CONSTRAINT, table.schema, table.name,
-                          is_key ? (Str){0} : name);
+                if (is_word(judge, 0, "PRIMARY") && judge->dialect == SQL_MYSQL)
+                    name = (Str){0};
+                vote_made(judge, DB_THING_CONSTRAINT, table.schema, table.name, name);
                 return;
             }
         }
@@ -423,8 +423,8 @@ static void judge_add(Judge *judge, Name table)
             vote_made(judge, DB_THING_CONSTRAINT, table.schema, table.name, (Str){0});
             return;
         }
-        bool is_index = take(judge, "UNIQUE") | take(judge, "FULLTEXT") | take(judge, "SPATIAL");
-        is_index |= take_index_word(judge);
+        bool is_index = take(judge, "UNIQUE") || take(judge, "FULLTEXT") || take(judge, "SPATIAL");
+        is_index = take_index_word(judge) || is_index;
         if (is_index) {
             if (take_if_exists(judge))
                 return;

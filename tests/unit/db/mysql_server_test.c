@@ -862,6 +862,22 @@ static void mysql_databases_are_created_and_dropped(void **state)
     assert_string_equal(f->err.code, "database-absent");
 }
 
+static void mysql_connections_live_in_threads_of_their_own(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    enum { THREADS = 6 };
+    Later later[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        later_begin(&later[i], f, str_format(f->arena, "CREATE TABLE worker%d (a int)", i), 0);
+    for (int i = 0; i < THREADS; i++)
+        later_end(&later[i]);
+    assert_string_equal(
+        value_of(f, f->db,
+                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE 'worker_'"),
+        "6");
+}
+
 #ifdef WHIMBREL_FAULTS
 static void mysql_the_loss_of_any_allocation_is_an_error(void **state)
 {
@@ -893,6 +909,7 @@ UNIT_TESTS(mysql) = {
     TEST(mysql_tls_is_never_less_than_asked),
     TEST(mysql_the_server_is_described),
     TEST(mysql_databases_are_created_and_dropped),
+    TEST(mysql_connections_live_in_threads_of_their_own),
 #ifdef WHIMBREL_FAULTS
     TEST(mysql_the_loss_of_any_allocation_is_an_error),
 #endif

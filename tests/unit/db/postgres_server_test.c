@@ -524,7 +524,7 @@ static void postgres_everything_owned_is_dropped_and_nothing_else(void **state)
         "CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public",
         "CREATE TABLE \"T 1\" (id serial PRIMARY KEY, g int GENERATED ALWAYS AS IDENTITY)",
         "CREATE TABLE child (id int REFERENCES \"T 1\")",
-        "CREATE TABLE part (a int) PARTITION BY RANGE (a)",
+        "CREATE TABLE part (a int, b int) PARTITION BY RANGE (a)",
         "CREATE TABLE part1 PARTITION OF part FOR VALUES FROM (0) TO (9)",
         "CREATE VIEW v AS SELECT * FROM child",
         "CREATE VIEW v2 AS SELECT * FROM v",
@@ -543,7 +543,7 @@ static void postgres_everything_owned_is_dropped_and_nothing_else(void **state)
         "CREATE COLLATION coll (LOCALE = 'C')",
         "CREATE TEXT SEARCH CONFIGURATION cfg (COPY = simple)",
         "CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple)",
-        "CREATE STATISTICS st ON a, (a + 1) FROM part",
+        "CREATE STATISTICS st ON a, b FROM part",
         NULL,
     };
     DbStatementVec made = statements_of(f, sql), dropped = {0};
@@ -928,6 +928,22 @@ static void postgres_databases_are_created_and_dropped(void **state)
     assert_string_equal(f->err.code, "database-absent");
 }
 
+static void postgres_connections_live_in_threads_of_their_own(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    enum { THREADS = 6 };
+    Later later[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        later_begin(&later[i], f, str_format(f->arena, "CREATE TABLE worker%d (a int)", i), 0);
+    for (int i = 0; i < THREADS; i++)
+        later_end(&later[i]);
+    assert_string_equal(
+        value_of(f, f->db,
+                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE 'worker_'"),
+        "6");
+}
+
 #ifdef WHIMBREL_FAULTS
 static void postgres_the_loss_of_any_allocation_is_an_error(void **state)
 {
@@ -959,6 +975,7 @@ UNIT_TESTS(postgres) = {
     TEST(postgres_a_silent_host_is_passed_over),
     TEST(postgres_the_server_is_described),
     TEST(postgres_databases_are_created_and_dropped),
+    TEST(postgres_connections_live_in_threads_of_their_own),
 #ifdef WHIMBREL_FAULTS
     TEST(postgres_the_loss_of_any_allocation_is_an_error),
 #endif
