@@ -54,7 +54,7 @@ static const char *step_word(const PlanStep *step)
     case STEP_DOWN:
         return step->is_fake ? "record as not applied" : "down";
     case STEP_REPEATABLE:
-        return step->is_fake ? "record as applied" : "run again";
+        return step->is_fake ? "record as applied" : step->row ? "run again" : "repeatable";
     case STEP_SKIP:
         return "skip: not for this engine";
     }
