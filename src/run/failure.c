@@ -347,7 +347,8 @@ static void say_step(Run *run, const PlanStep *step, uint32_t kept, const Error 
         label = "it";
     if (result->is_fate_unknown) {
         say(run, &result->holds,
-            "Whether %s was %s is not known: the connection broke while it was under way.", label,
+            "Whether %s%s was %s is not known: the connection broke while it was under way.", label,
+            step < run->plan.steps.items + run->plan.steps.len - 1 ? ", and what follows it," : "",
             step_is_down(step) ? "rolled back" : "applied");
         next(run, "whimbrel status", "says what holds, once the server answers");
         return;
@@ -544,13 +545,14 @@ static void on_error_hooks(Run *run, const Error *failure)
 
 /* ---- a lost connection --------------------------------------------------------------------------------- */
 
-static bool is_done(const History *history, const PlanStep *step)
+static bool is_done(const Run *run, const History *history, const PlanStep *step)
 {
     const HistoryRow *row = step->migration_kind == MIGRATION_REPEATABLE
                                 ? history_find_repeatable(history, step->name)
                                 : history_find(history, step->version);
+    /* What this very run applied again, it had rolled back before. */
     if (step_is_down(step))
-        return !row;
+        return !row || (row->outcome == HISTORY_APPLIED && row->run == run->convention->run);
     if (!row)
         return false;
     if (step->migration_kind == MIGRATION_REPEATABLE && step->row)
@@ -599,7 +601,7 @@ static bool find_out(Run *run)
     /* Steps come one after the other: the first that is not done ends the row of those that are. */
     for (size_t i = run->finished_kept; i < run->plan.steps.len; i++) {
         const PlanStep *step = &run->plan.steps.items[i];
-        if (!is_done(&now, step))
+        if (!is_done(run, &now, step))
             break;
         if (i < run->finished.len || step->kind == STEP_SKIP)
             continue;
@@ -626,14 +628,16 @@ static void settle_lost(Run *run, const PlanStep **step, uint32_t *kept)
     if (!run->failure.outcome.is_fate_unknown && !run->failure.is_committing)
         return;
     if (!find_out(run)) {
-        result->is_fate_unknown =
-            run->failure.is_committing || run->failure.outcome.is_fate_unknown;
+        result->is_fate_unknown = run->failure.is_committing;
+        /* The message may have held more migrations than the one whose statement was under way. */
+        if (run->finished_kept < run->plan.steps.len)
+            *step = &run->plan.steps.items[run->finished_kept];
         return;
     }
     result->applied.len = run->applied_kept;
     result->rolled_back.len = run->rolled_kept;
     size_t done = 0;
-    while (done < run->plan.steps.len && is_done(&run->history, &run->plan.steps.items[done]))
+    while (done < run->plan.steps.len && is_done(run, &run->history, &run->plan.steps.items[done]))
         done++;
     if (done == run->plan.steps.len) {
         say(run, &result->holds, "All migrations of this run are done: the history says so.");

@@ -2,8 +2,15 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "project.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int setup(void **state)
 {
@@ -382,6 +389,159 @@ static void a_lost_connection_is_looked_into(void **state)
     assert_int_equal(migrate(p), 2);
 }
 
+/* ---- a network that breaks ----------------------------------------------------------------------------- */
+
+typedef enum CutWhen { CUT_BEFORE, CUT_AFTER, CUT_AFTER_FOR_GOOD } CutWhen;
+
+static int unix_socket(const char *folder, const char *port, bool listens)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%s", folder, port);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int code = listens ? bind(fd, (struct sockaddr *)&address, sizeof address)
+                       : connect(fd, (struct sockaddr *)&address, sizeof address);
+    if (fd < 0 || code != 0 || (listens && listen(fd, 8) != 0))
+        return -1;
+    return fd;
+}
+
+static bool pass_on(int to, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t count = write(to, bytes, len);
+        if (count <= 0)
+            return false;
+        bytes += count;
+        len -= (size_t)count;
+    }
+    return true;
+}
+
+/* One connection. When the client says the needle, the message is kept back, or it is passed on and the answer kept back:
+ * either way both ends find the connection broken. Whether that happened. */
+static bool carry(int client, int server, const char *needle, CutWhen when)
+{
+    static char bytes[1 << 16];
+    for (bool is_cut = false;;) {
+        struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+        if (poll(fds, 2, 20000) <= 0)
+            return false;
+        if (fds[0].revents) {
+            ssize_t len = read(client, bytes, sizeof bytes);
+            if (len <= 0)
+                return false;
+            bool has = memmem(bytes, (size_t)len, needle, strlen(needle)) != NULL;
+            if (has && when == CUT_BEFORE)
+                return true;
+            is_cut = is_cut || has;
+            if (!pass_on(server, bytes, (size_t)len))
+                return false;
+        }
+        if (fds[1].revents) {
+            ssize_t len = read(server, bytes, sizeof bytes);
+            if (len <= 0)
+                return false;
+            if (is_cut)
+                return true;
+            if (!pass_on(client, bytes, (size_t)len))
+                return false;
+        }
+    }
+}
+
+/* Where the server listens, from WHIMBREL_TEST_POSTGRES. */
+static bool server_place(Arena *arena, const char **ret_folder, const char **ret_port)
+{
+    DbUrl url;
+    Error err = {.arena = arena};
+    *ret_folder = NULL;
+    *ret_port = "5432";
+    if (!db_url_parse(arena, str_from(getenv("WHIMBREL_TEST_POSTGRES")), &url, &err))
+        return false;
+    for (size_t i = 0; i < url.params.len; i++) {
+        if (str_eq(url.params.items[i].key, STR("host")))
+            *ret_folder = str_z(arena, url.params.items[i].value);
+        if (str_eq(url.params.items[i].key, STR("port")))
+            *ret_port = str_z(arena, url.params.items[i].value);
+    }
+    return *ret_folder && **ret_folder == '/';
+}
+
+static pid_t proxy_start(Project *p, const char *needle, CutWhen when)
+{
+    const char *folder, *port;
+    if (!server_place(p->arena, &folder, &port))
+        return 0;
+    int listener = unix_socket(p->folder, "5432", true);
+    assert_true(listener >= 0);
+    fflush(stdout);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        signal(SIGPIPE, SIG_IGN);
+        for (bool was_cut = false; !was_cut || when != CUT_AFTER_FOR_GOOD;) {
+            int client = accept(listener, NULL, NULL), server = unix_socket(folder, port, false);
+            if (client < 0 || server < 0)
+                break;
+            was_cut = carry(client, server, was_cut ? "no such words" : needle, when) || was_cut;
+            close(client);
+            close(server);
+        }
+        _exit(0);
+    }
+    close(listener);
+    return pid;
+}
+
+static void cut(Project *p, CutWhen when, const char *expected, size_t applied,
+                bool is_fate_unknown)
+{
+    Session s;
+    project_write(p, "1_one.sql", "CREATE TABLE one (id int);");
+    project_write(p, "2_two.sql", "CREATE TABLE two (id int);");
+    project_write(p, "3_three.sql", "CREATE TABLE three (id int);");
+    pid_t pid = proxy_start(p, "CREATE TABLE three", when);
+    if (pid == 0)
+        skip(); /* the server does not listen on a local socket */
+    Project through = *p;
+    through.url = str_format(p->arena, "postgres://postgres@/%s?host=%s&port=5432&sslmode=disable",
+                             p->database, p->folder);
+    assert_true(session_open(&s, &through));
+    assert_false(session_migrate(&s));
+    assert_int_equal(s.err.kind, ERROR_CONNECT);
+    const char *said = explain(p->arena, &s);
+    assert_has(said, expected);
+    assert_int_equal(s.result.applied.len, applied);
+    assert_int_equal(s.result.is_fate_unknown, is_fate_unknown);
+    session_close(&s);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    /* Whatever was said: the next run ends where an undisturbed one would have. */
+    migrate(p);
+    assert_string_equal(
+        project_query(p, "SELECT version, outcome FROM whimbrel_history ORDER BY version"),
+        "1|applied\n2|applied\n3|applied");
+}
+
+static void a_commit_whose_answer_is_lost_is_found_in_the_history(void **state)
+{
+    cut(project_of(state), CUT_AFTER, "All migrations of this run are done: the history says so.",
+        3, false);
+}
+
+static void a_message_that_is_lost_is_known_not_to_have_arrived(void **state)
+{
+    cut(project_of(state), CUT_BEFORE, "Nothing of 1 was kept.", 0, false);
+}
+
+static void what_nobody_can_tell_is_not_claimed(void **state)
+{
+    cut(project_of(state), CUT_AFTER_FOR_GOOD,
+        "Whether 1, and what follows it, was applied is not known: the connection broke while it "
+        "was under way.",
+        0, true);
+}
+
 static void commits_before_the_last_do_not_wait_for_the_disk(void **state)
 {
     Project *p = project_of(state);
@@ -550,6 +710,35 @@ static void a_stop_at_any_point_ends_like_an_undisturbed_run(void **state)
     assert_true(stops > 100);
 }
 
+static void the_loss_of_an_allocation_is_an_error_and_nothing_else(void **state)
+{
+    Project *p = project_of(state);
+    write_hard_project(p);
+    migrate(p);
+    const char *expected = data_picture(p);
+    /* Every one would take minutes; the stride is prime, and so meets every loop at another place. */
+    for (unsigned nth = 1;; nth += 17) {
+        Session s;
+        empty(p);
+        assert_true(session_open(&s, p));
+        fault_fail_allocation(nth);
+        bool is_ok = session_migrate(&s);
+        bool has_fired = fault_fired();
+        fault_fail_allocation(0);
+        bool is_told =
+            is_ok || s.err.kind == ERROR_NOMEM || strstr(s.err.message, "reading the history");
+        if (!is_told)
+            fail_msg("allocation %u: %s: %s", nth, error_kind_name(s.err.kind),
+                     explain(p->arena, &s));
+        session_close(&s);
+        migrate(p);
+        if (strcmp(data_picture(p), expected) != 0)
+            fail_msg("after allocation %u:\n%s\ninstead of\n%s", nth, data_picture(p), expected);
+        if (!has_fired)
+            return;
+    }
+}
+
 #endif
 
 UNIT_TESTS(run_postgres) = {
@@ -569,12 +758,16 @@ UNIT_TESTS(run_postgres) = {
     TEST(one_runner_at_a_time),
     TEST(a_cancel_rolls_back_what_is_under_way),
     TEST(a_lost_connection_is_looked_into),
+    TEST(a_commit_whose_answer_is_lost_is_found_in_the_history),
+    TEST(a_message_that_is_lost_is_known_not_to_have_arrived),
+    TEST(what_nobody_can_tell_is_not_claimed),
     TEST(commits_before_the_last_do_not_wait_for_the_disk),
     TEST(hooks_run_in_the_migrations_transaction),
     TEST(emptying_takes_all),
 #ifdef WHIMBREL_FAULTS
     TEST(a_large_file_is_streamed),
     TEST(a_stop_at_any_point_ends_like_an_undisturbed_run),
+    TEST(the_loss_of_an_allocation_is_an_error_and_nothing_else),
 #endif
 };
 UNIT_TESTS_END(run_postgres)

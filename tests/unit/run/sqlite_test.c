@@ -337,8 +337,11 @@ static void emptying_takes_all(void **state)
     Project *p = *state;
     Session s;
     uint32_t dropped = 0;
-    project_write(p, "1_one.sql", "CREATE TABLE a (id int PRIMARY KEY);\nCREATE TABLE b (a int REFERENCES a (id) ON DELETE RESTRICT);\n"
-                                  "INSERT INTO a VALUES (1);\nINSERT INTO b VALUES (1);\nCREATE VIEW v AS SELECT * FROM b;");
+    project_write(
+        p, "1_one.sql",
+        "CREATE TABLE a (id int PRIMARY KEY);\nCREATE TABLE b (a int REFERENCES a (id) ON DELETE "
+        "RESTRICT);\n"
+        "INSERT INTO a VALUES (1);\nINSERT INTO b VALUES (1);\nCREATE VIEW v AS SELECT * FROM b;");
     migrate(p);
     assert_true(session_open(&s, p));
     assert_true(db_exec(s.db, STR("PRAGMA foreign_keys = ON"), &s.err));
