@@ -38,7 +38,7 @@ def test_up_down_and_up_again(project, db):
     project.ok("check")
     assert project.ok("rollback", "--output", "json").json["rolled_back"] == ["2"]
     assert states(project)["2"] == "pending"
-    assert project.ok("migrate", "--output", "json").json["applied"] == ["2", "views"]
+    assert project.ok("migrate", "--output", "json").json["applied"] == ["2"]
     assert "Nothing to do" in project.ok("migrate").out
 
 
@@ -123,7 +123,7 @@ def test_baseline_stamp_redo_goto(project, db):
     db.sql("CREATE TABLE users (id integer)")
     project.ok("baseline", "1")
     assert project.ok("migrate", "--output", "json").json["applied"] == ["2", "views"]
-    assert project.ok("redo", "--output", "json").json["applied"] == ["2", "views"]
+    assert project.ok("redo", "--output", "json").json["applied"] == ["2"]
     assert project.ok("stamp", "1", "--output", "json").json["rolled_back"] == ["2"]
     assert states(project)["2"] == "pending"
 
