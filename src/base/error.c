@@ -57,6 +57,27 @@ bool(error_nomem)(Error *err)
     return false;
 }
 
+/* The next step where the reason alone tells it; NULL elsewhere. */
+static const char *errno_hint(int errnum)
+{
+    switch (errnum) {
+    case EACCES:
+    case EPERM:
+        return "Check the permissions, those of the folders above it too, and who runs this.";
+    case ENOSPC:
+    case EDQUOT:
+        return "Make room there, then run the command again.";
+    case EROFS:
+        return "The file system there is mounted read-only.";
+    case EMFILE:
+    case ENFILE:
+        return "Allow more open files: ulimit -n.";
+    case ENAMETOOLONG:
+        return "Give it a shorter name.";
+    }
+    return NULL;
+}
+
 bool(error_errno)(Error *err, int errnum, const char *fmt, ...)
 {
     if (!err)
@@ -70,7 +91,8 @@ bool(error_errno)(Error *err, int errnum, const char *fmt, ...)
     const char *message = formatted(err, fmt, args);
     va_end(args);
     ErrorKind kind = errnum == ENOMEM ? ERROR_NOMEM : ERROR_IO;
-    *err = (Error){.arena = err->arena, .kind = kind, .message = reason};
+    *err =
+        (Error){.arena = err->arena, .kind = kind, .message = reason, .hint = errno_hint(errnum)};
     return message ? error_wrap(err, "%s", message) : false;
 }
 

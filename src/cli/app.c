@@ -374,6 +374,15 @@ int cli_main(int argc, char **argv)
     stream_init(&cli.out, STDOUT_FILENO);
     stream_init(&cli.err, STDERR_FILENO);
     bool is_ok = signals_begin(&err) && run(&cli, argc > 0 ? argc - 1 : 0, argv + 1, &err);
+    /* On an engine that locks the file, whoever keeps it from being looked at has the migration lock. */
+    if (!is_ok && err.kind == ERROR_TIMEOUT && cli.db && db_has(cli.db, DB_FILE_LOCK) &&
+        cli.result.run == 0) {
+        err.kind = ERROR_LOCKED;
+        err.code = "locked";
+        error_hint(
+            &err, "Another process holds %s; wait for it, or allow a longer wait with --lock-wait.",
+            cli.database_name ? cli.database_name : "the file");
+    }
     cli_close(&cli);
     if (is_ok && cli.out.failed_errno != 0 && cli.out.failed_errno != EPIPE)
         is_ok = error_errno(&err, cli.out.failed_errno, "cannot write standard output");

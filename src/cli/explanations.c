@@ -305,6 +305,11 @@ const Explanation explanations[] = {
      .text = "On engines where the write lock is the migration lock, it has to be let go of\n"
              "now and then. Someone else migrated in between.\n"
              "Nothing is lost: run the command again."},
+    {.code = "history-table",
+     .title = "a script would drop, empty or rename the history table",
+     .text = "Which migrations have run is kept in that table, and nowhere else. Without it\n"
+             "the next run would begin with the first migration again.\n"
+             "Take the statement out. To begin anew on purpose there is 'whimbrel drop'."},
     {.code = "hook-failed",
      .title = "a hook ended with an error",
      .text = "An executable hook gave another exit code than 0, or could not be started.\n"

@@ -246,6 +246,13 @@ static bool take_option(Parser *p, const Option *option, bool is_setting, Str te
         StrVec *given = &p->line->given[option - p->settings];
         return vec_push(p->arena, given, text) || error_nomem(p->err);
     }
+    /* --to "$VERSION" with a variable that nobody has set would say "all of it". */
+    if (text.len == 0) {
+        error_set(p->err, ERROR_USAGE, "%s: %s needs a value, and was given an empty one",
+                  p->line->command->names[0], subject);
+        error_hint(p->err, "Is a variable behind it unset?");
+        return error_code(p->err, "bad-option");
+    }
     if (!option_store(p->arena, option, p->line->args, text, subject, p->err))
         return error_wrap(p->err, "%s", p->line->command->names[0]);
     return true;

@@ -155,6 +155,35 @@ DbOptions cli_db_options(Cli *cli, unsigned needs)
     };
 }
 
+static bool says_busy_timeout(const DbUrl *url)
+{
+    for (size_t i = 0; i < url->params.len; i++)
+        if (str_eq(url->params.items[i].key, STR("busy_timeout")))
+            return true;
+    return false;
+}
+
+/* Where the file is locked as a whole, to read it is to wait for the migration lock: as long as --lock-wait says, unless the
+ * URL has its own busy_timeout. */
+static bool wait_for_file(Cli *cli, const DbUrl *url, Error *err)
+{
+    DbStatementVec statements = {0};
+    int64_t wait_ms = cli->settings->lock_wait_ms;
+    if (!db_has(cli->db, DB_FILE_LOCK) || says_busy_timeout(url))
+        return true;
+    /* To the driver 0 is "as long as it takes", here it is "not at all". */
+    DbTimeouts timeouts = {.lock_ms = wait_ms < 0    ? 0
+                                      : wait_ms == 0 ? 1
+                                                     : wait_ms,
+                           .statement_ms = -1};
+    if (!cli->db->driver->timeouts(cli->db, cli->arena, timeouts, false, &statements))
+        return error_nomem(err);
+    for (size_t i = 0; i < statements.len; i++)
+        if (!db_exec(cli->db, statements.items[i].sql, err))
+            return false;
+    return true;
+}
+
 static bool open_database(Cli *cli, unsigned needs, Error *err)
 {
     if (!cli_url(cli, &cli->url, err))
@@ -177,8 +206,13 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
         }
     }
     const DbOptions options = cli_db_options(cli, needs);
-    if (!db_open(&url, &options, &cli->db, err))
+    if (!db_open(&url, &options, &cli->db, err) || !wait_for_file(cli, &url, err))
         return false;
+    if (!is_file && url.driver->dialect == SQL_MYSQL && cli->db->info.database[0] == '\0') {
+        error_set(err, ERROR_USAGE, "the database URL names no database");
+        error_hint(err, "Write mysql://USER@HOST/DATABASE.");
+        return error_code(err, "bad-url");
+    }
     if (!cli->database_name)
         cli->database_name = cli->db->info.database;
     return true;
@@ -271,6 +305,8 @@ static bool check_folders(Cli *cli, Error *err)
                             "-m DIR names another.");
         } else {
             error_set(err, ERROR_USAGE, "%s is not a folder", path);
+            error_hint(err, "Name the folder that holds the migrations: -m DIR, or migrations = "
+                            "[\"DIR\"] in whimbrel.toml.");
         }
         return error_code(err, "no-migrations");
     }

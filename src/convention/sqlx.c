@@ -226,7 +226,7 @@ static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *
         if (!path)
             return error_nomem(err);
         if (entry->kind == FILE_ABSENT) {
-            error_set(err, ERROR_IO, "%s is a symbolic link to nothing", path);
+            error_set(err, ERROR_IO, "%s is a symbolic link that leads nowhere", path);
             error_code(err, "bad-file");
             return error_hint(err, "SQLx stops at such a link: mend it or remove it.");
         }
@@ -294,13 +294,15 @@ static bool pair(Arena *arena, const SqlxFileVec *files, MigrationSet *set, Erro
 
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    MigrationSet set = {.script_options = {
-                            .split = {.dialect = ctx->dialect},
-                            .checksum_hash = HASH_SHA384,
-                            .reads_directives = true,
-                            .reads_sqlx_marker = ctx->dialect != SQL_MYSQL,
-                            .ignored_chars = ctx->ignored_chars,
-                        }};
+    MigrationSet set = {
+        .script_options = {
+            .split = {.dialect = ctx->dialect},
+            .checksum_hash = HASH_SHA384,
+            .reads_directives = true,
+            .reads_sqlx_marker = ctx->dialect != SQL_MYSQL,
+            .ignored_chars = ctx->ignored_chars,
+            .history_table = ctx->table.len > 0 ? ctx->table : STR("_sqlx_migrations"),
+        }};
     SqlxFileVec files = {0};
     for (size_t i = 0; i < ctx->folders.len; i++) {
         const char *folder = str_z(arena, ctx->folders.items[i]);

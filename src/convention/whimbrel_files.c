@@ -275,7 +275,7 @@ static bool check_kind(Walk *walk, const FolderEntry *entry, const char *path)
     if (entry->kind == FILE_REGULAR)
         return true;
     if (entry->kind == FILE_ABSENT)
-        error_set(walk->err, ERROR_IO, "%s is a symbolic link to nothing", path);
+        error_set(walk->err, ERROR_IO, "%s is a symbolic link that leads nowhere", path);
     else
         error_set(walk->err, ERROR_IO, "%s is not a regular file", path);
     error_code(walk->err, "bad-file");
@@ -585,6 +585,9 @@ bool whimbrel_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret
         .split = {.dialect = ctx->dialect},
         .checksum_hash = HASH_SHA256,
         .reads_directives = true,
+        .history_table = ctx->table.len > 0 ? ctx->table
+                         : ctx->convention  ? str_from(ctx->convention->default_table)
+                                            : (Str){0},
     };
     /* All roots are known before the first is walked, so that one inside another is walked as the root that it is. */
     StrVec roots = {0};

@@ -507,7 +507,14 @@ static bool cannot_open(SqliteDb *s, Error *err)
     else if (folder_info.kind != FILE_FOLDER)
         error_set(err, ERROR_CONNECT, "cannot create %s: there is no folder %s", s->path,
                   folder_path);
-    else if (info.kind == FILE_ABSENT)
+    else if (info.kind == FILE_ABSENT && s->db.options.may_create &&
+             access(folder_path, W_OK) != 0) {
+        /* It was to be made, and the folder is what stands in the way. */
+        error_set(err, ERROR_CONNECT, "cannot create %s: the folder %s may not be written to",
+                  s->path, folder_path);
+        error_hint(err, "Check the folder's permissions, and who runs this.");
+        return error_code(err, "read-only");
+    } else if (info.kind == FILE_ABSENT)
         return absent(s->path, err);
     else
         return fail(s, ERROR_CONNECT, err);

@@ -45,6 +45,7 @@ typedef enum PartClass {
     PART_LONE_BEFORE,    /* cannot run in a transaction on servers older than since */
     PART_BEGIN, PART_COMMIT, PART_ROLLBACK, /* transaction control written in the file, one statement each */
     PART_AUTOCOMMIT,     /* SET autocommit, likewise */
+    PART_TABLE_LOCK,     /* MySQL/MariaDB: LOCK TABLES, UNLOCK TABLES, likewise */
 } PartClass;
 
 typedef struct ScriptPart {
@@ -84,6 +85,7 @@ typedef struct ScriptOptions {
     bool reads_directives;    /* whimbrel's own comments count */
     bool reads_sqlx_marker;   /* "-- no-transaction" as the very first bytes */
     Str ignored_chars;        /* SQLx's ignored-chars as UTF-8 characters in a row; removed before hashing the checksum */
+    Str history_table;        /* as the convention names it: no script may drop, empty or rename it; empty: none is kept */
     bool only_hash;           /* parts and directives are not wanted: only the digests */
 } ScriptOptions;
 

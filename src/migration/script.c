@@ -181,8 +181,10 @@ typedef struct Pass {
     Directives head;
 } Pass;
 
-static PartClass part_class(const SqlInfo *info)
+static PartClass part_class(const SqlInfo *info, SqlDialect dialect)
 {
+    if (dialect == SQL_MYSQL && (info->verb == SQL_VERB_LOCK || info->verb == SQL_VERB_UNLOCK))
+        return PART_TABLE_LOCK;
     if (info->flags & SQL_TRANSACTION_CONTROL) {
         if (info->verb == SQL_VERB_BEGIN)
             return PART_BEGIN;
@@ -215,11 +217,55 @@ static bool directives_say_nothing(const Directives *d)
            d->engines.len == 0 && d->allowed.len == 0 && d->reason.len == 0;
 }
 
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || (unsigned char)c >= 0x80;
+}
+
+/* Whether the text has the name as a word of its own. Whatever is dropped beside it does not matter. */
+static bool has_word(Str text, Str name)
+{
+    for (size_t at = 0; name.len > 0 && at + name.len <= text.len; at++) {
+        if (!str_eq_nocase(str_sub(text, at, at + name.len), name) ||
+            (at > 0 && is_name_char(text.ptr[at - 1])) ||
+            (at + name.len < text.len && is_name_char(text.ptr[at + name.len])))
+            continue;
+        return true;
+    }
+    return false;
+}
+
+/* Without its history a database no longer knows what has run: on engines that cannot undo DDL nobody could tell any more. */
+static bool spares_history(Pass *pass, const SqlStatement *statement, const SqlInfo *info,
+                           Error *err)
+{
+    Str table = pass->options->history_table;
+    bool is_renaming = info->verb == SQL_VERB_RENAME ||
+                       (info->verb == SQL_VERB_ALTER && info->sub_verb == SQL_VERB_RENAME &&
+                        info->sub_object == SQL_OBJECT_TABLE);
+    bool is_due = info->verb == SQL_VERB_TRUNCATE || is_renaming ||
+                  (info->verb == SQL_VERB_DROP && info->object == SQL_OBJECT_TABLE);
+    for (size_t at = table.len; at > 0; at--) {
+        if (table.ptr[at - 1] != '.')
+            continue;
+        table = str_sub(table, at, table.len); /* of "schema.table" */
+        break;
+    }
+    if (!is_due || !has_word(statement->text, table))
+        return true;
+    error_set(err, ERROR_PARSE, "%.*s is the table in which the history is kept", STR_ARG(table));
+    error_code(err, "history-table");
+    error_at(err, str_from(pass->script->path), statement->line, statement->column);
+    return error_hint(err, "Take the statement out: without the table nothing would tell which "
+                           "migrations have run.");
+}
+
 static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
 {
     SqlInfo info = sql_inspect(statement->text, &pass->split);
     ScriptPart part = {
-        .class = part_class(&info),
+        .class = part_class(&info, pass->split.dialect),
         .first = pass->statements,
         .count = 1,
         .line = statement->line,
@@ -228,6 +274,8 @@ static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
         .has_copy = statement->has_copy_data || (info.flags & SQL_COPY_FROM_STDIN) != 0,
         .directives = directives_none(),
     };
+    if (!spares_history(pass, statement, &info, err))
+        return false;
     if (part.class == PART_LONE_BEFORE)
         part.since = info.transaction_since;
     bool is_first = pass->statements == 0;

@@ -14,6 +14,7 @@ typedef struct Cut {
     const ScriptPart *lone;  /* the first part that cannot be in a transaction */
     bool has_autocommit;     /* SET autocommit was seen: a COMMIT then needs no BEGIN */
     bool is_closed;          /* the next transaction is another one */
+    bool has_noted_lock;     /* said once that table locks are left out */
     bool has_noted_commit;   /* said once that DDL between BEGIN and COMMIT commits */
 } Cut;
 
@@ -180,6 +181,19 @@ static bool cut_commit(Cut *cut, const ScriptPart *part)
     return true;
 }
 
+/* Under LOCK TABLES no table may be touched that it does not name, those of the history too. Every dump is full of it. */
+static bool cut_table_lock(Cut *cut, const ScriptPart *part)
+{
+    cut->is_closed = true;
+    if (cut->has_noted_lock)
+        return true;
+    cut->has_noted_lock = true;
+    return cut_problem(
+               cut, part, false, "transaction-control",
+               "LOCK TABLES and UNLOCK TABLES are left out: under them the history could not "
+               "be written") != NULL;
+}
+
 static bool cut_part(Cut *cut, const ScriptPart *part)
 {
     bool is_lone =
@@ -212,6 +226,8 @@ static bool cut_part(Cut *cut, const ScriptPart *part)
         cut->has_autocommit = true;
         cut->is_closed = true;
         return true;
+    case PART_TABLE_LOCK:
+        return cut_table_lock(cut, part);
     }
     return is_lone ? cut_lone(cut, part) : cut_add(cut, part, SEGMENT_TRANSACTION);
 }

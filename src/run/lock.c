@@ -197,11 +197,25 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
     }
 }
 
+/* The engine's own waiting inside each try would be longer than --lock-wait may be, and nothing would be told of it. */
+static bool shorten_tries(Run *run, Error *err)
+{
+    DbStatementVec statements = {0};
+    DbTimeouts timeouts = {.lock_ms = FIRST_PAUSE_MS, .statement_ms = -1};
+    if (!run->db->driver->timeouts(run->db, run->arena, timeouts, false, &statements))
+        return error_nomem(err);
+    for (size_t i = 0; i < statements.len; i++)
+        if (!db_exec(run->db, statements.items[i].sql, err))
+            return false;
+    run->sent_timeouts = (Str){0}; /* what the migrations want is to be said anew */
+    return true;
+}
+
 bool nest_open(Run *run, Error *err)
 {
     if (run->has_outer)
         return true;
-    if (!poll_lock(run, try_file, err))
+    if (!shorten_tries(run, err) || !poll_lock(run, try_file, err))
         return false;
     run->has_outer = true;
     run->has_savepoint = false;

@@ -195,6 +195,10 @@ static bool refuse_read_only(const Db *db, Error *err)
                                       : "%s is read-only",
               db->info.database);
     error_code(err, "read-only");
+    if (db_has(db, DB_FILE_LOCK))
+        return error_hint(err,
+                          "Check the permissions of the file and of its folder, who runs this, "
+                          "and mode= in the database URL.");
     return error_hint(err, "Give the address of the primary, or of a session that may write.");
 }
 

@@ -1268,13 +1268,12 @@ static void read_mysql(Cursor *c, SqlInfo *info)
         }
     } else if (accept(c, "LOCK")) {
         info->verb = SQL_VERB_LOCK;
-        info->flags |= SQL_IMPLICIT_COMMIT | SQL_SESSION_STATE;
+        info->flags |= SQL_IMPLICIT_COMMIT;
         if (ACCEPT_ANY(c, "TABLE", "TABLES") >= 0)
             take_name(c, &info->table_schema, &info->table);
     } else if (accept(c, "UNLOCK")) {
         info->verb = SQL_VERB_UNLOCK;
-        info->flags |=
-            SQL_IMPLICIT_COMMIT | SQL_SESSION_STATE; /* commits when tables were locked */
+        info->flags |= SQL_IMPLICIT_COMMIT; /* commits when tables were locked */
     } else if (accept(c, "XA")) {
         read_xa(c, info);
     } else if (accept(c, "RESET")) {

@@ -137,13 +137,14 @@ static void two_hyphens_end_the_options_and_digits_begin_none(void **state)
     assert_int_equal(r.args->to.len, 0);
 }
 
-static void an_empty_value_is_a_value(void **state)
+static void an_empty_value_is_refused(void **state)
 {
     (void)state;
     scoped(Parsed, parsed_done) p = PARSE("tool", "--to", "");
-    assert_true(p.is_ok);
+    assert_false(p.is_ok);
+    assert_string_equal(p.err.code, "bad-option");
     scoped(Parsed, parsed_done) q = PARSE("tool", "--to=");
-    assert_true(q.is_ok);
+    assert_false(q.is_ok);
 }
 
 static void slips_are_refused_with_the_nearest(void **state)
@@ -243,7 +244,7 @@ UNIT_TESTS(option) = {
     cmocka_unit_test(global_options_stand_anywhere),
     cmocka_unit_test(the_last_value_counts_and_lists_gather),
     cmocka_unit_test(two_hyphens_end_the_options_and_digits_begin_none),
-    cmocka_unit_test(an_empty_value_is_a_value),
+    cmocka_unit_test(an_empty_value_is_refused),
     cmocka_unit_test(slips_are_refused_with_the_nearest),
     cmocka_unit_test(durations_have_units),
     cmocka_unit_test(help_is_given_in_spite_of_other_slips),

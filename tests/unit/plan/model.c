@@ -247,7 +247,8 @@ static bool is_control(const Script *script, uint32_t statement)
         if (statement < part->first || statement >= part->first + part->count)
             continue;
         return part->class == PART_BEGIN || part->class == PART_COMMIT ||
-               part->class == PART_ROLLBACK || part->class == PART_AUTOCOMMIT;
+               part->class == PART_ROLLBACK || part->class == PART_AUTOCOMMIT ||
+               part->class == PART_TABLE_LOCK;
     }
     return true;
 }
