@@ -60,7 +60,8 @@ static bool fill_runner(Call *call, Error *err)
     return call->runner.settings.hook_environment || error_nomem(err);
 }
 
-bool call_begin(Call *call, Whimbrel *whimbrel)
+/* Scans the migrations and fills call. Whatever it returns, call_end() follows. */
+static bool call_begin(Call *call, Whimbrel *whimbrel)
 {
     Arena *arena = arena_new();
     *call = (Call){.whimbrel = whimbrel, .arena = arena, .err = {.arena = arena}};
@@ -81,7 +82,10 @@ bool call_begin(Call *call, Whimbrel *whimbrel)
            fill_runner(call, err);
 }
 
-WhimbrelStatus call_end(Call *call, bool is_ok, const char *migration, WhimbrelError **ret_error)
+/* Frees what was not handed out (call->arena, if not NULL), reports call->err if is_ok is false, and returns the status.
+ * migration: the version that failed; may be NULL. */
+static WhimbrelStatus call_end(Call *call, bool is_ok, const char *migration,
+                               WhimbrelError **ret_error)
 {
     WhimbrelStatus status = WHIMBREL_OK;
     if (ret_error)

@@ -15,7 +15,7 @@ static const WhimbrelError out_of_memory = {
     .sqlstate = "",
 };
 
-WhimbrelStatus status_of(ErrorKind kind)
+static WhimbrelStatus status_of(ErrorKind kind)
 {
     switch (kind) {
     case ERROR_NONE:

@@ -38,13 +38,6 @@ typedef struct Call {
     Runner runner;
 } Call;
 
-/* Scans the migrations and fills call. Whatever it returns, call_end() follows. */
-bool call_begin(Call *call, Whimbrel *whimbrel);
-/* Frees what was not handed out (call->arena, if not NULL), reports call->err if is_ok is false, and returns the status.
- * migration: the version that failed; may be NULL. */
-WhimbrelStatus call_end(Call *call, bool is_ok, const char *migration, WhimbrelError **ret_error);
-
-WhimbrelStatus status_of(ErrorKind kind);
 /* A copy of err that stands by itself; of a static one when memory is out. ret_error may be NULL. */
 WhimbrelStatus error_report(const Error *err, const char *migration, WhimbrelError **ret_error);
 /* Fills an error whose texts are err's own. */

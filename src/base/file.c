@@ -275,7 +275,6 @@ bool file_info(const char *path, FileInfo *ret_info, Error *err)
     found.kind = kind_of(info.st_mode);
     found.is_executable = found.kind == FILE_REGULAR && (info.st_mode & 0111) != 0;
     found.size_bytes = (uint64_t)info.st_size;
-    found.mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     *ret_info = found;
     return true;
 }

@@ -23,7 +23,6 @@ typedef struct FileInfo {
     FileKind kind; /* of what a symbolic link points to; FILE_ABSENT for a dangling one */
     bool is_link, is_executable;
     uint64_t size_bytes;
-    int64_t mtime_ns;
 } FileInfo;
 
 /* ENOENT and ENOTDIR give FILE_ABSENT, other failures an error. */

@@ -237,7 +237,7 @@ static void print_error(Cli *cli, const Error *err)
         stream_write(&cli->err, text_str(&text));
 }
 
-int exit_code_of(const Error *err)
+static int exit_code_of(const Error *err)
 {
     switch (err->kind) {
     case ERROR_NONE:

@@ -80,7 +80,6 @@ typedef struct Configuration {
     PlaceholderSourceVec placeholders;
     const char *file;           /* whimbrel.toml as one would write its path; NULL: there is none */
     const char *project_folder; /* where it is; "." without one */
-    bool has_env_table;         /* the environment has a table of its own */
 } Configuration;
 
 /* Works out every setting: command line, environment, .env, [env.NAME], the file, defaults. given: as in CommandLine. wants_file false: neither
@@ -143,7 +142,6 @@ struct Cli {
 
 /* The whole program: parses, loads, runs, prints the error. argv as main() gets it. Returns the exit code. */
 int cli_main(int argc, char **argv);
-int exit_code_of(const Error *err);
 
 /* Opens what the command needs (flags of Command.needs). Commands that set NEEDS_DATABASE find it open. */
 bool cli_open(Cli *cli, unsigned needs, Error *err);

@@ -437,10 +437,8 @@ static bool choose_environment(Loader *l, const SettingSource *source)
         return true;
     Str name = source->texts.items[0];
     l->env_table = toml_child(env, name);
-    if (l->env_table) {
-        l->configuration->has_env_table = true;
+    if (l->env_table)
         return true;
-    }
     if (source->origin == ORIGIN_FILE)
         return true; /* the file's own default may well be what stands at its top */
     const char **names = arena_alloc(l->arena, (env->table.len + 1) * sizeof *names);

@@ -300,11 +300,6 @@ const Explanation explanations[] = {
              "    whimbrel conventions                      what was recognised\n"
              "    whimbrel --convention NAME status         if it is another tool's\n"
              "    whimbrel --table other_history status     if the name is taken"},
-    {.code = "history-moved",
-     .title = "another run wrote into the history meanwhile",
-     .text = "On engines where the write lock is the migration lock, it has to be let go of\n"
-             "now and then. Someone else migrated in between.\n"
-             "Nothing is lost: run the command again."},
     {.code = "history-table",
      .title = "a script would drop, empty or rename the history table",
      .text = "Which migrations have run is kept in that table, and nowhere else. Without it\n"

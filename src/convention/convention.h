@@ -73,7 +73,6 @@ typedef struct HistoryWrite {
     const Migration *migration; /* NULL when only the history knows it */
     const HistoryRow *row;      /* what history has; NULL when nothing */
     bool is_down, is_journaled, is_fate_unknown;
-    bool is_rerun;              /* a repeatable that has a row */
     uint32_t done, total;
     int64_t duration_us;        /* -1: let the server compute it from the start of the transaction, where it can */
     Timestamp started_at;

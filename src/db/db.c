@@ -79,7 +79,7 @@ DbBuffer *db_buffer_new(void)
     return buffer;
 }
 
-void db_buffer_free(DbBuffer *buffer)
+static void db_buffer_free(DbBuffer *buffer)
 {
     if (buffer)
         arena_free(buffer->arena); /* the buffer itself lies in it */
@@ -184,7 +184,8 @@ bool db_error_copy(Error *to, const Error *from)
     return false;
 }
 
-bool db_error_statement(Error *err, Str sql)
+/* Puts the beginning of sql into err->statement, if none is there. Returns false. */
+static bool db_error_statement(Error *err, Str sql)
 {
     enum { LONGEST = 200 };
     if (!err || !err->arena || err->statement)

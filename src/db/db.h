@@ -196,7 +196,6 @@ struct DbDriver {
     unsigned features;
     const char *begin;          /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
     const char *lazy_commit;    /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
-    const char *change_query;   /* its one value changes when another connection has committed; NULL: no such thing (DB_FILE_LOCK has it) */
     const char *const *secret_params; /* URL parameters never to be shown; NULL-terminated */
     /* MUST */
     bool (*url_check)(Arena *arena, DbUrl *url, Error *err); /* called by db_url_parse() once the parts are cut */

@@ -41,7 +41,6 @@ typedef struct DbBuffer {
 } DbBuffer;
 
 DbBuffer *db_buffer_new(void); /* NULL when memory is out */
-void db_buffer_free(DbBuffer *buffer);
 void db_buffer_freep(DbBuffer **buffer);
 /* These return false when memory is out. */
 bool db_buffer_begin(DbBuffer *buffer, size_t col_count);
@@ -60,8 +59,6 @@ void db_buffer_done(DbRows *rows);
 
 /* Copies the texts too, for the two may have different arenas. Returns false. */
 bool db_error_copy(Error *to, const Error *from);
-/* Puts the beginning of sql into err->statement, if none is there. Returns false. */
-bool db_error_statement(Error *err, Str sql);
 /* What every driver says when the caller's token asked to stop. Returns false. */
 bool db_error_cancelled(Error *err);
 /* A text from outside, copied to where the error's other texts live; NULL when memory is out. */
@@ -71,14 +68,10 @@ const char *db_error_text(Error *err, Str text);
 
 /* The value of the last parameter of that name, '-' and '_' alike; NULL when there is none. */
 const Str *db_url_param(const DbUrl *url, const char *key);
-/* Whether the name written is the key: '-' and '_' alike, ASCII case ignored. */
-bool db_param_is(Str written, const char *key);
 void db_url_remove_param(DbUrl *url, const char *key);
 /* ERROR_USAGE "bad-url" for a parameter that is none of the known ones, naming the nearest. */
 bool db_url_check_params(const DbUrl *url, const char *engine, const char *const *known,
                          Error *err);
-/* Makes text and display anew from the parts. */
-bool db_url_rebuild(Arena *arena, DbUrl *url, Error *err);
 
 typedef struct DbHost {
     Str host;      /* a name, an address without brackets, or the path of a socket or its folder */

@@ -1038,7 +1038,6 @@ const DbDriver db_driver_sqlite = {
     .features = DB_TRANSACTIONAL_DDL | DB_NEST_RUN | DB_FILE_LOCK | DB_BATCH | DB_CREATE_DATABASE |
                 DB_LOCK_TIMEOUT | DB_SINGLE_FILE,
     .begin = "BEGIN IMMEDIATE",
-    .change_query = "PRAGMA data_version",
     .secret_params = (const char *const[]){NULL},
     .url_check = sqlite_url_check,
     .open = sqlite_open,

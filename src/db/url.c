@@ -20,6 +20,9 @@ static bool bad_url_escape(Error *err, const char *reason)
     return error_hint(err, "%s", escape_hint);
 }
 
+/* Makes text and display anew from the parts. */
+static bool rebuild(Arena *arena, DbUrl *url, Error *err);
+
 /* ---- reading ------------------------------------------------------------------------------ */
 
 static int hex_digit(char c)
@@ -59,7 +62,8 @@ static bool decode(Arena *arena, Str written, Str *ret_value, Error *err)
     return true;
 }
 
-bool db_param_is(Str written, const char *key)
+/* Whether the name written is the key: '-' and '_' alike, ASCII case ignored. */
+static bool param_is(Str written, const char *key)
 {
     size_t i = 0;
     for (; i < written.len && key[i]; i++) {
@@ -75,7 +79,7 @@ bool db_param_is(Str written, const char *key)
 const Str *db_url_param(const DbUrl *url, const char *key)
 {
     for (size_t i = url->params.len; i > 0; i--)
-        if (db_param_is(url->params.items[i - 1].key, key))
+        if (param_is(url->params.items[i - 1].key, key))
             return &url->params.items[i - 1].value;
     return NULL;
 }
@@ -84,7 +88,7 @@ void db_url_remove_param(DbUrl *url, const char *key)
 {
     size_t kept = 0;
     for (size_t i = 0; i < url->params.len; i++)
-        if (!db_param_is(url->params.items[i].key, key))
+        if (!param_is(url->params.items[i].key, key))
             url->params.items[kept++] = url->params.items[i];
     url->params.len = kept;
 }
@@ -95,7 +99,7 @@ bool db_url_check_params(const DbUrl *url, const char *engine, const char *const
         Str key = url->params.items[i].key;
         bool is_known = false;
         for (const char *const *name = known; *name && !is_known; name++)
-            is_known = db_param_is(key, *name);
+            is_known = param_is(key, *name);
         if (is_known)
             continue;
         error_set(err, ERROR_USAGE, "the database URL has a parameter '%.*s' that %s does not know",
@@ -325,7 +329,7 @@ bool db_url_parse(Arena *arena, Str text, DbUrl *ret_url, Error *err)
     if (!(is_file ? read_file_url : read_server_url)(arena, rest, &url, err))
         return false;
     Str given = url.text;
-    if (!url.driver->url_check(arena, &url, err) || !db_url_rebuild(arena, &url, err))
+    if (!url.driver->url_check(arena, &url, err) || !rebuild(arena, &url, err))
         return false;
     url.text = given;
     *ret_url = url;
@@ -351,7 +355,7 @@ static void add_encoded(StrBuf *out, Str value, const char *kept)
 static bool is_secret(const DbUrl *url, Str key)
 {
     for (const char *const *name = url->driver->secret_params; name && *name; name++)
-        if (db_param_is(key, *name))
+        if (param_is(key, *name))
             return true;
     return false;
 }
@@ -403,7 +407,7 @@ static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_t
     return strbuf_finish(&out, ret_text);
 }
 
-bool db_url_rebuild(Arena *arena, DbUrl *url, Error *err)
+static bool rebuild(Arena *arena, DbUrl *url, Error *err)
 {
     Str text, display;
     if (!write_url(arena, url, false, &text) || !write_url(arena, url, true, &display))
@@ -423,7 +427,7 @@ bool db_url_set_password(Arena *arena, DbUrl *url, Str password, Error *err)
     if (!str_copy(arena, password, &changed.password))
         return error_nomem(err);
     changed.has_password = password.len > 0;
-    if (!db_url_rebuild(arena, &changed, err))
+    if (!rebuild(arena, &changed, err))
         return false;
     *url = changed;
     return true;
@@ -436,7 +440,7 @@ bool db_url_with_database(Arena *arena, const DbUrl *url, Str database, DbUrl *r
         return error_set(err, ERROR_USAGE, "the database's name holds a NUL byte");
     if (!str_copy(arena, database, &changed.database))
         return error_nomem(err);
-    if (!db_url_rebuild(arena, &changed, err))
+    if (!rebuild(arena, &changed, err))
         return false;
     *ret_url = changed;
     return true;

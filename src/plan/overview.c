@@ -392,7 +392,6 @@ static void count_states(Overview *overview, const PlanPolicy *policy)
             }
             break;
         case STATE_CHANGED:
-            is_allowed = policy->allows_changed;
             break;
         case STATE_MISSING:
             is_allowed = policy->allows_missing;

@@ -24,14 +24,11 @@ static bool problem_changed(Planner *p, const StateRow *row)
     Timestamp at =
         row->row->finished_at != TIMESTAMP_UNKNOWN ? row->row->finished_at : row->row->started_at;
     bool has_time = at != TIMESTAMP_UNKNOWN;
-    Problem *problem =
-        planner_problem(p, row, !p->policy->allows_changed, "checksum-changed",
-                        "%s differs from what was applied%s%s", planner_label(p, row),
-                        has_time ? " on " : "", has_time ? timestamp_human(at, buf) : "");
+    Problem *problem = planner_problem(
+        p, row, true, "checksum-changed", "%s differs from what was applied%s%s",
+        planner_label(p, row), has_time ? " on " : "", has_time ? timestamp_human(at, buf) : "");
     if (!problem)
         return false;
-    if (!problem->stops)
-        return true;
     problem->hint =
         "A new migration is the usual way to change what has shipped. whimbrel validate "
         "--diff shows both texts; whimbrel repair accepts the file as it is now.";

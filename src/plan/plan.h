@@ -55,10 +55,8 @@ typedef struct Overview {
 typedef struct PlanPolicy {
     const char *engine;        /* "sqlite", "postgres", "mysql", "mariadb" */
     int server_version;
-    bool has_transactional_ddl;
     bool allows_out_of_order;  /* --out-of-order, or the convention's habit */
     bool allows_missing;       /* missing ones do not stop a migrate */
-    bool allows_changed;       /* changed ones do not stop a migrate (SQLx does; never by default) */
     bool skips_irreversible;   /* CONVENTION_SKIPS_IRREVERSIBLE */
     bool allows_empty;         /* CONVENTION_EMPTY: a script without statements is a migration like others */
     bool has_journal;          /* the convention can say how far a migration came */

@@ -92,8 +92,6 @@ void report_place_json(JsonWriter *w, const ReportPlace *place);
 
 void report_status(Text *text, const ReportPlace *place, const Overview *overview,
                    bool only_pending);
-bool report_row_is_open(
-    const StateRow *row); /* something is to be done about it: --pending shows these */
 void report_status_json(JsonWriter *w, const ReportPlace *place, const Overview *overview,
                         bool only_pending);
 

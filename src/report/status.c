@@ -35,7 +35,8 @@ void report_place_json(JsonWriter *w, const ReportPlace *place)
                   place->environment && place->environment[0] ? place->environment : NULL);
 }
 
-bool report_row_is_open(const StateRow *row)
+/* Something is to be done about it: --pending shows these. */
+static bool row_is_open(const StateRow *row)
 {
     switch (row->state) {
     case STATE_PENDING:
@@ -90,7 +91,7 @@ static Str state_remark(Arena *arena, const StateRow *row)
         remark = str_format(arena, "(applied as %.*s)", STR_ARG(history->name));
     else if (row->has_new_bytes && row->state == STATE_APPLIED)
         remark = str_format(arena, "(comments or spacing differ)");
-    else if (row->is_no_transaction && report_row_is_open(row))
+    else if (row->is_no_transaction && row_is_open(row))
         remark = str_format(arena, "(no transaction)");
     return str_from(remark);
 }
@@ -199,7 +200,7 @@ void report_status(Text *text, const ReportPlace *place, const Overview *overvie
         table_add(&table, str_from(heads[i]), STYLE_DIM);
     size_t shown = 0;
     for (size_t i = 0; i < overview->rows.len; i++) {
-        if (only_pending && !report_row_is_open(&overview->rows.items[i]))
+        if (only_pending && !row_is_open(&overview->rows.items[i]))
             continue;
         add_row(&table, &overview->rows.items[i]);
         shown++;
@@ -285,7 +286,7 @@ void report_status_json(JsonWriter *w, const ReportPlace *place, const Overview 
     json_key(w, "migrations");
     json_begin_array(w);
     for (size_t i = 0; i < overview->rows.len; i++)
-        if (!only_pending || report_row_is_open(&overview->rows.items[i]))
+        if (!only_pending || row_is_open(&overview->rows.items[i]))
             row_json(w, &overview->rows.items[i]);
     json_end_array(w);
     json_key_null(w, "error");

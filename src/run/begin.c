@@ -123,7 +123,6 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
     unsigned features = convention->convention->features;
     return (PlanPolicy){.engine = db->info.engine,
                         .server_version = db->info.version_number,
-                        .has_transactional_ddl = db_has(db, DB_TRANSACTIONAL_DDL),
                         .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
                         .allows_empty = (features & CONVENTION_EMPTY) != 0,

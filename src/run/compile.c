@@ -125,7 +125,7 @@ static bool check_each(Run *run, HookPoint point, Error *err)
     return true;
 }
 
-bool compile_hooks(Run *run, Error *err)
+static bool compile_hooks(Run *run, Error *err)
 {
     const HookVec *hooks = &run->runner->set->hooks;
     for (size_t i = 0; i < hooks->len; i++) {
@@ -143,7 +143,6 @@ static bool add_plain(Run *run, uint32_t at, const PlanStep *step, Error *err)
     Unit unit = {.kind = UNIT_TRANSACTION,
                  .write = UNIT_WRITES_END,
                  .step = at,
-                 .is_first_of_step = true,
                  .is_last_of_step = true,
                  .has_before_each = has_sql(&run->hooks[HOOK_BEFORE_EACH]),
                  .has_after_each = has_sql(&run->hooks[HOOK_AFTER_EACH]),
@@ -174,7 +173,6 @@ static bool add_journaled(Run *run, uint32_t at, const PlanStep *step, Error *er
                   .write =
                       UNIT_WRITES_BEGIN, /* of a resumed one too: its text may have been mended */
                   .step = at,
-                  .is_first_of_step = true,
                   .script = step->script,
                   .segment = {.first = step->resume_at}};
     if (!add_unit(run, first, err))
@@ -215,11 +213,8 @@ static bool add_step(Run *run, uint32_t at, Error *err)
 {
     const PlanStep *step = &run->plan.steps.items[at];
     if (step->is_fake || step->kind == STEP_SKIP) {
-        Unit unit = {.kind = UNIT_RECORD,
-                     .write = UNIT_WRITES_END,
-                     .step = at,
-                     .is_first_of_step = true,
-                     .is_last_of_step = true};
+        Unit unit = {
+            .kind = UNIT_RECORD, .write = UNIT_WRITES_END, .step = at, .is_last_of_step = true};
         return add_unit(run, unit, err);
     }
     if (!add_programs_of_step(run, HOOK_BEFORE_EACH, at, err))

@@ -37,7 +37,7 @@ typedef struct Unit {
     UnitKind kind;
     UnitWrite write;
     uint32_t step; /* in the plan; NO_STEP: a hook around the run, a seed */
-    bool is_first_of_step, is_last_of_step;
+    bool is_last_of_step;
     bool has_before_each, has_after_each; /* SQL hooks within the unit's transaction */
     bool resets;          /* session settings are undone before the history is written */
     const Script *script; /* where the statements come from; NULL: none */
@@ -109,7 +109,6 @@ typedef struct Failure {
     bool has_tag; /* the server refused (or lost) a statement; else the failure is ours */
     bool
         is_committing; /* the connection broke while a message was under way that ends transactions */
-    bool has_rerun;    /* the unit is produced again */
     Tag tag;
     Str sql; /* as sent */
     uint32_t unit;
@@ -145,7 +144,6 @@ typedef struct Run {
         has_savepoint; /* ... and so is a migration's savepoint, as far as the server has confirmed */
     bool
         commits_each; /* a nested run that commits after each migration, to find the one that breaks a constraint */
-    Str change_mark;    /* nested: tells whether another connection has committed since */
     uint32_t kept_unit; /* nested: the first unit that is not durable yet */
     bool has_opened;    /* the run log's row was sent */
 
@@ -212,7 +210,6 @@ void lock_drop(Run *run);
 bool nest_open(Run *run, Error *err);
 
 /* compile.c */
-bool compile_hooks(Run *run, Error *err);
 bool compile_plan(Run *run, Error *err);
 bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Error *err);
 bool compile_refuses_lone(Run *run, Error *err);
@@ -250,8 +247,6 @@ bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *e
 bool session_restore(Run *run, Error *err);
 /* Ends the surrounding transaction of a nested run, keeping what it did. */
 bool nest_close(Run *run, Error *err);
-/* Whether someone else has written into the history while a nested run had no transaction open. */
-bool history_is_ours(Run *run, Error *err);
 void history_note_step(Run *run, uint32_t step);
 void history_note_gone(Run *run, size_t index);
 

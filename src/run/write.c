@@ -124,7 +124,6 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                           .row = step->row, /* the plan knows which rows are gone by then */
                           .is_down = step_is_down(step),
                           .is_journaled = step->is_journaled || step->is_resumed,
-                          .is_rerun = step->kind == STEP_REPEATABLE && step->row,
                           .done = done,
                           .total = step->script ? step->script->statements : 0,
                           .duration_us = -1,
@@ -374,44 +373,4 @@ bool nest_close(Run *run, Error *err)
     run->has_outer = run->has_savepoint = false;
     run->kept_unit = run->at;
     return true;
-}
-
-static bool has_row(const History *history, const PlanStep *step)
-{
-    return step->migration_kind == MIGRATION_REPEATABLE
-               ? history_find_repeatable(history, step->name) != NULL
-               : history_find(history, step->version) != NULL;
-}
-
-bool history_is_ours(Run *run, Error *err)
-{
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    History now = {0};
-    if (!scratch)
-        return error_nomem(err);
-    if (run->db->driver->change_query) {
-        DbValue mark = {0};
-        if (!db_query_value(run->db, scratch, str_from(run->db->driver->change_query), &mark, err))
-            return false;
-        if (str_eq(mark.text, run->change_mark))
-            return true;
-        if (!str_copy(run->arena, mark.text, &run->change_mark))
-            return error_nomem(err);
-    }
-    if (!run->convention->convention->history_read(run->convention, run->db, scratch, &now, err))
-        return false;
-    size_t expected = run->history.rows.len;
-    /* The journal's row of the migration that is half-way is in the table only. */
-    if (run->begun_step != NO_STEP) {
-        const PlanStep *step = &run->plan.steps.items[run->begun_step];
-        expected += has_row(&now, step) && !has_row(&run->history, step);
-    }
-    if (now.rows.len == expected &&
-        (now.last_run == run->convention->run || now.last_run == run->history.last_run))
-        return true;
-    error_set(
-        err, ERROR_STATE,
-        "another run has written into the history while this one had to let go of the database");
-    error_code(err, "history-moved");
-    return error_hint(err, "Run it again: it goes on from what holds now.");
 }

@@ -311,7 +311,6 @@ static void a_repeatable_keeps_one_row_and_moves_to_the_end(void **state)
         put(f, (HistoryWrite){.kind = WRITE_APPLIED,
                               .migration = &views,
                               .row = history_find_repeatable(&history, STR("views")),
-                              .is_rerun = true,
                               .duration_us = 2});
         history = read_history(f);
         assert_int_equal(history.rows.len, 2);
@@ -325,7 +324,6 @@ static void a_repeatable_keeps_one_row_and_moves_to_the_end(void **state)
         put(f, (HistoryWrite){.kind = WRITE_BEGIN,
                               .migration = &one,
                               .row = history_find(&history, STR("1")),
-                              .is_rerun = true,
                               .total = 1});
         history = read_history(f);
         assert_int_equal(history.rows.len, 2);

@@ -899,11 +899,9 @@ const char *model_live(Arena *arena, Chooser *chooser, unsigned events, StrBuf *
     m->stores_down = chance(m, 2);
     m->policy = (PlanPolicy){.engine = m->is_mysql ? "mariadb" : "postgres",
                              .server_version = 110000,
-                             .has_transactional_ddl = !m->is_mysql,
                              .has_journal = true,
                              .allows_out_of_order = chance(m, 4),
                              .allows_missing = chance(m, 6),
-                             .allows_changed = chance(m, 8),
                              .skips_irreversible = chance(m, 6)};
     for (unsigned i = 0; i < events && !m->broken; i++) {
         unsigned what = choose(chooser, 12);

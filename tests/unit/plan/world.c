@@ -311,7 +311,6 @@ void world_policy(World *world, Str line)
     Str word;
     line = str_cut(line, ' ', &word);
     *policy = (PlanPolicy){.engine = str_z(world->arena, word)};
-    policy->has_transactional_ddl = !str_eq(word, STR("mysql")) && !str_eq(word, STR("mariadb"));
     while (line.len > 0) {
         uint64_t version;
         line = str_cut(line, ' ', &word);
@@ -323,8 +322,6 @@ void world_policy(World *world, Str line)
             policy->allows_out_of_order = true;
         else if (str_eq(word, STR("missing")))
             policy->allows_missing = true;
-        else if (str_eq(word, STR("changed")))
-            policy->allows_changed = true;
         else if (str_eq(word, STR("single")))
             policy->is_single_transaction = true;
         else if (str_eq(word, STR("irreversible")))
