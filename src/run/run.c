@@ -229,6 +229,17 @@ static bool lets_go(const Run *run)
     return false;
 }
 
+/* The plan points into the history that it was made from; what the run does to the history is done to a copy. */
+static bool detach_history(Run *run, Error *err)
+{
+    HistoryRowVec rows = {0};
+    for (size_t i = 0; i < run->history.rows.len; i++)
+        if (!vec_push(run->arena, &rows, run->history.rows.items[i]))
+            return error_nomem(err);
+    run->history.rows = rows;
+    return true;
+}
+
 static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
 {
     bool is_done = false;
@@ -248,7 +259,8 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
         return true;
     int64_t run_before = run->convention->run;
     run->convention->run = run->history.last_run + 1;
-    bool is_ok = compile_plan(run, err) && (!lets_go(run) || lock_side(run, err));
+    bool is_ok = detach_history(run, err) && compile_plan(run, err) &&
+                 (!lets_go(run) || lock_side(run, err));
     if (is_ok) {
         run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
         is_ok = work_run(run, err);
