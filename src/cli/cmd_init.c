@@ -272,7 +272,7 @@ static bool find_tool(Cli *cli, Str from, const Convention **ret_convention, Err
         return true;
     const char *names[64];
     size_t count = 0;
-    for (; all[count] && count < 63; count++) {
+    for (; count < 63 && all[count]; count++) {
         names[count] = all[count]->name;
         if (str_eq_nocase(from, str_from(all[count]->title)) ||
             str_eq_nocase(from, str_from(all[count]->name))) {

@@ -258,7 +258,7 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
             const Convention *const *all = conventions();
             const char *names[64];
             size_t count = 0;
-            for (; all[count] && count < 62; count++)
+            for (; count < 62 && all[count]; count++)
                 names[count] = all[count]->name;
             names[count++] = "auto";
             names[count] = NULL;
