@@ -11,7 +11,14 @@
 
 #include "run/work.h"
 
-enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 1000, SLICE_MS = 100, MS = 1000 };
+enum {
+    FIRST_PAUSE_MS = 100,
+    LONGEST_PAUSE_MS = 1000,
+    SLICE_MS = 100,
+    TRY_MS = 20,
+    USUAL_PATIENCE_MS = 5000,
+    MS = 1000
+};
 
 bool cancel_requested(const Runner *runner)
 {

@@ -43,7 +43,7 @@ void project_init(Project *p, const char *engine)
     assert_true(folder_make(p->arena, path_join(p->arena, folder, STR("migrations")), 0700,
                             fresh_error(&err, p->arena)));
     if (strcmp(engine, "sqlite") == 0) {
-        p->url = str_format(p->arena, "sqlite://%s/app.db?mode=rwc&busy_timeout=50ms", folder);
+        p->url = str_format(p->arena, "sqlite://%s/app.db?mode=rwc", folder);
         return;
     }
     DbUrl base, mine;
