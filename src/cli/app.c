@@ -291,6 +291,7 @@ static void look_ahead(Cli *cli, int argc, char *const *argv)
 static bool begin_progress(Cli *cli, Error *err)
 {
     const Settings *settings = cli->settings;
+    const char *term = getenv("TERM");
     ProgressMode mode =
         cli->err.is_terminal && cli->err.look.columns > 0 ? PROGRESS_BAR : PROGRESS_PLAIN;
     if (str_eq(settings->progress, STR("bar")))
@@ -299,7 +300,7 @@ static bool begin_progress(Cli *cli, Error *err)
         mode = PROGRESS_PLAIN;
     else if (str_eq(settings->progress, STR("none")))
         mode = PROGRESS_NONE;
-    else if (mode == PROGRESS_BAR && getenv("TERM") && strcmp(getenv("TERM"), "dumb") == 0)
+    else if (mode == PROGRESS_BAR && term && strcmp(term, "dumb") == 0)
         mode = PROGRESS_PLAIN;
     if (settings->quiet)
         mode = PROGRESS_NONE;

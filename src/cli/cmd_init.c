@@ -118,9 +118,9 @@ static bool conventions_run(Cli *cli, const void *args, Error *err)
     Table table = table_new(cli->arena, 3);
     for (size_t i = 0; i < findings.len; i++) {
         const Convention *convention = findings.items[i].convention;
-        table_add(&table, convention == mine ? STR("*") : STR(" "), STYLE_GREEN);
-        table_add(&table, str_from(convention->name),
-                  convention == mine ? STYLE_BOLD : STYLE_PLAIN);
+        bool is_mine = mine && convention == mine;
+        table_add(&table, is_mine ? STR("*") : STR(" "), STYLE_GREEN);
+        table_add(&table, str_from(convention->name), is_mine ? STYLE_BOLD : STYLE_PLAIN);
         table_add(&table, str_from(convention->summary), STYLE_PLAIN);
     }
     table_print(&text, &table, 0);

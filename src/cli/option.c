@@ -218,7 +218,7 @@ static bool unknown_option(Parser *p, Str name)
     const char **names = arena_alloc(p->arena, (own_count + setting_count + 3) * sizeof *names);
     if (!names)
         return error_nomem(p->err);
-    for (size_t i = 0; i < own_count; i++)
+    for (size_t i = 0; own && i < own_count; i++)
         if (!(own[i].flags & OPTION_HIDDEN))
             names[count++] = own[i].name;
     for (size_t i = 0; i < setting_count; i++)

@@ -12,8 +12,6 @@
 
 #include "cli/cli.h"
 
-extern char **environ;
-
 /* The child says through a pipe that closes on exec why it could not start. */
 static _Noreturn void become(const char *const *argv, char **environment, int report_fd)
 {
@@ -180,9 +178,11 @@ bool process_run(Arena *arena, const char *const *argv, const char *const *extra
 Str os_user(Arena *arena)
 {
     static const char *const names[] = {"USER", "LOGNAME"};
-    for (size_t i = 0; i < 2; i++)
-        if (getenv(names[i]) && getenv(names[i])[0])
-            return str_from(getenv(names[i]));
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = getenv(names[i]);
+        if (name && name[0])
+            return str_from(name);
+    }
     struct passwd entry, *found = NULL;
     char *buf = arena_alloc(arena, 4096);
     if (buf && getpwuid_r(geteuid(), &entry, buf, 4096, &found) == 0 && found && found->pw_name[0])

@@ -8,8 +8,6 @@
 
 #include "cli/cli.h"
 
-extern char **environ;
-
 enum { PASSWORD_LIMIT = 64 * 1024, ASIDE_TIMEOUT_MS = 2000 };
 
 /* ---- the URL -------------------------------------------------------------------------------------------------------- */

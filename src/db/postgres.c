@@ -200,7 +200,6 @@ static bool connection_lost(PgDb *s, Error *err)
 {
     s->db.is_broken = true;
     s->db.is_in_transaction = false;
-    Error said = {0};
     if (err && err->kind == ERROR_NONE) {
         Str text = str_trim(str_from(s->pq.PQerrorMessage(s->conn)));
         Str first;
@@ -208,7 +207,7 @@ static bool connection_lost(PgDb *s, Error *err)
         error_set(err, ERROR_CONNECT, "the connection to the database was lost: %.*s",
                   STR_ARG(first.len > 0 ? first : STR("the server closed it")));
     } else if (err) {
-        said = *err;
+        const Error said = *err;
         error_set(err, ERROR_CONNECT, "the connection to the database was lost: %s", said.message);
         err->detail = said.detail;
         memcpy(err->sqlstate, said.sqlstate, sizeof said.sqlstate);

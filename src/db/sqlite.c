@@ -768,7 +768,7 @@ static bool count_of(SqliteDb *s, const char *sql, Str first, Str second, Str th
 /* Is there such a schema (main, temp, attached)? Its name is put into SQL only when it is. */
 static bool has_schema(SqliteDb *s, Str schema, bool *ret_has, Error *err)
 {
-    int64_t count;
+    int64_t count = 0;
     if (!count_of(s, "SELECT count(*) FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE",
                   schema, (Str){0}, (Str){0}, &count, err))
         return false;

@@ -247,8 +247,8 @@ bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *e
 bool session_restore(Run *run, Error *err);
 /* Ends the surrounding transaction of a nested run, keeping what it did. */
 bool nest_close(Run *run, Error *err);
-void history_note_step(Run *run, uint32_t step);
-void history_note_gone(Run *run, size_t index);
+void history_note_step(Run *run, uint32_t index);
+void history_note_gone(Run *run, size_t at);
 
 /* execute.c */
 /* Carries the units out; on failure rolls back, writes down and says what holds. */

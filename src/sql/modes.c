@@ -157,8 +157,9 @@ static void follow_postgres_set(SqlSplitter *s, Str text)
         s->modes = splitter_initial_modes(s);
         return;
     }
-    if (!sql_lexer_next(&lexer, &token) || !sql_lexer_next(&lexer, &token))
-        return;
+    for (int i = 0; i < 2; i++)
+        if (!sql_lexer_next(&lexer, &token))
+            return;
     Str value = unquoted(token.text);
     static const char *const off[] = {"off", "of", "false", "fals", "fal",
                                       "fa",  "f",  "no",    "n",    "0"};

@@ -280,8 +280,8 @@ ScanKeyword scan_keyword(Str word)
     unsigned char first = (unsigned char)(word.ptr[0] & ~0x20);
     if (first < 'A' || first > 'Z' || first_of[first - 'A'] == KEYWORD_NONE)
         return KEYWORD_NONE;
-    for (size_t i = (size_t)first_of[first - 'A'] - 1; i < COUNT && table[i].text.ptr[0] == first;
-         i++) {
+    for (size_t i = (size_t)first_of[first - 'A'] - 1;
+         i < COUNT && (unsigned char)table[i].text.ptr[0] == first; i++) {
         if (table[i].text.len == word.len && str_eq_nocase(table[i].text, word))
             return table[i].keyword;
     }

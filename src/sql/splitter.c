@@ -594,8 +594,7 @@ static Step take_other(SqlSplitter *s, size_t from, char c)
 {
     if (s->options.dialect == SQL_SQLITE && c == '.' && !s->has_text && is_first_in_line(s, from)) {
         size_t end = 1;
-        int next;
-        while ((next = scan_peek(&s->scan, end)) > ' ' && end < 40)
+        while (scan_peek(&s->scan, end) > ' ' && end < 40)
             end++;
         return fail_client(s, from, "client-command", (Str){s->scan.data + from, end}, "sqlite3",
                            CLIENT_HINT);

@@ -15,14 +15,13 @@ LIBRARIES = {
     "nettle": r"nettle/",
     "zlib": r"zlib\.h",
     "jansson": r"jansson\.h",
-    "pg_query": r"pg_query",
     "libpq": r"libpq|postgres|pg_config",
     "mysql": r"mysql|mariadb|errmsg\.h|ma_",
     "sqlite3": r"sqlite3",
 }
 
 # Within a room, the one file that sees its engine.
-LONE_FILES = {"pg_query": "sql/pg_parser.c", "libpq": "db/postgres.c", "mysql": "db/mysql.c", "sqlite3": "db/sqlite.c"}
+LONE_FILES = {"libpq": "db/postgres.c", "mysql": "db/mysql.c", "sqlite3": "db/sqlite.c"}
 
 
 def table():

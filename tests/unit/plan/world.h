@@ -18,7 +18,7 @@ void world_done(World *world);
 /* A script of statements, one letter each (world.c has the letters); tokens "": taken from the path. */
 Script *world_script(Arena *arena, const char *path, Str parts, Str tokens);
 /* "mariadb 100600 journal out-of-order": replaces the policy. */
-void world_policy(World *world, Str words);
+void world_policy(World *world, Str line);
 /* Reads one line of the little language; false: it is none of its lines. */
 bool world_line(World *world, Str line);
 /* Sorts the set. */

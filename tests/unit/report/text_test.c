@@ -18,8 +18,7 @@ static void ordinary_text_passes_unchanged(void **state)
     static const char *const plain[] = {"",
                                         "abc",
                                         "a\tb\nc",
-                                        "gr\xc3\xb6\xc3\x9f"
-                                        "e",
+                                        "gr\303\266\303\237e",
                                         "\xe6\x97\xa5\xe6\x9c\xac",
                                         "\xf0\x9f\x90\xa6"};
     for (size_t i = 1; i < sizeof plain / sizeof *plain; i++)
