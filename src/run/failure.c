@@ -334,6 +334,19 @@ static bool has_down(const PlanStep *step)
     return (step->migration && step->migration->down) || (step->row && step->row->has_down_text);
 }
 
+/* What has to happen before the same command can do better. */
+static const char *when_to_go_on(const PlanStep *step, const Error *err)
+{
+    if (err->code && strcmp(err->code, "disk-full") == 0)
+        return "once there is room";
+    if (err->code && strcmp(err->code, "no-privilege") == 0)
+        return "once the privilege is granted";
+    if (err->kind != ERROR_SQL && err->kind != ERROR_PARSE)
+        return "tries again";
+    return step->is_stored_down ? "once its files are back, with a down that works"
+                                : "once the file is mended";
+}
+
 static void say_step(Run *run, const PlanStep *step, uint32_t kept, const Error *err)
 {
     RunResult *result = run->result;
@@ -376,8 +389,7 @@ static void say_step(Run *run, const PlanStep *step, uint32_t kept, const Error 
         say(run, &result->holds, "Nothing of %s was kept.", label);
     }
     say_others(run);
-    bool is_file = err->kind == ERROR_SQL || err->kind == ERROR_PARSE;
-    next(run, verb_command(run), is_file ? "once the file is mended" : "tries again");
+    next(run, verb_command(run), when_to_go_on(step, err));
 }
 
 /* ---- cleaning up ------------------------------------------------------------------------------------- */

@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
@@ -365,3 +364,273 @@ def test_a_wrong_dotenv(whimbrel, sqlite, text, says):
     whimbrel.write("migrations/1_a.sql", "SELECT 1;")
     whimbrel.write(".env", text)
     refused(whimbrel, sqlite.url, code=2, says=says)
+
+
+# ---- databases ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(whimbrel):
+    whimbrel.write("migrations/1_a.up.sql", "CREATE TABLE a (x int);")
+    whimbrel.write("migrations/1_a.down.sql", "DROP TABLE a;")
+    return whimbrel
+
+
+def every_way(program, url, secret, codes):
+    """Calls that show as much as they can; none may show the secret. What the last of them said."""
+    for line in (
+        ["status"], ["status", "-v", "--output", "json"], ["plan", "-v"], ["migrate", "-v", "--log", "json"],
+        ["migrate", "-v", "--output", "json"], ["doctor", "-v"], ["config"], ["config", "--output", "json"],
+        ["check"], ["history"], ["lock", "list"], ["validate", "-v"], ["current"], ["scratch", "--", "true"],
+        ["migrate", "--nonsense"], ["goto", "nowhere"], ["rollback", "--to", "nowhere"],
+    ):
+        result = program("-d", url, "--connect-timeout", "5s", *line)
+        assert secret not in result.out + result.err, repr(result)
+        assert result.code in codes, repr(result)
+    return program("migrate", "-d", url)
+
+
+def test_wrong_passwords_are_said_and_not_shown(project, postgres, pg):
+    postgres.execute(
+        "DO $$ BEGIN CREATE ROLE guarded LOGIN PASSWORD 'hunter2-geheim';"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    url = pg.url.replace("postgres://postgres@", "postgres://guarded:falsch-wrong@")
+    result = every_way(project, url, "falsch-wrong", (0, 1, 2, 3))
+    assert result.code == 1 and "explain wrong-password" in result.err
+
+
+def test_wrong_passwords_on_mariadb(project, mariadb, maria):
+    mariadb.execute("CREATE USER IF NOT EXISTS guarded@'127.0.0.1' IDENTIFIED BY 'hunter2-geheim'")
+    url = maria.url.replace("//root@", "//guarded:falsch-wrong@")
+    result = every_way(project, url, "falsch-wrong", (0, 1, 2, 3))
+    assert result.code == 1 and "explain wrong-password" in result.err
+    mariadb.execute(f"GRANT ALL ON {maria.name}.* TO guarded@'127.0.0.1'")
+    project.write("migrations/2_bad.sql", "SELECT * FROM nowhere;")
+    good = maria.url.replace("//root@", "//guarded:hunter2-geheim@")
+    result = every_way(project, good, "hunter2-geheim", (0, 1, 2, 3))
+    assert result.code == 1 and "nowhere" in result.err
+    for table in ("whimbrel_history", "whimbrel_run"):
+        assert "hunter2" not in str(maria.sql(f"SELECT * FROM {table}"))
+
+
+def test_an_absent_database(project, postgres, mariadb):
+    for url in (f"postgres://postgres@127.0.0.1:{postgres.port}/absent", f"mysql://root@127.0.0.1:{mariadb.port}/absent"):
+        refused(project, url, says=["absent", "whimbrel database create", "explain database-absent"])
+    refused(project, f"postgres://stranger@127.0.0.1:{postgres.port}/postgres", says="explain access-refused")
+
+
+def test_a_user_without_rights(project, postgres, pg, mariadb, maria):
+    postgres.execute("DO $$ BEGIN CREATE ROLE poor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    pg.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    refused(project, pg.url.replace("//postgres@", "//poor@"), says=["permission denied", "explain no-privilege"])
+    mariadb.execute("CREATE USER IF NOT EXISTS poor@'127.0.0.1'")
+    url = maria.url.replace("//root@", "//poor@")
+    refused(project, url, says=["Access denied", "Grant"])
+    mariadb.execute(f"GRANT SELECT ON {maria.name}.* TO poor@'127.0.0.1'")
+    refused(project, url, says=["denied", "explain no-privilege"])
+    assert maria.sql("SHOW TABLES") == [] and states(project, url) == {"1": "pending"}
+
+
+def test_a_server_that_takes_no_writes(project, pg, mariadb, maria):
+    pg.server.execute(f"ALTER DATABASE {pg.name} SET default_transaction_read_only = on")
+    refused(project, pg.url, says=[f"{pg.name} is read-only", "primary"])
+    assert states(project, pg.url) == {"1": "pending"}
+    mariadb.execute("CREATE USER IF NOT EXISTS writer@'127.0.0.1'")
+    mariadb.execute(f"GRANT ALL ON {maria.name}.* TO writer@'127.0.0.1'")
+    mariadb.execute("SET GLOBAL read_only = 1")
+    try:
+        refused(project, maria.url.replace("//root@", "//writer@"), says=[f"{maria.name} is read-only", "primary"])
+    finally:
+        mariadb.execute("SET GLOBAL read_only = 0")
+
+
+def test_a_history_that_is_none_or_newer_or_edited(project, db):
+    db.sql("CREATE TABLE whimbrel_history (x int)")
+    refused(project, db.url, says=["whimbrel_history is not a history of whimbrel's", "--table"])
+    db.sql("DROP TABLE whimbrel_history")
+    project.ok("migrate", "-d", db.url)
+    db.sql("UPDATE whimbrel_meta SET format = 99")
+    refused(project, db.url, says=["format 99", "upgrade"])
+    refused(project, db.url, command="status", says="format 99")
+    db.sql("UPDATE whimbrel_meta SET format = 1")
+    db.sql("UPDATE whimbrel_history SET outcome = 'nonsense'")
+    refused(project, db.url, says="a row holds values that whimbrel does not write")
+    db.sql("UPDATE whimbrel_history SET outcome = 'applied', version = 'zzz'")
+    refused(project, db.url, says=["zzz", "whimbrel repair"])
+    db.sql("UPDATE whimbrel_history SET version = '1', tokens = 'x', checksum = 'x'")
+    refused(project, db.url, says=["1 a", "changed"])
+    assert project("validate", "-d", db.url).code == 3
+
+
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_file_that_another_process_holds(project, sqlite, mode):
+    sqlite.sql("CREATE TABLE z (x)")
+    holder = subprocess.Popen(
+        ["python3", "-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+         f"c.execute('BEGIN {mode}'); print('held', flush=True); sys.stdin.read()", str(sqlite.path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        for wait, longest in (("1s", 3), ("0", 1)):
+            began = time.monotonic()
+            result = refused(project, sqlite.url, "--lock-wait", wait, "--output", "json", code=4, says="--lock-wait")
+            assert time.monotonic() - began < longest
+            assert result.json["error"]["kind"] == "locked"
+        waiting = project.start("migrate", "-d", sqlite.url, "--lock-wait", "20s")
+        time.sleep(0.5)
+        holder.communicate("", timeout=10)
+        out, err = waiting.communicate(timeout=20)
+        assert waiting.returncode == 0, err
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_full_disk(whimbrel, sqlite):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    whimbrel.write(
+        "migrations/1_a.sql",
+        "CREATE TABLE a (x);\nINSERT INTO a WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
+        " SELECT randomblob(1000) FROM c;",
+    )
+    disk = whimbrel.cwd / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    try:
+        refused(whimbrel, f"sqlite:{disk}/x.db", says=["disk is full", "explain disk-full", "Nothing of 1 was kept", "once there is room"])
+        assert states(whimbrel, f"sqlite:{disk}/x.db") == {"1": "pending"}
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+# ---- migrations that take the ground away ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["BEGIN", "COMMIT", "ROLLBACK", "END"])
+def test_a_stray_word_of_transactions(whimbrel, db, word):
+    whimbrel.write("migrations/1_a.sql", f"CREATE TABLE a (x int);\n{word};\nCREATE TABLE b (x int);\n")
+    refused(whimbrel, db.url, says=["migrations/1_a.sql:2:1", "explain transaction-control"])
+    assert states(whimbrel, db.url) == {"1": "pending"}
+
+
+def test_a_pair_of_them_is_taken_over(whimbrel, db):
+    whimbrel.write("migrations/1_a.sql", "BEGIN;\nCREATE TABLE a (x int);\nCOMMIT;\n")
+    whimbrel.ok("migrate", "-d", db.url)
+    whimbrel.ok("status", "--check", "-d", db.url)
+
+
+def test_autocommit_and_table_locks_on_mariadb(whimbrel, maria):
+    whimbrel.write(
+        "migrations/1_dump.sql",
+        "SET autocommit=0;\nCREATE TABLE a (x int);\nLOCK TABLES `a` WRITE;\n/*!40000 ALTER TABLE `a` DISABLE KEYS */;\n"
+        "INSERT INTO `a` VALUES (1),(2);\n/*!40000 ALTER TABLE `a` ENABLE KEYS */;\nUNLOCK TABLES;\nINSERT INTO a VALUES (3);\n",
+    )
+    assert "LOCK TABLES" in whimbrel.ok("plan", "-d", maria.url).out
+    whimbrel.ok("migrate", "-d", maria.url)
+    assert maria.value("SELECT count(*) FROM a") == "3"
+    whimbrel.ok("status", "--check", "-d", maria.url)
+
+
+@pytest.mark.parametrize("text", ["DROP TABLE whimbrel_history;", "TRUNCATE TABLE whimbrel_history;"])
+def test_no_migration_drops_the_history(whimbrel, db, text):
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x int);")
+    whimbrel.ok("migrate", "-d", db.url)
+    if db.engine == "sqlite" and text.startswith("TRUNCATE"):
+        pytest.skip("SQLite has no such statement")
+    whimbrel.write("migrations/2_b.sql", f"CREATE TABLE b (x int);\n{text}\n")
+    refused(whimbrel, db.url, says=["migrations/2_b.sql:2:1", "explain history-table"])
+    assert db.value("SELECT count(*) FROM whimbrel_history") == "1"
+
+
+def test_a_migration_that_ends_its_own_connection(whimbrel, pg, maria):
+    for db, text in ((pg, "SELECT pg_terminate_backend(pg_backend_pid());"), (maria, "KILL CONNECTION_ID();")):
+        whimbrel.write("migrations/1_a.sql", f"CREATE TABLE a (x int);\n{text}\nCREATE TABLE b (x int);\n")
+        refused(whimbrel, db.url, says=["connection to the database was lost", "migrations/1_a.sql:2:1", "Next: "])
+        assert states(whimbrel, db.url)["1"] == ("pending" if db is pg else "partial")
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_on_the_server_within_a_second(whimbrel, db, number, code):
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x int);")
+    whimbrel.write("migrations/2_b.sql", f"CREATE TABLE b (x int);\n{SLOW[db.engine]}\n")
+    process = whimbrel.start("migrate", "-d", db.url)
+    time.sleep(1)
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code and time.monotonic() - began < 2, err
+    assert "cancelled" in err and "migrations/2_b.sql:2:1" in err and "Next: " in err and " of 2 " in err or "Statement 1" in err
+    if db.engine == "postgres":
+        running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+    else:
+        running = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(30)%' AND id <> connection_id()"
+    if db.engine != "sqlite":
+        assert db.value(running) == "0"
+    assert states(whimbrel, db.url)["1"] == "applied"
+
+
+def test_killed_in_the_middle(whimbrel, db):
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x int);")
+    whimbrel.write("migrations/2_b.sql", f"CREATE TABLE b (x int);\n{SLOW[db.engine]}\nCREATE TABLE c (x int);\n")
+    process = whimbrel.start("migrate", "-d", db.url)
+    time.sleep(1.2)
+    process.kill()
+    process.communicate()
+    found = states(whimbrel, db.url)
+    assert found["2"] in (("partial",) if db.engine == "mariadb" else ("pending",)), found
+    assert found["1"] == ("pending" if db.engine == "sqlite" else "applied")
+    if db.engine != "sqlite":
+        whimbrel("lock", "release", "-y", "-d", db.url)
+    whimbrel.write("migrations/2_b.sql", "CREATE TABLE b (x int);\nSELECT 1;\nCREATE TABLE c (x int);\n")
+    result = whimbrel("migrate", "-d", db.url, "--lock-wait", "40s")
+    if result.code != 0:  # a file that changed meanwhile, or a statement whose fate is not known: said, and then resumed
+        assert "2" in result.err and "error: " in result.err
+        result = whimbrel("resume", "--skip", "-d", db.url)
+    assert result.code == 0, repr(result)
+    assert db.value("SELECT count(*) FROM c") == "0"
+
+
+def test_two_runs_at_once(whimbrel, db):
+    for number in range(1, 6):
+        whimbrel.write(f"migrations/{number}_t.sql", f"CREATE TABLE t{number} (x int);\nINSERT INTO t{number} VALUES (1);\n")
+    runs = [whimbrel.start("migrate", "-d", db.url, "--output", "json") for _ in range(4)]
+    answers = [run.communicate(timeout=60) for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4, answers
+    assert sum('"applied":["1"' in out for out, err in answers) == 1, answers
+    assert db.value("SELECT count(*) FROM t5") == "1"
+    whimbrel.ok("status", "--check", "-d", db.url)
+
+
+def test_a_stored_down_that_is_broken(whimbrel, sqlite):
+    up = whimbrel.write("migrations/1_a.up.sql", "CREATE TABLE a (x int);")
+    down = whimbrel.write("migrations/1_a.down.sql", "DROP TABLE nowhere;")
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    up.unlink(), down.unlink()
+    result = refused(whimbrel, sqlite.url, command="rollback", says=["stored in the history:1:1", "Nothing of 1 was kept"])
+    assert "once the file is mended" not in result.err
+    assert states(whimbrel, sqlite.url) == {"1": "missing"}
+
+
+@pytest.mark.parametrize("command, code", [(["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 137)])
+def test_a_command_on_a_scratch_database_that_fails(project, pg, command, code):
+    before = pg.value("SELECT count(*) FROM pg_database")
+    assert project("scratch", "-d", pg.url, "--", *command).code == code
+    assert pg.value("SELECT count(*) FROM pg_database") == before
+
+
+def test_what_a_server_says_writes_no_escape_sequences(whimbrel, pg):
+    whimbrel.write("migrations/1_a.sql", "DO $$ BEGIN RAISE NOTICE E'\\x1b]0;owned\\x07'; RAISE EXCEPTION E'\\x1b[2Jgone'; END $$;")
+    for extra in ([], ["-v"], ["--output", "json", "--log", "json"]):
+        result = refused(whimbrel, pg.url, *extra, says="") if not extra[:1] == ["--output"] else whimbrel("migrate", "-d", pg.url, *extra)
+        assert result.code == 1 and ESC not in result.out + result.err and "\x07" not in result.err
+
+
+@pytest.mark.parametrize("columns", ["20", "1", "0", "-5", "99999999999999999999", "x"])
+def test_narrow_and_nonsensical_terminals(project, sqlite, columns):
+    for line in (["--help"], ["status"], ["plan"], ["migrate", "--progress", "bar"], ["rollback"], ["config"]):
+        result = project("-d", sqlite.url, *line, env={"COLUMNS": columns})
+        assert result.code == 0, repr(result)
