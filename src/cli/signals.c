@@ -45,7 +45,8 @@ bool signals_begin(Error *err)
     }
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
+    /* A limit of file sizes is a full disk like others: the write that meets it fails, and is told. */
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0)
         return error_errno(err, errno, "cannot watch for signals");
     return true;
 }
@@ -80,4 +81,5 @@ void signals_restore(void)
     (void)sigaction(SIGINT, &standard, NULL);
     (void)sigaction(SIGTERM, &standard, NULL);
     (void)sigaction(SIGPIPE, &standard, NULL);
+    (void)sigaction(SIGXFSZ, &standard, NULL);
 }

@@ -98,6 +98,7 @@ static int prepare_spawn(posix_spawn_file_actions_t *actions, posix_spawnattr_t 
     sigaddset(&usual, SIGTERM);
     sigaddset(&usual, SIGPIPE);
     sigaddset(&usual, SIGCHLD);
+    sigaddset(&usual, SIGXFSZ);
     int code = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (code == 0)
         code = posix_spawn_file_actions_adddup2(actions, out_fd, STDOUT_FILENO);

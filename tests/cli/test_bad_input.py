@@ -507,6 +507,15 @@ def test_a_full_disk(whimbrel, sqlite):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+def test_a_limit_of_file_sizes_is_a_full_disk(project, sqlite):
+    limited = f"ulimit -f 8; exec {' '.join(project.command)} migrate -d {sqlite.url}"
+    process = subprocess.run(
+        ["bash", "-c", limited], cwd=project.cwd, env=project.environment(), capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == 1 and "disk is full" in process.stderr, process
+    assert states(project, sqlite.url) == {"1": "pending"}
+
+
 # ---- migrations that take the ground away ---------------------------------------------------------------------------
 
 
