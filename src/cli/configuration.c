@@ -327,6 +327,15 @@ static bool find_file(Loader *l, const SettingSource *named, const char **ret_pa
             *ret_path = text.ptr;
             return true;
         }
+        if (info.kind != FILE_ABSENT || info.is_link) {
+            /* To pass over it would be to run with other settings than those that were meant. */
+            error_set(l->err, ERROR_USAGE,
+                      info.kind == FILE_ABSENT ? "%s is a symbolic link that leads nowhere"
+                                               : "%s is not a regular file",
+                      text.ptr);
+            error_hint(l->err, "Put the configuration there, or take its name away.");
+            return error_code(l->err, "no-config");
+        }
         Str folder = path_folder(text);
         const char *folder_z = str_z(l->arena, folder),
                    *above_z = path_join(l->arena, folder_z, STR(".."));

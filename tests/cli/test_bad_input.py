@@ -366,6 +366,17 @@ def test_a_wrong_dotenv(whimbrel, sqlite, text, says):
     refused(whimbrel, sqlite.url, code=2, says=says)
 
 
+def test_a_configuration_that_is_no_file(whimbrel, sqlite):
+    whimbrel.write("migrations/1_a.sql", "SELECT 1;")
+    path = whimbrel.cwd / "whimbrel.toml"
+    path.mkdir()
+    refused(whimbrel, sqlite.url, code=2, says="whimbrel.toml is not a regular file")
+    path.rmdir()
+    path.symlink_to("whimbrel.toml")
+    refused(whimbrel, sqlite.url, code=2, says="whimbrel.toml is a symbolic link that leads nowhere")
+    assert not sqlite.path.exists()
+
+
 # ---- databases ------------------------------------------------------------------------------------------------------
 
 
