@@ -326,6 +326,17 @@ bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *e
     size_t len = run->session.len;
     if (len > 0 && run->session.items[len - 1].statement >= statement)
         return true;
+    /* Dumps say the same few settings around every table: said once, at their last place, they come to the same. */
+    for (size_t i = 0; i < len; i++) {
+        if (!str_eq(run->session.items[i].sql, sql))
+            continue;
+        SessionSetting again = run->session.items[i];
+        again.statement = statement;
+        memmove(run->session.items + i, run->session.items + i + 1,
+                (len - i - 1) * sizeof *run->session.items);
+        run->session.items[len - 1] = again;
+        return true;
+    }
     SessionSetting setting = {.statement = statement};
     return (str_copy(run->session_arena, sql, &setting.sql) &&
             vec_push(run->session_arena, &run->session, setting)) ||

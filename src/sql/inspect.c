@@ -884,8 +884,8 @@ static void read_set_mysql(Cursor *c, SqlInfo *info)
                 advance(c);
             else if (IS_ANY(c, "SESSION", "LOCAL"))
                 advance(c);
-            /* It cannot be undone or said again around the history's writes, which are transactions. */
             is_kept &= str_starts(c->token.text, STR("@")) && !str_starts(c->token.text, STR("@@"));
+            /* It cannot be undone or said again around the history's writes, which are transactions. */
             if (is_set_outside_transactions(c->token.text))
                 info->flags |= SQL_NO_TRANSACTION;
             else if (!is_global)

@@ -82,3 +82,18 @@ def test_a_dump_that_keeps_out_of_the_binary_log(whimbrel, maria):
     )
     whimbrel.ok("migrate")
     assert str(maria.value("SELECT a FROM t")) == "1"
+
+
+def test_a_dump_that_locks_tables(whimbrel, maria):
+    whimbrel.write("whimbrel.toml", f'database = "{maria.url}"\n')
+    whimbrel.write(
+        "migrations/1_a.sql",
+        "CREATE TABLE t (a int);\nLOCK TABLES t WRITE;\n/*!40000 ALTER TABLE t DISABLE KEYS */;\n"
+        "INSERT INTO t VALUES (1),(2);\n/*!40000 ALTER TABLE t ENABLE KEYS */;\nUNLOCK TABLES;\n"
+        "CREATE TABLE u (a int);\n",
+    )
+    result = whimbrel.ok("plan")
+    assert "LOCK TABLES" in result.out + result.err
+    whimbrel.ok("migrate")
+    assert str(maria.value("SELECT COUNT(*) FROM t")) == "2"
+    whimbrel.ok("status", "--check")
