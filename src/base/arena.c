@@ -32,6 +32,8 @@ void arena_freep(Arena **arena)
     *arena = NULL;
 }
 
+static void children_free(Arena *arena);
+
 #ifdef EACH_ALLOCATION_APART
 
 /* The list of what was handed out stands apart from it, so that underruns show as well. */
@@ -39,6 +41,7 @@ struct Arena {
     void **items;
     size_t len, cap;
     size_t used;
+    Arena *children, *next;
 };
 
 Arena *arena_new(void)
@@ -50,6 +53,7 @@ Arena *arena_new(void)
 
 void arena_reset(Arena *arena)
 {
+    children_free(arena);
     for (size_t i = 0; i < arena->len; i++)
         free(arena->items[i]);
     arena->len = 0;
@@ -85,6 +89,11 @@ void *arena_alloc(Arena *arena, size_t size)
     return ptr;
 }
 
+void *arena_alloc_raw(Arena *arena, size_t size)
+{
+    return arena_alloc(arena, size);
+}
+
 void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size)
 {
     void *ptr = arena_alloc(arena, new_size);
@@ -94,6 +103,13 @@ void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size
     if (old && kept > 0)
         memcpy(ptr, old, kept);
     return ptr;
+}
+
+void arena_trim(Arena *arena, const void *ptr, size_t size)
+{
+    (void)arena;
+    (void)ptr;
+    (void)size;
 }
 
 #else
@@ -109,9 +125,10 @@ enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
 
 struct Arena {
     Block *head; /* the block that is allocated from; the others are full or held one large item */
-    char *last;  /* the last allocation, if it lies at the end of head */
+    char *last;  /* the last allocation that lies in head */
     size_t next_size; /* of the next block */
     size_t used;
+    Arena *children, *next;
 };
 
 static size_t aligned(size_t size)
@@ -141,12 +158,14 @@ void arena_free(Arena *arena)
 {
     if (!arena)
         return;
+    children_free(arena);
     blocks_free(arena->head);
     free(arena);
 }
 
 void arena_reset(Arena *arena)
 {
+    children_free(arena);
     /* The head is the block worth keeping: it is the youngest of those that are shared. */
     if (arena->head) {
         blocks_free(arena->head->next);
@@ -172,12 +191,9 @@ static Block *block_new(size_t cap)
     return block;
 }
 
-void *arena_alloc(Arena *arena, size_t size)
+/* room bytes from the head, or from a new block. */
+static char *take(Arena *arena, size_t room)
 {
-    if (size > LARGEST_ALLOCATION)
-        return NULL;
-    /* Even nothing gets an address of its own. */
-    size_t room = aligned(size ? size : 1);
     Block *block = arena->head;
     bool is_shared = true;
 
@@ -199,8 +215,33 @@ void *arena_alloc(Arena *arena, size_t size)
     arena->used += room;
     if (is_shared)
         arena->last = ptr;
-    memset(ptr, 0, size);
     return ptr;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    if (size > LARGEST_ALLOCATION)
+        return NULL;
+    Block *head = arena->head;
+    if (head) { /* behind raw bytes */
+        size_t gap = aligned(head->used) - head->used;
+        if (gap > head->cap - head->used)
+            gap = head->cap - head->used;
+        head->used += gap;
+        arena->used += gap;
+    }
+    /* Even nothing gets an address of its own. */
+    char *ptr = take(arena, aligned(size ? size : 1));
+    if (ptr)
+        memset(ptr, 0, size);
+    return ptr;
+}
+
+void *arena_alloc_raw(Arena *arena, size_t size)
+{
+    if (size > LARGEST_ALLOCATION)
+        return NULL;
+    return take(arena, size ? size : 1);
 }
 
 void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size)
@@ -230,7 +271,37 @@ void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size
     return ptr;
 }
 
+void arena_trim(Arena *arena, const void *ptr, size_t size)
+{
+    if (!ptr || ptr != arena->last)
+        return;
+    Block *head = arena->head;
+    size_t end = (size_t)(arena->last - (char *)head->bytes) + size;
+    if (end < head->used) {
+        arena->used -= head->used - end;
+        head->used = end;
+    }
+}
+
 #endif
+
+void arena_adopt(Arena *arena, Arena *child)
+{
+    if (!child)
+        return;
+    child->next = arena->children;
+    arena->children = child;
+    arena->used += child->used;
+}
+
+static void children_free(Arena *arena)
+{
+    while (arena->children) {
+        Arena *child = arena->children;
+        arena->children = child->next;
+        arena_free(child);
+    }
+}
 
 size_t arena_used(const Arena *arena)
 {

@@ -32,9 +32,18 @@ void arena_reset(Arena *arena);
  * pointer that must not be read. */
 void *arena_alloc(Arena *arena, size_t size);
 
+/* The same for text and other bytes that are written at once: not zeroed, not aligned, without gaps in between. */
+void *arena_alloc_raw(Arena *arena, size_t size);
+
 /* A block of new_size bytes that begins with the old_size bytes of old (which may be NULL), or NULL; the tail is zeroed.
  * Grows in place when old was the arena's last allocation. old stays readable. */
 void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size);
+
+/* From now on child, with all that came from it, is freed when arena is reset or freed. Takes NULL. */
+void arena_adopt(Arena *arena, Arena *child);
+
+/* Gives back what lies behind the first size bytes of ptr, if it was the last allocation; else that stays unused. */
+void arena_trim(Arena *arena, const void *ptr, size_t size);
 
 /* Bytes handed out so far, padding included; for tests that count. */
 size_t arena_used(const Arena *arena);

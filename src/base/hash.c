@@ -106,10 +106,16 @@ char *hex_encode(Arena *arena, const void *bytes, size_t len)
 
 void strbuf_add_hex(StrBuf *buf, Str bytes)
 {
+    char hex[256];
+    size_t len = 0;
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned char byte = (unsigned char)bytes.ptr[i];
-        strbuf_add_char(buf, hex_digits[byte >> 4]);
-        strbuf_add_char(buf, hex_digits[byte & 15]);
+        hex[len++] = hex_digits[byte >> 4];
+        hex[len++] = hex_digits[byte & 15];
+        if (len == sizeof hex || i + 1 == bytes.len) {
+            strbuf_add(buf, (Str){hex, len});
+            len = 0;
+        }
     }
 }
 

@@ -37,6 +37,8 @@ bool str_eq_nocase(Str a, Str b)
 {
     if (a.len != b.len)
         return false;
+    if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0)
+        return true;
     for (size_t i = 0; i < a.len; i++)
         if (lower(a.ptr[i]) != lower(b.ptr[i]))
             return false;
@@ -341,9 +343,12 @@ char *str_z(Arena *arena, Str s)
 {
     if (s.len == SIZE_MAX)
         return NULL;
-    char *copy = arena_alloc(arena, s.len + 1);
-    if (copy && s.len > 0)
+    char *copy = arena_alloc_raw(arena, s.len + 1);
+    if (!copy)
+        return NULL;
+    if (s.len > 0)
         memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
     return copy;
 }
 
@@ -468,6 +473,8 @@ bool strbuf_finish(StrBuf *buf, Str *ret_s)
         strbuf_fit(buf, 0);
     if (buf->has_failed)
         return false;
+    arena_trim(buf->arena, buf->ptr, buf->len + 1);
+    buf->cap = buf->len + 1;
     *ret_s = (Str){buf->ptr, buf->len};
     return true;
 }

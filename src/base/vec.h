@@ -12,6 +12,13 @@
 
 bool vec_grow(Arena *arena, void **items, size_t *cap, size_t len, size_t item_size);
 
+/* Room for exactly so many, where their number is known; doubling would leave about as much behind. */
+bool vec_grow_to(Arena *arena, void **items, size_t *cap, size_t len, size_t want,
+                 size_t item_size);
+#define vec_reserve(arena, v, want)                                                                \
+    ((want) <= (v)->cap ||                                                                         \
+     vec_grow_to((arena), (void **)&(v)->items, &(v)->cap, (v)->len, (want), sizeof *(v)->items))
+
 /* Makes room for one more item; false when memory is out. (Where there is room there are items: said for analysers.) */
 #define vec_fit(arena, v)                                                                          \
     (((v)->len < (v)->cap && (v)->items) ||                                                        \

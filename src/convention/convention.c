@@ -68,6 +68,50 @@ static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *ta
     return true;
 }
 
+static bool list_folder(const ConventionContext *ctx, Arena *arena, Str folder,
+                        FolderList *ret_list, Error *err)
+{
+    FolderList list = {.folder = folder};
+    FileInfo info;
+    const char *path = str_z(arena, folder);
+    if (!path)
+        return error_nomem(err);
+    if (!file_tree_info(ctx->files, path, &info, err))
+        return false;
+    list.is_there = info.kind == FILE_FOLDER;
+    if (list.is_there && !file_tree_list(ctx->files, arena, path, &list.entries, err))
+        return false;
+    *ret_list = list;
+    return true;
+}
+
+bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
+                 Error *err)
+{
+    for (size_t i = 0; i < ctx->known_list_count; i++) {
+        if (str_eq(ctx->known_lists[i].folder, folder)) {
+            *ret_list = ctx->known_lists[i];
+            return true;
+        }
+    }
+    return list_folder(ctx, arena, folder, ret_list, err);
+}
+
+/* Folders may be long: their lists are read once, into memory that goes when the question is answered. */
+static bool list_folders(ConventionContext *ctx, Arena *scratch, Error *err)
+{
+    FolderList *lists = arena_alloc(scratch, ctx->folders.len * sizeof *lists);
+    if (!lists)
+        return error_nomem(err);
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        if (!list_folder(ctx, scratch, ctx->folders.items[i], &lists[i], err))
+            return false;
+    }
+    ctx->known_lists = lists;
+    ctx->known_list_count = ctx->folders.len;
+    return true;
+}
+
 static bool ambiguous(Arena *arena, const ConventionGuessVec *guesses, const char *why, Error *err)
 {
     StrBuf list = strbuf(arena);
@@ -145,6 +189,11 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
     StrVec tables = {0}, filled = {0};
     if (db && ctx->table.len == 0 && !find_tables(&asked, db, arena, &tables, &filled, err))
         return error_wrap(err, "looking for history tables");
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    if (!list_folders(&asked, scratch, err))
+        return false;
     for (size_t i = 0; all[i]; i++) {
         ConventionGuess guess = {0};
         asked.convention = all[i];

@@ -47,6 +47,8 @@ typedef struct ConventionContext {
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
      * which of those hold something (NULL: ask). */
     const StrVec *known_tables, *known_filled;
+    const struct FolderList *known_lists; /* what the folders hold, read once for all of them; known_list_count of them */
+    size_t known_list_count;
     int64_t run;         /* number of the run under way, set by run/ */
 } ConventionContext;
 

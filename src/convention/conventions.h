@@ -7,4 +7,14 @@
 extern const Convention convention_whimbrel;
 extern const Convention convention_sqlx;
 
+/* What one of the folders holds. */
+typedef struct FolderList {
+    Str folder;
+    bool is_there;
+    FolderEntryVec entries;
+} FolderList;
+/* As convention_recognise() has read it, or from the disk. */
+bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
+                 Error *err);
+
 #endif

@@ -217,7 +217,10 @@ static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *
                         SqlxFileVec *files, StrVec *ignored, Error *err)
 {
     FolderEntryVec entries = {0};
-    if (!file_tree_list(ctx->files, arena, folder, &entries, err))
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    if (!file_tree_list(ctx->files, scratch, folder, &entries, err))
         return error_hint(
             err, "Make the folder with `whimbrel new NAME`, or name another with --migrations.");
     for (size_t i = 0; i < entries.len; i++) {
@@ -232,7 +235,7 @@ static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *
         }
         if (entry->kind != FILE_REGULAR)
             continue;
-        SqlxFile file = {.name = sqlx_name(entry->name)};
+        SqlxFile file = {.name = sqlx_name(path_base(str_from(path)))};
         if (file.name.form == SQLX_BAD)
             return bad_name(path, entry->name, err);
         if (file.name.form == SQLX_IGNORED) {
@@ -712,17 +715,10 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, Convention
 {
     Str first = {0}, stumble = {0};
     for (size_t i = 0; i < ctx->folders.len; i++) {
-        const char *folder = str_z(arena, ctx->folders.items[i]);
-        FileInfo info;
-        FolderEntryVec entries = {0};
-        if (!folder)
-            return error_nomem(err);
-        if (!file_tree_info(ctx->files, folder, &info, err))
+        FolderList list;
+        if (!folder_look(ctx, arena, ctx->folders.items[i], &list, err))
             return false;
-        if (info.kind != FILE_FOLDER)
-            continue;
-        if (!file_tree_list(ctx->files, arena, folder, &entries, err))
-            return false;
+        const FolderEntryVec entries = list.entries;
         for (size_t j = 0; j < entries.len; j++) {
             SqlxForm form = entries.items[j].kind == FILE_REGULAR
                                 ? sqlx_name(entries.items[j].name).form

@@ -59,15 +59,12 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, Convention
     for (size_t i = 0; i < ctx->folders.len; i++) {
         const char *folder = str_z(arena, ctx->folders.items[i]);
         FileInfo info;
-        FolderEntryVec entries = {0};
+        FolderList list;
         if (!folder)
             return error_nomem(err);
-        if (!file_tree_info(ctx->files, folder, &info, err))
+        if (!folder_look(ctx, arena, ctx->folders.items[i], &list, err))
             return false;
-        if (info.kind != FILE_FOLDER)
-            continue;
-        if (!file_tree_list(ctx->files, arena, folder, &entries, err))
-            return false;
+        const FolderEntryVec entries = list.entries;
         for (size_t j = 0; j < entries.len; j++) {
             const FolderEntry *entry = &entries.items[j];
             bool is_one = entry->kind == FILE_REGULAR && whimbrel_reads_name(entry->name);

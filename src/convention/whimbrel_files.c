@@ -230,13 +230,15 @@ typedef struct Walk {
     Error *err;
 } Walk;
 
+/* name is cut from path, so that both are kept once. */
 static bool add_migration(Walk *walk, const FileName *name, const char *path)
 {
     Migration migration = {.kind = name->form == NAME_REPEATABLE ? MIGRATION_REPEATABLE
                                                                  : MIGRATION_VERSIONED};
     Script *script = script_new(walk->arena, walk->files, path);
-    if (!script || !str_copy(walk->arena, name->name, &migration.name))
+    if (!script)
         return error_nomem(walk->err);
+    migration.name = name->name;
     if (name->is_prefixed && str_find_char(name->version, '_', 0) != SIZE_MAX) {
         char *version = str_z(walk->arena, name->version); /* V1_2__x is 1.2 */
         for (size_t i = 0; version && version[i]; i++) {
@@ -246,11 +248,11 @@ static bool add_migration(Walk *walk, const FileName *name, const char *path)
         migration.version = str_from(version);
         if (!version)
             return error_nomem(walk->err);
-    } else if (!str_copy(walk->arena, name->version, &migration.version)) {
-        return error_nomem(walk->err);
+    } else {
+        migration.version = name->version;
     }
     if (name->form == NAME_DOWN)
-        return vec_push(walk->arena, &walk->downs, (Down){migration.version, script}) ||
+        return vec_push(walk->scratch, &walk->downs, (Down){migration.version, script}) ||
                error_nomem(walk->err);
     migration.up = script;
     return vec_push(walk->arena, &walk->set.migrations, migration) || error_nomem(walk->err);
@@ -335,7 +337,7 @@ static bool walk_rollbacks(Walk *walk, const char *folder)
         const char *path = path_join(walk->arena, folder, entry->name);
         if (!path)
             return error_nomem(walk->err);
-        FileName name = file_name(entry->name);
+        FileName name = file_name(path_base(str_from(path)));
         bool is_meant = !is_common(entry->name) && (name.form == NAME_UP || name.form == NAME_DOWN);
         if (name.form == NAME_BAD && !is_common(entry->name))
             return bad_name(walk->scratch, path, entry->name, walk->err);
@@ -455,7 +457,7 @@ static bool walk_hooks(Walk *walk, const char *folder)
     return true;
 }
 
-static bool walk_folder(Walk *walk, const char *folder, Str real, Str base_name, bool is_root);
+static bool walk_folder(Walk *walk, const char *folder, Str real, bool is_root);
 
 /* parent: the real path of the folder that entry is in. A folder is walked once, however many links lead to it. */
 static bool walk_sub_folder(Walk *walk, const FolderEntry *entry, const char *path, Str parent,
@@ -496,16 +498,15 @@ static bool walk_sub_folder(Walk *walk, const FolderEntry *entry, const char *pa
         return walk_hooks(walk, path);
     if (is_root && (str_eq(name, STR("templates")) || str_eq(name, STR("tests"))))
         return true;
-    return walk_folder(walk, path, real, name, false);
+    return walk_folder(walk, path, real, false);
 }
 
-static bool walk_file(Walk *walk, const FolderEntry *entry, const char *path, Str base_name,
-                      bool is_root)
+static bool walk_file(Walk *walk, const FolderEntry *entry, const char *path, bool is_root)
 {
-    FileName name = file_name(entry->name);
+    FileName name = file_name(path_base(str_from(path)));
     bool is_up = str_eq(entry->name, STR("up.sql"));
     if (!is_root && (is_up || str_eq(entry->name, STR("down.sql"))) &&
-        folder_name(base_name, &name))
+        folder_name(path_base(path_folder(str_from(path))), &name))
         name.form = is_up ? NAME_UP : NAME_DOWN;
     if (is_common(entry->name) || name.form == NAME_NONE)
         return ignore(walk, path, entry->name);
@@ -514,19 +515,25 @@ static bool walk_file(Walk *walk, const FolderEntry *entry, const char *path, St
     return check_kind(walk, entry, path) && add_migration(walk, &name, path);
 }
 
-/* base_name: the folder's own name, for up.sql and down.sql in it. */
-static bool walk_folder(Walk *walk, const char *folder, Str real, Str base_name, bool is_root)
+static bool walk_folder(Walk *walk, const char *folder, Str real, bool is_root)
 {
     FolderEntryVec entries = {0};
+    MigrationVec *all = &walk->set.migrations;
     if (!list(walk, folder, &entries))
         return false;
+    size_t ups = 0; /* how many at most, so that a long list is made at once */
+    for (size_t i = 0; i < entries.len; i++)
+        ups += entries.items[i].kind != FILE_FOLDER &&
+               !str_ends(entries.items[i].name, STR(".down.sql"));
+    if (ups > 0 && !vec_reserve(walk->arena, all, all->len + ups))
+        return error_nomem(walk->err);
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
         const char *path = path_join(walk->arena, folder, entry->name);
         if (!path)
             return error_nomem(walk->err);
         if (!(entry->kind == FILE_FOLDER ? walk_sub_folder(walk, entry, path, real, is_root)
-                                         : walk_file(walk, entry, path, base_name, is_root)))
+                                         : walk_file(walk, entry, path, is_root)))
             return false;
     }
     return true;
@@ -607,8 +614,7 @@ bool whimbrel_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret
     }
     for (size_t i = 0; i < roots.len; i++) {
         /* Links may add trees behind those of the roots. */
-        if (!walk_folder(&walk, roots.items[i].ptr, walk.trees.items[i], path_base(roots.items[i]),
-                         true))
+        if (!walk_folder(&walk, roots.items[i].ptr, walk.trees.items[i], true))
             return false;
     }
     if (!migration_set_finish(&walk.set, err) || !pair_downs(&walk))

@@ -64,6 +64,17 @@ bool db_sleep(const DbCancel *cancel, int64_t us)
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
+struct DbPiece {
+    DbPiece *next;
+    Arena *arena; /* of the piece itself */
+    char *bytes;
+    size_t cap, len;
+    size_t at; /* what lies before it has been looked at */
+};
+
+/* The first piece is small, since most queries have one row. The largest are such that the system gets them back. */
+enum { FIRST_PIECE = 2048, LARGEST_PIECE = 256 * 1024, LONGEST_HEAD = 10 };
+
 DbBuffer *db_buffer_new(void)
 {
     Arena *arena = arena_new();
@@ -79,10 +90,22 @@ DbBuffer *db_buffer_new(void)
     return buffer;
 }
 
+static void drop_first_piece(DbBuffer *buffer)
+{
+    DbPiece *next = buffer->first->next;
+    arena_free(buffer->first->arena); /* the piece itself lies in it */
+    buffer->first = next;
+    if (!next)
+        buffer->last = NULL;
+}
+
 static void db_buffer_free(DbBuffer *buffer)
 {
-    if (buffer)
-        arena_free(buffer->arena); /* the buffer itself lies in it */
+    if (!buffer)
+        return;
+    while (buffer->first)
+        drop_first_piece(buffer);
+    arena_free(buffer->arena); /* the buffer itself lies in it */
 }
 
 void db_buffer_freep(DbBuffer **buffer)
@@ -93,17 +116,93 @@ void db_buffer_freep(DbBuffer **buffer)
 
 bool db_buffer_begin(DbBuffer *buffer, size_t col_count)
 {
-    return vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
+    if (buffer->cols_cap < col_count || !buffer->cols) {
+        buffer->cols = arena_alloc(buffer->arena, col_count * sizeof *buffer->cols);
+        buffer->cols_cap = col_count;
+    }
+    return buffer->cols &&
+           vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
 }
 
-bool db_buffer_row(DbBuffer *buffer, DbValue **ret_values)
+/* A value never lies in two pieces. */
+static bool add_piece(DbBuffer *buffer, size_t size)
 {
-    DbResultRows *result = &buffer->results.items[buffer->results.len - 1];
-    DbValue *values = arena_alloc(buffer->arena, result->col_count * sizeof *values);
-    if (!values || !vec_push(buffer->arena, &result->rows, values))
+    size_t cap = buffer->last ? buffer->last->cap * 2 : FIRST_PIECE;
+    if (cap > LARGEST_PIECE)
+        cap = LARGEST_PIECE;
+    if (cap < size)
+        cap = size;
+    Arena *arena = arena_new();
+    DbPiece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
+    char *bytes = piece ? arena_alloc_raw(arena, cap) : NULL;
+    if (!bytes) {
+        arena_free(arena);
         return false;
-    *ret_values = values;
+    }
+    *piece = (DbPiece){.arena = arena, .bytes = bytes, .cap = cap};
+    if (buffer->last)
+        buffer->last->next = piece;
+    else
+        buffer->first = piece;
+    buffer->last = piece;
     return true;
+}
+
+/* A value is its length and one (0: NULL), seven bits a byte, its bytes, and a NUL. */
+bool db_buffer_add(DbBuffer *buffer, Str text, bool is_null)
+{
+    size_t head = is_null ? 0 : text.len + 1;
+    size_t most = LONGEST_HEAD + (is_null ? 0 : text.len) + 1;
+    if ((!buffer->last || buffer->last->cap - buffer->last->len < most) && !add_piece(buffer, most))
+        return false;
+    DbPiece *piece = buffer->last;
+    while (head >= 0x80) {
+        piece->bytes[piece->len++] = (char)(head | 0x80);
+        head >>= 7;
+    }
+    piece->bytes[piece->len++] = (char)head;
+    if (is_null)
+        return true;
+    if (text.len > 0)
+        memcpy(piece->bytes + piece->len, text.ptr, text.len);
+    piece->len += text.len;
+    piece->bytes[piece->len++] = '\0';
+    return true;
+}
+
+void db_buffer_row(DbBuffer *buffer)
+{
+    buffer->results.items[buffer->results.len - 1].row_count++;
+}
+
+static DbValue take_value(DbPiece **piece)
+{
+    if ((*piece)->at == (*piece)->len)
+        *piece = (*piece)->next;
+    DbPiece *from = *piece;
+    size_t head = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        unsigned char byte = (unsigned char)from->bytes[from->at++];
+        head |= (size_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            break;
+    }
+    if (head == 0)
+        return (DbValue){.is_null = true};
+    DbValue value = {.text = {from->bytes + from->at, head - 1}};
+    from->at += head;
+    return value;
+}
+
+/* The next row of the result; what lies before it is given back. */
+static void take_row(DbBuffer *buffer, size_t col_count)
+{
+    while (buffer->first && buffer->first->at == buffer->first->len && buffer->first->next)
+        drop_first_piece(buffer);
+    DbPiece *piece = buffer->first;
+    for (size_t i = 0; i < col_count; i++)
+        buffer->cols[i] = take_value(&piece);
+    buffer->at_row++;
 }
 
 bool db_buffer_finish(DbBuffer **buffer, Db *db, DbRows *ret_rows, Error *err)
@@ -128,9 +227,10 @@ bool db_buffer_next(DbRows *rows)
     if (!buffer || buffer->at_result >= buffer->results.len)
         return false;
     const DbResultRows *result = &buffer->results.items[buffer->at_result];
-    if (buffer->at_row >= result->rows.len)
+    if (buffer->at_row >= result->row_count)
         return false;
-    rows->cols = result->rows.items[buffer->at_row++];
+    take_row(buffer, result->col_count);
+    rows->cols = buffer->cols;
     return true;
 }
 
@@ -140,6 +240,8 @@ bool db_buffer_next_result(DbRows *rows)
     rows->cols = NULL;
     if (!buffer || buffer->at_result + 1 >= buffer->results.len)
         return false;
+    while (db_buffer_next(rows)) /* rows that nobody wanted lie before the result's own */
+        ;
     buffer->at_result++;
     buffer->at_row = 0;
     rows->col_count = buffer->results.items[buffer->at_result].col_count;

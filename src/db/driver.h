@@ -28,15 +28,21 @@ bool db_sleep(const DbCancel *cancel, int64_t us);
 /* ---- rows --------------------------------------------------------------------------------- */
 
 /* All results of one query, read to their end before the caller sees the first row: the connection
- * is free for other statements while rows are looked at, on every engine. */
+ * is free for other statements while rows are looked at, on every engine.
+ *
+ * Values lie packed one behind the other, since a long history has many rows of many short ones; each piece of memory is
+ * given back once its rows have been looked at. */
 typedef struct DbResultRows {
-    size_t col_count;
-    Vec(DbValue *) rows;
+    size_t col_count, row_count;
 } DbResultRows;
+typedef struct DbPiece DbPiece;
 typedef struct DbBuffer {
     Arena *arena;
     Vec(DbResultRows) results;
+    DbPiece *first, *last; /* what was looked at is gone */
     size_t at_result, at_row;
+    DbValue *cols; /* of the row that is looked at */
+    size_t cols_cap;
     Error error; /* what came after the last result; its arena is the buffer's */
 } DbBuffer;
 
@@ -44,8 +50,9 @@ DbBuffer *db_buffer_new(void); /* NULL when memory is out */
 void db_buffer_freep(DbBuffer **buffer);
 /* These return false when memory is out. */
 bool db_buffer_begin(DbBuffer *buffer, size_t col_count);
-/* col_count empty values to be filled in. */
-bool db_buffer_row(DbBuffer *buffer, DbValue **ret_values);
+/* The next value of the last result, copied. */
+bool db_buffer_add(DbBuffer *buffer, Str text, bool is_null);
+void db_buffer_row(DbBuffer *buffer); /* all values of a row were added */
 /* The buffer becomes the rows' own. When it holds an error and no result before it, the error is
  * handed to err, and false returned. */
 bool db_buffer_finish(DbBuffer **buffer, Db *db, DbRows *ret_rows, Error *err);

@@ -615,14 +615,11 @@ static bool buffer_result(DbBuffer *buffer, MysqlDb *m, MYSQL_RES *result)
     MYSQL_ROW row;
     while ((row = m->lib.mysql_fetch_row(result))) {
         const unsigned long *lengths = m->lib.mysql_fetch_lengths(result);
-        DbValue *values;
-        if (!db_buffer_row(buffer, &values))
-            return false;
         for (size_t i = 0; i < cols; i++) {
-            values[i].is_null = row[i] == NULL;
-            if (row[i] && !str_copy(buffer->arena, (Str){row[i], lengths[i]}, &values[i].text))
+            if (!db_buffer_add(buffer, (Str){row[i], row[i] ? lengths[i] : 0}, !row[i]))
                 return false;
         }
+        db_buffer_row(buffer);
     }
     return true;
 }

@@ -685,14 +685,17 @@ static bool pg_run(Db *db, const DbStatement *statements, size_t count,
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
-static bool copy_bytea(PgDb *s, DbBuffer *buffer, const char *written, size_t len, Str *ret_bytes)
+static bool copy_bytea(PgDb *s, DbBuffer *buffer, const char *written, size_t len)
 {
-    if (len >= 2 && written[0] == '\\' && written[1] == 'x')
-        return hex_decode(buffer->arena, (Str){written + 2, len - 2}, ret_bytes);
+    if (len >= 2 && written[0] == '\\' && written[1] == 'x') {
+        scoped(Arena *, arena_freep) scratch = arena_new();
+        Str decoded;
+        return scratch && hex_decode(scratch, (Str){written + 2, len - 2}, &decoded) &&
+               db_buffer_add(buffer, decoded, false);
+    }
     size_t bytes_len = 0;
     unsigned char *bytes = s->pq.PQunescapeBytea((const unsigned char *)written, &bytes_len);
-    bool is_good =
-        bytes && str_copy(buffer->arena, (Str){(const char *)bytes, bytes_len}, ret_bytes);
+    bool is_good = bytes && db_buffer_add(buffer, (Str){(const char *)bytes, bytes_len}, false);
     s->pq.PQfreemem(bytes);
     return is_good;
 }
@@ -703,21 +706,16 @@ static bool copy_rows(PgDb *s, const PGresult *result, DbBuffer *buffer)
     if (!db_buffer_begin(buffer, (size_t)cols))
         return false;
     for (int row = 0; row < rows; row++) {
-        DbValue *values;
-        if (!db_buffer_row(buffer, &values))
-            return false;
         for (int col = 0; col < cols; col++) {
             const char *text = s->pq.PQgetvalue(result, row, col);
             size_t len = (size_t)s->pq.PQgetlength(result, row, col);
-            DbValue *value = &values[col];
-            value->is_null = s->pq.PQgetisnull(result, row, col);
-            if (value->is_null)
-                continue;
-            if (!(s->pq.PQftype(result, col) == OID_BYTEA
-                      ? copy_bytea(s, buffer, text, len, &value->text)
-                      : str_copy(buffer->arena, (Str){text, len}, &value->text)))
+            bool is_null = s->pq.PQgetisnull(result, row, col);
+            if (!(!is_null && s->pq.PQftype(result, col) == OID_BYTEA
+                      ? copy_bytea(s, buffer, text, len)
+                      : db_buffer_add(buffer, (Str){text, len}, is_null)))
                 return false;
         }
+        db_buffer_row(buffer);
     }
     return true;
 }

@@ -222,22 +222,19 @@ static bool step_through(SqliteDb *s, sqlite3_stmt *stmt, DbBuffer *buffer, Erro
         has_rows = true;
         if (!buffer)
             continue;
-        DbValue *values;
-        if (!db_buffer_row(buffer, &values))
-            return error_nomem(err);
         for (size_t i = 0; i < cols; i++) {
             int col = (int)i, type = sqlite3_column_type(stmt, col);
             const void *bytes = type == SQLITE_BLOB ? sqlite3_column_blob(stmt, col)
                                                     : (const void *)sqlite3_column_text(stmt, col);
             size_t len = (size_t)sqlite3_column_bytes(stmt, col);
-            values[i].is_null = type == SQLITE_NULL;
             if (!bytes && len > 0)
                 return error_nomem(err);
             if (type != SQLITE_NULL && !bytes && type != SQLITE_BLOB)
                 return error_nomem(err);
-            if (!str_copy(buffer->arena, (Str){bytes, bytes ? len : 0}, &values[i].text))
+            if (!db_buffer_add(buffer, (Str){bytes, bytes ? len : 0}, type == SQLITE_NULL))
                 return error_nomem(err);
         }
+        db_buffer_row(buffer);
     }
 }
 
@@ -323,6 +320,8 @@ static bool sqlite_run(Db *db, const DbStatement *statements, size_t count,
     return true;
 }
 
+enum { MANY_ROWS = 1000 };
+
 static bool sqlite_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
 {
     SqliteDb *s = (SqliteDb *)db;
@@ -330,6 +329,10 @@ static bool sqlite_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
     if (!buffer)
         return error_nomem(err);
     run_text(s, sql, buffer, NULL, NULL, &buffer->error);
+    /* A long result has gone through all of the page cache; what is kept now is the rows. */
+    if (buffer->results.len > 0 &&
+        buffer->results.items[buffer->results.len - 1].row_count >= MANY_ROWS)
+        sqlite3_db_release_memory(s->handle);
     return db_buffer_finish(&buffer, db, ret_rows, err);
 }
 

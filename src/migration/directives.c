@@ -31,6 +31,13 @@ Directives directives_none(void)
     return (Directives){.lock_timeout_ms = -1, .statement_timeout_ms = -1, .lock_retries = -1};
 }
 
+const Directives *directives_nothing(void)
+{
+    static const Directives nothing = {
+        .lock_timeout_ms = -1, .statement_timeout_ms = -1, .lock_retries = -1};
+    return &nothing;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';

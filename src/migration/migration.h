@@ -29,6 +29,7 @@ typedef struct Directives {
     Str reason;
 } Directives;
 Directives directives_none(void);
+const Directives *directives_nothing(void); /* the same, for all that have none to point at */
 
 /* Reads the directives in a statement's trivia into *directives (which holds what was said before). Both comment forms count.
  * is_head: the migration's head, where phase, requires and engine are allowed too. ERROR_PARSE (code "unknown-directive",
@@ -56,7 +57,7 @@ typedef struct ScriptPart {
     int since;                   /* with PART_LONE_BEFORE: server version number */
     bool sets_session;           /* some statement changes session state */
     bool has_copy;
-    Directives directives;       /* of its statements (lock-timeout and so on); a statement with its own begins a new part */
+    const Directives *directives; /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
 } ScriptPart;
 typedef Vec(ScriptPart) ScriptPartVec;
 
@@ -65,9 +66,9 @@ typedef struct Script {
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;          /* the whole text when it is held (embedded, or stored in history) */
     uint64_t size_bytes;
-    /* What history says was applied, if anything (migration_set_expect()). When the bytes still have this checksum, the tokens
-     * are the known ones too and the text is not looked into. */
-    Str known_checksum, known_tokens;
+    /* What history says was applied (migration_set_expect()); NULL: nothing. When the bytes still have its checksum, the tokens
+     * are its tokens too and the text is not looked into. */
+    const struct HistoryRow *known;
     /* what script_read() finds */
     bool is_read;      /* checksum and tokens are there */
     bool has_parts;    /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
@@ -76,7 +77,7 @@ typedef struct Script {
     Str tokens;        /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count */
     uint32_t statements; /* without transaction control that is taken over? no: all, as the splitter counts */
     ScriptPartVec parts;
-    Directives head;
+    const Directives *head; /* never NULL */
 } Script;
 
 typedef struct ScriptOptions {
@@ -164,9 +165,11 @@ const Migration *migration_set_find(const MigrationSet *set, Str version); /* by
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name);
 /* Tells the ups what history says was applied, so that those whose bytes are unchanged need no look inside when they are read:
  * with history at hand, call it between scan and migration_set_read(). They then have digests but no parts; what is to run
- * calls script_read_parts(). Slices of history are kept. */
+ * calls script_read_parts(). Rows of history are pointed at and their slices kept, until migration_set_forget(). */
 typedef struct History History;
 void migration_set_expect(MigrationSet *set, const History *history);
+/* Lets go of that history, so that it can be freed before another is read; what was found in files is kept. */
+bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err);
 /* script_read() of all ups (and downs if with_downs). */
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err);
 /* "20250405120000 create_users", "R views" */

@@ -14,6 +14,7 @@ typedef struct ByteDigest {
     Hash hash;
     uint32_t crc;
     uint64_t size_bytes;
+    bool has_crc;  /* wanted */
     Str ignored;   /* characters that are left out, in a row */
     char carry[4]; /* the beginning of a character whose end is in the next piece */
     size_t carry_len;
@@ -73,7 +74,8 @@ static void add_without_ignored(ByteDigest *digest, Str piece)
 
 static void byte_digest_add(ByteDigest *digest, Str piece)
 {
-    digest->crc = crc32_add(digest->crc, piece);
+    if (digest->has_crc)
+        digest->crc = crc32_add(digest->crc, piece);
     digest->size_bytes += piece.len;
     if (digest->ignored.len == 0)
         hash_add(&digest->hash, piece);
@@ -157,7 +159,8 @@ static bool source_read(void *ctx, char *buf, size_t cap, size_t *ret_len, Error
     }
     if (source->digest)
         byte_digest_add(source->digest, (Str){buf, len});
-    source->crc = crc32_add(source->crc, (Str){buf, len});
+    else
+        source->crc = crc32_add(source->crc, (Str){buf, len});
     source->size_bytes += len;
     *ret_len = len;
     return true;
@@ -261,9 +264,26 @@ static bool spares_history(Pass *pass, const SqlStatement *statement, const SqlI
                            "migrations have run.");
 }
 
+/* What a script keeps of directives: most have none, and share that. */
+static bool keep_directives(Arena *arena, const Directives *directives, const Directives **ret_kept,
+                            Error *err)
+{
+    Directives *kept = NULL;
+    if (directives_say_nothing(directives)) {
+        *ret_kept = directives_nothing();
+        return true;
+    }
+    if (!(kept = arena_alloc(arena, sizeof *kept)))
+        return error_nomem(err);
+    *kept = *directives;
+    *ret_kept = kept;
+    return true;
+}
+
 static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
 {
     SqlInfo info = sql_inspect(statement->text, &pass->split);
+    Directives own = directives_none();
     ScriptPart part = {
         .class = part_class(&info, pass->split.dialect),
         .first = pass->statements,
@@ -272,7 +292,6 @@ static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
         .column = statement->column,
         .sets_session = (info.flags & SQL_SESSION_STATE) != 0,
         .has_copy = statement->has_copy_data || (info.flags & SQL_COPY_FROM_STDIN) != 0,
-        .directives = directives_none(),
     };
     if (!spares_history(pass, statement, &info, err))
         return false;
@@ -281,12 +300,11 @@ static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
     bool is_first = pass->statements == 0;
     if (pass->options->reads_directives &&
         !directives_read(pass->arena, statement->trivia, pass->script->path, statement->trivia_line,
-                         is_first, is_first ? &pass->head : &part.directives, err))
+                         is_first, is_first ? &pass->head : &own, err))
         return false;
-    if (part.directives.no_transaction &&
-        (part.class == PART_ORDINARY || part.class == PART_LONE_BEFORE))
+    if (own.no_transaction && (part.class == PART_ORDINARY || part.class == PART_LONE_BEFORE))
         part.class = PART_LONE;
-    bool has_own = !directives_say_nothing(&part.directives);
+    bool has_own = !directives_say_nothing(&own);
     ScriptPart *last = pass->parts.len > 0 ? &pass->parts.items[pass->parts.len - 1] : NULL;
     if (last && !has_own && !pass->has_own_directives && last->class == part.class &&
         last->since == part.since && may_merge(part.class)) {
@@ -296,7 +314,8 @@ static bool add_statement(Pass *pass, const SqlStatement *statement, Error *err)
         return true;
     }
     pass->has_own_directives = has_own;
-    return vec_push(pass->room->scratch, &pass->parts, part) || error_nomem(err);
+    return keep_directives(pass->arena, &own, &part.directives, err) &&
+           (vec_push(pass->room->scratch, &pass->parts, part) || error_nomem(err));
 }
 
 /* Behind the last statement a directive governs nothing; in a script without statements it is the head. */
@@ -448,14 +467,14 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     if (script->is_read && (script->has_parts || !wants_parts))
         return true;
     arena_reset(room->scratch);
-    if (!wants_parts && script->known_checksum.len > 0) {
+    if (!wants_parts && script->known) {
         Str checksum;
         uint64_t size_bytes = 0;
         if (!checksum_only(room->scratch, room, script, options, &checksum, &size_bytes, err))
             return false;
-        if (str_eq(checksum, script->known_checksum)) {
-            script->checksum = script->known_checksum;
-            script->tokens = script->known_tokens;
+        if (str_eq(checksum, script->known->checksum)) {
+            script->checksum = script->known->checksum;
+            script->tokens = script->known->tokens;
             script->size_bytes = size_bytes;
             script->is_read = true;
             return true;
@@ -482,6 +501,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     if (!source_open(&source, script, room->buf, PIECE_BYTES, err))
         return false;
     pass.head.no_transaction = options->reads_sqlx_marker && is_no_transaction_marker(source.head);
+    digest.has_crc = true;
     source.digest = &digest;
     if (!walk_source(&pass, &source, err))
         return false;
@@ -491,12 +511,16 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         !hex_digest(arena, room->scratch, &pass.tokens, &tokens, err))
         return false;
     /* Grown in the scratch arena, kept at their exact size: most scripts have one part. */
+    const Directives *head = directives_nothing();
+    if (wants_parts && !keep_directives(arena, &pass.head, &head, err))
+        return false;
     size_t parts_bytes = pass.parts.len * sizeof *pass.parts.items;
     ScriptPart *parts = parts_bytes > 0 ? arena_alloc(arena, parts_bytes) : NULL;
     if (parts_bytes > 0 && !parts)
         return error_nomem(err);
     if (parts)
         memcpy(parts, pass.parts.items, parts_bytes);
+    script->known = NULL; /* what was found is the script's own now */
     script->checksum = checksum;
     script->tokens = tokens;
     script->size_bytes = digest.size_bytes;
@@ -507,7 +531,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         script->statements = pass.statements;
         script->parts.items = parts;
         script->parts.len = script->parts.cap = pass.parts.len;
-        script->head = pass.head;
+        script->head = head;
     }
     return true;
 }
@@ -527,7 +551,7 @@ Script *script_new(Arena *arena, const FileTree *files, const char *path)
     Script *script = arena_alloc(arena, sizeof *script);
     if (!script)
         return NULL;
-    *script = (Script){.path = path, .head = directives_none()};
+    *script = (Script){.path = path, .head = directives_nothing()};
     if (!files) {
         script->open_path = path;
     } else {

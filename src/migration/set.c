@@ -145,11 +145,33 @@ void migration_set_expect(MigrationSet *set, const History *history)
         const HistoryRow *row = migration->kind == MIGRATION_REPEATABLE
                                     ? history_find_repeatable(history, migration->name)
                                     : history_find(history, migration->version);
-        if (!row || row->outcome != HISTORY_APPLIED || row->checksum.len == 0)
-            continue;
-        migration->up->known_checksum = row->checksum;
-        migration->up->known_tokens = row->tokens;
+        bool is_known = row && row->outcome == HISTORY_APPLIED && row->checksum.len > 0;
+        Script *up = migration->up;
+        if (up->is_read && !up->known)
+            continue; /* what was found in it is its own */
+        up->known = is_known ? row : NULL;
+        /* Its bytes were read with an earlier history, which lent the digests: this one lends them if it says the same. */
+        up->is_read = is_known && str_eq(row->checksum, up->checksum);
+        if (up->is_read)
+            up->tokens = row->tokens;
     }
+}
+
+bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err)
+{
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        Script *up = set->migrations.items[i].up;
+        if (!up || !up->known)
+            continue;
+        if (up->is_read && !str_copy(arena, up->checksum, &up->checksum))
+            return error_nomem(err);
+        if (!up->is_read)
+            up->checksum = (Str){0};
+        up->tokens = (Str){0};
+        up->known = NULL;
+        up->is_read = false;
+    }
+    return true;
 }
 
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err)

@@ -65,22 +65,27 @@ static int compare_parts(Str a, Str b)
     return 0;
 }
 
-/* Whether the version is one number without sign: nearly all are. */
-static bool is_plain(Str version)
+/* Two numbers of as many digits, in one pass: timestamps are, and are compared most. */
+static bool compare_alike(Str a, Str b, int *ret_order)
 {
-    for (size_t i = 0; i < version.len; i++) {
-        if (!is_digit(version.ptr[i]))
+    int order = 0;
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (!is_digit(a.ptr[i]) || !is_digit(b.ptr[i]))
             return false;
+        if (order == 0)
+            order = a.ptr[i] - b.ptr[i];
     }
-    return version.len > 0;
+    *ret_order = order < 0 ? -1 : order > 0;
+    return true;
 }
 
 int version_compare(Str a, Str b)
 {
-    if (a.len == b.len && is_plain(a) && is_plain(b)) {
-        int order = memcmp(a.ptr, b.ptr, a.len);
-        return order < 0 ? -1 : order > 0;
-    }
+    int alike;
+    if (compare_alike(a, b, &alike))
+        return alike;
     bool is_valid_a = version_is_valid(a), is_valid_b = version_is_valid(b);
     if (!is_valid_a || !is_valid_b) {
         /* What no folder can hold may still stand in a damaged history: it has a place in the order too. */

@@ -30,20 +30,28 @@ static Problem *cut_problem(Cut *cut, const ScriptPart *part, bool stops, const 
 
 /* ---- directives -------------------------------------------------------------------------------------- */
 
-static Directives merged(const Directives *head, const Directives *own)
+/* Most statements have none of their own, or stand in a migration that has none: then there is nothing to merge. */
+static const Directives *merged(Arena *arena, const Directives *head, const Directives *own)
 {
-    Directives all = *head;
-    all.no_transaction = head->no_transaction || own->no_transaction;
+    if (own == directives_nothing())
+        return head;
+    if (head == directives_nothing())
+        return own;
+    Directives *all = arena_alloc(arena, sizeof *all);
+    if (!all)
+        return NULL;
+    *all = *head;
+    all->no_transaction = head->no_transaction || own->no_transaction;
     if (own->lock_timeout_ms >= 0)
-        all.lock_timeout_ms = own->lock_timeout_ms;
+        all->lock_timeout_ms = own->lock_timeout_ms;
     if (own->statement_timeout_ms >= 0)
-        all.statement_timeout_ms = own->statement_timeout_ms;
+        all->statement_timeout_ms = own->statement_timeout_ms;
     if (own->lock_retries >= 0)
-        all.lock_retries = own->lock_retries;
+        all->lock_retries = own->lock_retries;
     if (own->allowed.len > 0)
-        all.allowed = own->allowed;
+        all->allowed = own->allowed;
     if (own->reason.len > 0)
-        all.reason = own->reason;
+        all->reason = own->reason;
     return all;
 }
 
@@ -57,19 +65,27 @@ static int64_t longer(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* One transaction waits, fails and is tried again as a whole, so that it has the patience of its most patient statement. */
-static void join(Directives *all, const Directives *next)
-{
-    all->lock_timeout_ms = longer(all->lock_timeout_ms, next->lock_timeout_ms);
-    all->statement_timeout_ms = longer(all->statement_timeout_ms, next->statement_timeout_ms);
-    if (next->lock_retries > all->lock_retries)
-        all->lock_retries = next->lock_retries;
-}
-
 static bool is_alike(const Directives *a, const Directives *b)
 {
     return a->lock_timeout_ms == b->lock_timeout_ms &&
            a->statement_timeout_ms == b->statement_timeout_ms && a->lock_retries == b->lock_retries;
+}
+
+/* One transaction waits, fails and is tried again as a whole, so that it has the patience of its most patient statement.
+ * NULL when memory is out. */
+static const Directives *joined(Arena *arena, const Directives *one, const Directives *next)
+{
+    if (is_alike(one, next))
+        return one;
+    Directives *all = arena_alloc(arena, sizeof *all);
+    if (!all)
+        return NULL;
+    *all = *one;
+    all->lock_timeout_ms = longer(one->lock_timeout_ms, next->lock_timeout_ms);
+    all->statement_timeout_ms = longer(one->statement_timeout_ms, next->statement_timeout_ms);
+    if (next->lock_retries > one->lock_retries)
+        all->lock_retries = next->lock_retries;
+    return all;
 }
 
 /* ---- segments ---------------------------------------------------------------------------------------- */
@@ -85,20 +101,22 @@ static bool cut_add(Cut *cut, const ScriptPart *part, SegmentKind kind)
         first = cut->resume_at;
         line = 0; /* parts know the line of their first statement alone */
     }
-    Directives directives = merged(&cut->script->head, &part->directives);
+    const Directives *directives = merged(cut->arena, cut->script->head, part->directives);
+    if (!directives)
+        return false;
     bool is_implicit = kind == SEGMENT_LONE && part->class == PART_IMPLICIT_COMMIT;
 
     Segment *last = cut->segments.len > 0 ? &cut->segments.items[cut->segments.len - 1] : NULL;
     bool joins = last && last->kind == kind && last->first + last->count == first &&
                  (kind == SEGMENT_TRANSACTION ? !cut->is_closed
                                               : last->is_implicit_commit == is_implicit &&
-                                                    is_alike(&last->directives, &directives));
+                                                    is_alike(last->directives, directives));
     cut->is_closed = false;
     if (joins) {
         last->count += end - first;
         last->sets_session = last->sets_session || part->sets_session;
-        join(&last->directives, &directives);
-        return true;
+        last->directives = joined(cut->arena, last->directives, directives);
+        return last->directives != NULL;
     }
     if (!cut->segments.items) { /* no part makes more than one: one allocation will do */
         cut->segments.cap = cut->script->parts.len;
@@ -122,7 +140,7 @@ static bool cut_lone(Cut *cut, const ScriptPart *part)
 {
     if (!cut->lone)
         cut->lone = part;
-    if (cut->begin && part->class == PART_IMPLICIT_COMMIT && !part->directives.no_transaction) {
+    if (cut->begin && part->class == PART_IMPLICIT_COMMIT && !part->directives->no_transaction) {
         /* Dumps and habit write it so, and the server allows it: it only does not do what it seems to. */
         if (!cut->has_noted_commit) {
             Problem *note = cut_problem(
@@ -136,7 +154,7 @@ static bool cut_lone(Cut *cut, const ScriptPart *part)
     } else if (cut->begin) {
         Problem *problem = cut_problem(
             cut, part, true, "lone-in-transaction",
-            part->directives.no_transaction
+            part->directives->no_transaction
                 ? "a statement marked no-transaction stands between BEGIN and COMMIT"
                 : "a statement that cannot run in a transaction stands between BEGIN and COMMIT");
         if (!problem)
@@ -197,7 +215,7 @@ static bool cut_table_lock(Cut *cut, const ScriptPart *part)
 static bool cut_part(Cut *cut, const ScriptPart *part)
 {
     bool is_lone =
-        part->directives.no_transaction || (cut->script->head.no_transaction && !cut->begin);
+        part->directives->no_transaction || (cut->script->head->no_transaction && !cut->begin);
     switch (part->class) {
     case PART_ORDINARY:
         break;

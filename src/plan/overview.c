@@ -48,7 +48,7 @@ const char *overall_state_name(OverallState state)
 
 bool script_is_excluded(const Script *script, const PlanPolicy *policy)
 {
-    const StrVec *engines = &script->head.engines;
+    const StrVec *engines = &script->head->engines;
     Str engine = str_from(policy->engine);
     if (engines->len == 0)
         return false;
@@ -218,7 +218,7 @@ static MigrationState state_of_file(const Merge *merge, const Migration *m)
         return STATE_SKIPPED;
     /* A contract migration waits for its own time while later ones go on: being late is its nature. */
     if (merge->has_newest && version_compare(m->version, merge->newest) < 0 &&
-        m->up->head.phase != PHASE_CONTRACT)
+        m->up->head->phase != PHASE_CONTRACT)
         return STATE_OUT_OF_ORDER;
     return STATE_PENDING;
 }
@@ -295,11 +295,11 @@ static bool is_same_name(Str a, Str b)
 /* An implicit commit is the engine's habit and no property of the migration: it is not counted. */
 static bool is_outside_transaction(const Script *script, const PlanPolicy *policy)
 {
-    if (script->head.no_transaction)
+    if (script->head->no_transaction)
         return true;
     for (size_t i = 0; i < script->parts.len; i++) {
         const ScriptPart *part = &script->parts.items[i];
-        if (part->class == PART_LONE || part->directives.no_transaction ||
+        if (part->class == PART_LONE || part->directives->no_transaction ||
             (part->class == PART_LONE_BEFORE && policy->server_version < part->since))
             return true;
     }

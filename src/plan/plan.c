@@ -197,7 +197,7 @@ static bool is_eligible(const Planner *p, const Ups *ups, size_t index)
 /* A baseline file stands for all that went before: without it nothing can go on, whatever the phase. */
 static Phase phase_of(const StateRow *row)
 {
-    return row->kind == MIGRATION_BASELINE ? PHASE_NONE : row->migration->up->head.phase;
+    return row->kind == MIGRATION_BASELINE ? PHASE_NONE : row->migration->up->head->phase;
 }
 
 static bool is_in_phase(const Planner *p, const Ups *ups, const StateRow *row)
@@ -471,7 +471,7 @@ static bool check_required_stay(Planner *p)
         const StateRow *row = row_at(p, i);
         if (!(p->marks[i] & MARK_APPLIED) || !row->migration || !row->migration->up)
             continue;
-        const StrVec *required = &row->migration->up->head.required;
+        const StrVec *required = &row->migration->up->head->required;
         for (size_t r = 0; r < required->len; r++) {
             size_t found = overview_find(&p->plan->overview, p->versioned, required->items[r]);
             if (found == SIZE_MAX || !(p->marks[found] & MARK_ROLLED_BACK) ||

@@ -116,7 +116,7 @@ typedef struct Segment {
     uint32_t line;
     bool is_implicit_commit; /* lone because the engine commits by itself */
     bool sets_session;
-    Directives directives;   /* merged: the migration's, overridden by the statements' own */
+    const Directives *directives; /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
 } Segment;
 typedef Vec(Segment) SegmentVec;
 

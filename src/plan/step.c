@@ -178,7 +178,7 @@ static bool is_satisfied(const Planner *p, Str required)
 
 static bool check_required(Planner *p, const StateRow *row)
 {
-    const StrVec *required = &row->migration->up->head.required;
+    const StrVec *required = &row->migration->up->head->required;
     for (size_t i = 0; i < required->len; i++) {
         if (is_satisfied(p, required->items[i]))
             continue;

@@ -72,12 +72,12 @@ static void add_segment(Text *text, const Segment *segment, const ReportStatemen
     else
         text_adds(text, segment->count == 1 ? "alone" : "one by one, outside a transaction");
     char took[DURATION_TEXT];
-    if (segment->directives.lock_timeout_ms >= 0)
+    if (segment->directives->lock_timeout_ms >= 0)
         text_addf(text, ", lock timeout %s",
-                  duration_human(segment->directives.lock_timeout_ms * 1000, took));
-    if (segment->directives.statement_timeout_ms >= 0)
+                  duration_human(segment->directives->lock_timeout_ms * 1000, took));
+    if (segment->directives->statement_timeout_ms >= 0)
         text_addf(text, ", statement timeout %s",
-                  duration_human(segment->directives.statement_timeout_ms * 1000, took));
+                  duration_human(segment->directives->statement_timeout_ms * 1000, took));
     text_add(text, STR("\n"));
     size_t shown = 0;
     for (size_t i = 0; statements && i < statements->len; i++) {

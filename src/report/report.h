@@ -59,12 +59,16 @@ typedef struct Table {
     Arena *arena;
     size_t columns;
     Vec(TableCell) cells; /* row by row */
+    size_t *widths;       /* of the columns, as far as rows were measured */
     bool has_failed;
 } Table;
 Table table_new(Arena *arena, size_t columns);
 void table_add(Table *table, Str text, TextStyle style);
 void table_add_right(Table *table, Str text, TextStyle style);
-void table_print(Text *text, const Table *table, size_t indent); /* a failure sticks in text */
+/* Prints the rows and forgets them. A failure sticks in text. */
+void table_print(Text *text, Table *table, size_t indent);
+/* A long table is added twice, a few rows at a time: first all rows are measured, and forgotten, then they are printed. */
+void table_measure(Table *table);
 
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 

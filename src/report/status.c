@@ -103,9 +103,9 @@ static bool is_applied(const HistoryRow *history)
            (history->outcome == HISTORY_APPLIED || history->outcome == HISTORY_BASELINED);
 }
 
-static void add_row(Table *table, const StateRow *row)
+/* arena: of the cells' texts. */
+static void add_row(Table *table, Arena *arena, const StateRow *row)
 {
-    Arena *arena = table->arena;
     const HistoryRow *history = row->row;
     char buf[TIMESTAMP_TEXT > DURATION_TEXT ? TIMESTAMP_TEXT : DURATION_TEXT];
     Str when = {0}, took = {0}, who = {0};
@@ -190,26 +190,42 @@ static void add_summary(Text *text, const Overview *overview)
     text_add(text, STR("\n"));
 }
 
+/* The rows, measured or printed one by one: there may be many. Returns how many there are. */
+static size_t go_through(Text *text, Table *table, const Overview *overview, bool only_pending)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    size_t shown = 0;
+    table->has_failed = table->has_failed || !scratch;
+    for (size_t i = 0; scratch && i < overview->rows.len; i++) {
+        if (only_pending && !row_is_open(&overview->rows.items[i]))
+            continue;
+        arena_reset(scratch);
+        add_row(table, scratch, &overview->rows.items[i]);
+        if (text)
+            table_print(text, table, 2);
+        else
+            table_measure(table);
+        shown++;
+    }
+    return shown;
+}
+
 void report_status(Text *text, const ReportPlace *place, const Overview *overview,
                    bool only_pending)
 {
+    static const char *const heads[] = {"version", "name", "state", "applied", "took", "by", ""};
     report_place(text, place);
     Table table = table_new(text->buf.arena, 7);
-    static const char *const heads[] = {"version", "name", "state", "applied", "took", "by", ""};
-    for (size_t i = 0; i < 7; i++)
-        table_add(&table, str_from(heads[i]), STYLE_DIM);
-    size_t shown = 0;
-    for (size_t i = 0; i < overview->rows.len; i++) {
-        if (only_pending && !row_is_open(&overview->rows.items[i]))
-            continue;
-        add_row(&table, &overview->rows.items[i]);
-        shown++;
-    }
+    size_t shown = go_through(NULL, &table, overview, only_pending);
     text_add(text, STR("\n"));
     if (shown > 0) {
+        for (size_t i = 0; i < 7; i++)
+            table_add(&table, str_from(heads[i]), STYLE_DIM);
         table_print(text, &table, 2);
+        go_through(text, &table, overview, only_pending);
         text_add(text, STR("\n"));
     }
+    text->buf.has_failed = text->buf.has_failed || table.has_failed;
     add_summary(text, overview);
 }
 

@@ -204,19 +204,32 @@ void table_add_right(Table *table, Str text, TextStyle style)
     table_add_cell(table, (TableCell){.text = text, .style = style, .is_right = true});
 }
 
-void table_print(Text *text, const Table *table, size_t indent)
+void table_measure(Table *table)
 {
-    size_t *widths = arena_alloc(table->arena, table->columns * sizeof *widths);
-    if (!widths || table->has_failed) {
-        text->buf.has_failed = true;
+    if (!table->widths)
+        table->widths = arena_alloc(table->arena, table->columns * sizeof *table->widths);
+    if (!table->widths) {
+        table->has_failed = true;
         return;
     }
     for (size_t i = 0; i < table->cells.len; i++) {
         size_t width = text_width(table->cells.items[i].text);
-        if (width > widths[i % table->columns])
-            widths[i % table->columns] = width;
+        if (width > table->widths[i % table->columns])
+            table->widths[i % table->columns] = width;
     }
-    for (size_t row = 0; row + table->columns <= table->cells.len; row += table->columns) {
+    table->cells.len = 0;
+}
+
+void table_print(Text *text, Table *table, size_t indent)
+{
+    size_t count = table->cells.len;
+    table_measure(table);
+    if (table->has_failed) {
+        text->buf.has_failed = true;
+        return;
+    }
+    const size_t *widths = table->widths;
+    for (size_t row = 0; row + table->columns <= count; row += table->columns) {
         const TableCell *cells = table->cells.items + row;
         size_t pending =
             indent; /* spaces are written only before something, so that no line ends in any */

@@ -202,19 +202,28 @@ void chunk_drop(Run *run)
 /* Makes room for what step_finish() records, so that a confirmation cannot fail. */
 static bool make_room(Run *run, Error *err)
 {
-    size_t finishing = 0;
-    for (size_t i = 0; i < run->chunk.tags.len; i++)
-        finishing += run->chunk.tags.items[i].finishes;
+    size_t ups = 0, downs = 0;
+    for (size_t i = 0; i < run->chunk.tags.len; i++) {
+        const Tag *tag = &run->chunk.tags.items[i];
+        if (!tag->finishes)
+            continue;
+        uint32_t step = run->units.items[tag->unit].step;
+        if (step != NO_STEP && step_is_down(&run->plan.steps.items[step]))
+            downs++;
+        else
+            ups++;
+    }
+    size_t finishing = ups + downs;
     while (run->finished.cap - run->finished.len < finishing)
         if (!vec_grow(run->arena, (void **)&run->finished.items, &run->finished.cap,
                       run->finished.cap, sizeof *run->finished.items))
             return error_nomem(err);
     RunResult *result = run->result;
-    while (result->applied.cap - result->applied.len < finishing)
+    while (result->applied.cap - result->applied.len < ups)
         if (!vec_grow(run->arena, (void **)&result->applied.items, &result->applied.cap,
                       result->applied.cap, sizeof *result->applied.items))
             return error_nomem(err);
-    while (result->rolled_back.cap - result->rolled_back.len < finishing)
+    while (result->rolled_back.cap - result->rolled_back.len < downs)
         if (!vec_grow(run->arena, (void **)&result->rolled_back.items, &result->rolled_back.cap,
                       result->rolled_back.cap, sizeof *result->rolled_back.items))
             return error_nomem(err);

@@ -281,6 +281,19 @@ void compile_last_commit(Run *run)
     }
 }
 
+/* Room for what a run of many steps keeps, at its exact size: growing step by step would leave as much behind. */
+static bool make_room(Run *run, size_t downs, Error *err)
+{
+    size_t count = run->plan.steps.len, ups = count - downs;
+    RunResult *result = run->result;
+    return (vec_reserve(run->arena, &run->units, count + 2) &&
+            vec_reserve(run->arena, &run->finished, count) &&
+            vec_reserve(run->arena, &result->applied, ups) &&
+            vec_reserve(run->arena, &result->rolled_back, downs) &&
+            vec_reserve(run->arena, &run->history.rows, run->history.rows.len + count)) ||
+           error_nomem(err);
+}
+
 bool compile_plan(Run *run, Error *err)
 {
     size_t count = run->plan.steps.len;
@@ -293,7 +306,8 @@ bool compile_plan(Run *run, Error *err)
             first_up = i;
         }
     }
-    if (!compile_hooks(run, err) || !add_run_log(run, UNIT_OPENING, err))
+    if (!make_room(run, last_down == SIZE_MAX ? 0 : last_down + 1, err) ||
+        !compile_hooks(run, err) || !add_run_log(run, UNIT_OPENING, err))
         return false;
     if (last_down != SIZE_MAX && !add_hooks(run, HOOK_BEFORE_ROLLBACK, err))
         return false;

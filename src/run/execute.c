@@ -414,8 +414,8 @@ static bool may_retry(const Run *run, const Error *err)
          (sql_inspect(failure->sql, &run->split).flags & SQL_CONCURRENTLY)))
         return false;
     uint32_t retries = run->runner->settings.lock_retries;
-    if (unit->segment.count > 0 && unit->segment.directives.lock_retries >= 0)
-        retries = (uint32_t)unit->segment.directives.lock_retries;
+    if (unit->segment.count > 0 && unit->segment.directives->lock_retries >= 0)
+        retries = (uint32_t)unit->segment.directives->lock_retries;
     uint32_t attempt = run->attempt_unit == failure->unit ? run->attempt : 0;
     return attempt < retries;
 }

@@ -23,12 +23,19 @@ bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *
            plan_overview(arena, runner->set, ret_history, &runner->policy, ret_overview, err);
 }
 
+/* scripts: what is found in scripts outlasts the plan. */
+static bool read_and_plan(Runner *runner, Arena *scripts, Arena *arena, const PlanRequest *request,
+                          History *ret_history, Plan *ret_plan, Error *err)
+{
+    return read_history(runner, arena, ret_history, err) &&
+           read_all(runner, scripts, ret_history, needs_all(request), err) &&
+           plan_make(arena, runner->set, ret_history, request, &runner->policy, ret_plan, err);
+}
+
 bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history,
               Plan *ret_plan, Error *err)
 {
-    return read_history(runner, arena, ret_history, err) &&
-           read_all(runner, arena, ret_history, needs_all(request), err) &&
-           plan_make(arena, runner->set, ret_history, request, &runner->policy, ret_plan, err);
+    return read_and_plan(runner, arena, arena, request, ret_history, ret_plan, err);
 }
 
 /* ---- downs from history ----------------------------------------------------------------------------------- */
@@ -148,11 +155,11 @@ static bool check_digest(const Run *run, const char *expected, Error *err)
 
 /* ---- executing ------------------------------------------------------------------------------------------------ */
 
-static bool plan_now(Run *run, const PlanRequest *request, Error *err)
+static bool plan_now(Run *run, Arena *arena, const PlanRequest *request, Error *err)
 {
     run->plan = (Plan){0};
     run->history = (History){0};
-    if (!run_plan(run->runner, run->arena, request, &run->history, &run->plan, err))
+    if (!read_and_plan(run->runner, run->arena, arena, request, &run->history, &run->plan, err))
         return false;
     for (size_t i = 0; i < run->history.rows.len; i++)
         if (run->history.rows.items[i].rank > run->last_rank)
@@ -233,25 +240,42 @@ static bool lets_go(const Run *run)
 static bool detach_history(Run *run, Error *err)
 {
     HistoryRowVec rows = {0};
-    for (size_t i = 0; i < run->history.rows.len; i++)
-        if (!vec_push(run->arena, &rows, run->history.rows.items[i]))
-            return error_nomem(err);
+    const HistoryRowVec *read = &run->history.rows;
+    if (!vec_reserve(run->arena, &rows, read->len + run->plan.steps.len))
+        return error_nomem(err);
+    for (size_t i = 0; i < read->len; i++)
+        rows.items[rows.len++] = read->items[i];
     run->history.rows = rows;
     return true;
+}
+
+/* Without a lock: mostly there is nothing to do. */
+static bool plan_first(Run *run, Arena *arena, const PlanRequest *request,
+                       const char *expected_digest, bool *ret_is_done, Error *err)
+{
+    return plan_now(run, arena, request, err) && check_digest(run, expected_digest, err) &&
+           stop_or_nothing(run, ret_is_done, err) &&
+           (*ret_is_done || (refuse_read_only(run->db, err) && lock_take(run, err)));
 }
 
 static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
 {
     bool is_done = false;
-    if (!plan_now(run, request, err) || !check_digest(run, expected_digest, err) ||
-        !stop_or_nothing(run, &is_done, err))
-        return false;
-    if (is_done)
-        return true;
-    if (!refuse_read_only(run->db, err) || !lock_take(run, err))
-        return false;
-    if (!plan_now(run, request, err) || !check_digest(run, expected_digest, err) ||
-        !settle_and_plan(run, request, err) ||
+    /* The first plan goes before the second is made; where there is no second, its texts are the result's. */
+    Arena *first = arena_new();
+    if (!first)
+        return error_nomem(err);
+    bool goes_on = plan_first(run, first, request, expected_digest, &is_done, err);
+    if (!goes_on || is_done) {
+        arena_adopt(run->arena, first);
+        return goes_on;
+    }
+    bool is_forgotten = migration_set_forget(run->runner->set, run->arena, err);
+    run->plan = (Plan){0};
+    run->history = (History){0};
+    arena_free(first);
+    if (!is_forgotten || !plan_now(run, run->arena, request, err) ||
+        !check_digest(run, expected_digest, err) || !settle_and_plan(run, request, err) ||
         !run_fill_stored(run->runner, run->arena, &run->plan, err) ||
         !stop_or_nothing(run, &is_done, err))
         return false;

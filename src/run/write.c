@@ -212,10 +212,10 @@ DbTimeouts timeouts_of(const Run *run, const Unit *unit)
     /* A segment without statements was never given directives. */
     if (unit->segment.count == 0)
         return timeouts;
-    if (unit->segment.directives.lock_timeout_ms >= 0)
-        timeouts.lock_ms = unit->segment.directives.lock_timeout_ms;
-    if (unit->segment.directives.statement_timeout_ms >= 0)
-        timeouts.statement_ms = unit->segment.directives.statement_timeout_ms;
+    if (unit->segment.directives->lock_timeout_ms >= 0)
+        timeouts.lock_ms = unit->segment.directives->lock_timeout_ms;
+    if (unit->segment.directives->statement_timeout_ms >= 0)
+        timeouts.statement_ms = unit->segment.directives->statement_timeout_ms;
     return timeouts;
 }
 

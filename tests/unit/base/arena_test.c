@@ -107,6 +107,47 @@ static void a_smaller_size_gives_the_beginning(void **state)
     assert_memory_equal(cut, "abc", 3);
 }
 
+/* Raw bytes, trims and growth in between must not make typed memory crooked, nor overlap. */
+static void raw_bytes_lie_between_typed_ones(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    char *texts[500];
+    uint64_t *numbers[500];
+    for (size_t i = 0; i < 500; i++) {
+        char *long_text = arena_alloc_raw(arena, 100 + i);
+        memset(long_text, 'x', 100 + i);
+        arena_trim(arena, long_text, 1 + i % 37);
+        memset(long_text, (int)('a' + i % 26), 1 + i % 37);
+        texts[i] = long_text;
+        numbers[i] = arena_alloc(arena, sizeof **numbers);
+        assert_int_equal((uintptr_t)numbers[i] % _Alignof(max_align_t), 0);
+        assert_int_equal(*numbers[i], 0);
+        *numbers[i] = i;
+    }
+    for (size_t i = 0; i < 500; i++) {
+        assert_int_equal(*numbers[i], i);
+        for (size_t j = 0; j < 1 + i % 37; j++)
+            assert_int_equal(texts[i][j], 'a' + i % 26);
+    }
+}
+
+static void an_adopted_arena_lives_as_long_as_the_other(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    for (int round = 0; round < 3; round++) {
+        Arena *child = arena_new();
+        char *text = str_z(child, STR("kept"));
+        arena_adopt(arena, child);
+        arena_adopt(arena, NULL);
+        assert_true(arena_used(arena) >= 5);
+        assert_string_equal(text, "kept");
+        if (round == 1)
+            arena_reset(arena);
+    }
+}
+
 static void impossible_sizes_are_refused(void **state)
 {
     (void)state;
@@ -138,6 +179,8 @@ UNIT_TESTS(arena) = {
     cmocka_unit_test(growing_keeps_the_beginning_and_clears_the_tail),
     cmocka_unit_test(the_old_block_stays_readable_when_one_grows),
     cmocka_unit_test(a_smaller_size_gives_the_beginning),
+    cmocka_unit_test(raw_bytes_lie_between_typed_ones),
+    cmocka_unit_test(an_adopted_arena_lives_as_long_as_the_other),
     cmocka_unit_test(impossible_sizes_are_refused),
     cmocka_unit_test(freeing_nothing_is_allowed),
 };

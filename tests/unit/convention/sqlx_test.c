@@ -194,8 +194,8 @@ static void the_marker_counts_but_on_mysql(void **state)
         f->ctx.dialect = dialects[i];
         MigrationSet set = must_scan(f);
         OK(f, migration_set_read(f->arena, &set, true, &f->err));
-        assert_int_equal(set.migrations.items[0].up->head.no_transaction, i < 2);
-        assert_int_equal(set.migrations.items[0].down->head.no_transaction, i < 2);
+        assert_int_equal(set.migrations.items[0].up->head->no_transaction, i < 2);
+        assert_int_equal(set.migrations.items[0].down->head->no_transaction, i < 2);
     }
 }
 

@@ -256,6 +256,48 @@ static void a_read_only_file_says_so(void **state)
     assert_true(f->db->info.is_read_only);
 }
 
+/* Values are packed piece by piece: long ones, empty ones, NULL, and rows that nobody looks at before the next result. */
+static void rows_of_many_results_keep_their_values(void **state)
+{
+    Fixture *f = *state;
+    scoped(DbRows, db_rows_done) rows = {0};
+    f->db = open_new(f, ":memory:");
+    assert_true(db_query(
+        f->db,
+        STR("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+            " SELECT i, NULL, '', hex(zeroblob(i % 500)), CASE WHEN i = 1500 THEN "
+            "zeroblob(1000000) END FROM n;"
+            "SELECT 1 UNION ALL SELECT 2; CREATE TABLE t (a); SELECT 'last', 'two'"),
+        &rows, &f->err));
+    assert_int_equal(rows.col_count, 5);
+    for (int64_t i = 1; i <= 2500; i++) {
+        int64_t number = 0;
+        assert_true(db_rows_next(&rows));
+        assert_true(db_value_i64(&rows.cols[0], &number));
+        assert_int_equal(number, i);
+        assert_true(rows.cols[1].is_null);
+        assert_false(rows.cols[2].is_null);
+        assert_int_equal(rows.cols[2].text.len, 0);
+        assert_int_equal(rows.cols[3].text.len, i % 500 * 2);
+        for (size_t j = 0; j < rows.cols[3].text.len; j++)
+            assert_int_equal(rows.cols[3].text.ptr[j], '0');
+        assert_int_equal(rows.cols[4].text.len, i == 1500 ? 1000000 : 0);
+        assert_int_equal(rows.cols[4].is_null, i != 1500);
+    }
+    assert_true(db_rows_next_result(&rows)); /* 500 rows were not looked at */
+    assert_int_equal(rows.col_count, 1);
+    assert_true(db_rows_next_result(&rows));
+    assert_int_equal(rows.col_count, 0);
+    assert_false(db_rows_next(&rows));
+    assert_true(db_rows_next_result(&rows));
+    assert_true(db_rows_next(&rows));
+    assert_true(str_eq(rows.cols[0].text, STR("last")));
+    assert_true(str_eq(rows.cols[1].text, STR("two")));
+    assert_false(db_rows_next(&rows));
+    assert_false(db_rows_next_result(&rows));
+    assert_true(db_rows_finish(&rows, &f->err));
+}
+
 static void a_locked_file_is_waited_for_as_long_as_asked(void **state)
 {
     Fixture *f = *state;
@@ -621,6 +663,7 @@ UNIT_TESTS(sqlite) = {
     TEST(rows_come_whole_and_result_by_result),
     TEST(what_is_absent_or_no_database_says_so),
     TEST(a_read_only_file_says_so),
+    TEST(rows_of_many_results_keep_their_values),
     TEST(a_locked_file_is_waited_for_as_long_as_asked),
     TEST(a_running_statement_is_stopped_from_another_thread),
     TEST(waiting_for_a_lock_is_stopped_from_another_thread),

@@ -175,17 +175,17 @@ static void directives_go_to_the_migration_or_to_their_statement(void **state)
                   "-- whimbrel: lock-timeout=2s\n-- whimbrel: phase=expand\nSELECT 1;\nSELECT 2;\n"
                   "-- whimbrel: lock-timeout=9s\nSELECT 3;\nSELECT 4;\n-- whimbrel: "
                   "no-transaction\nSELECT 5;\n");
-    assert_int_equal(script.head.lock_timeout_ms, 2000);
-    assert_int_equal(script.head.phase, PHASE_EXPAND);
+    assert_int_equal(script.head->lock_timeout_ms, 2000);
+    assert_int_equal(script.head->phase, PHASE_EXPAND);
     assert_int_equal(script.parts.len, 4);
     assert_int_equal(script.parts.items[0].count, 2);
-    assert_int_equal(script.parts.items[0].directives.lock_timeout_ms, -1);
+    assert_int_equal(script.parts.items[0].directives->lock_timeout_ms, -1);
     assert_int_equal(script.parts.items[1].first, 2);
     assert_int_equal(script.parts.items[1].count, 1);
-    assert_int_equal(script.parts.items[1].directives.lock_timeout_ms, 9000);
-    assert_int_equal(script.parts.items[2].directives.lock_timeout_ms, -1);
+    assert_int_equal(script.parts.items[1].directives->lock_timeout_ms, 9000);
+    assert_int_equal(script.parts.items[2].directives->lock_timeout_ms, -1);
     assert_int_equal(script.parts.items[3].class, PART_LONE);
-    assert_true(script.parts.items[3].directives.no_transaction);
+    assert_true(script.parts.items[3].directives->no_transaction);
 }
 
 static void directives_are_only_read_where_they_count(void **state)
@@ -209,7 +209,7 @@ static void directives_are_only_read_where_they_count(void **state)
     error_clear(&f->err);
     Script alone = held(STR("-- whimbrel: engine=sqlite\n"));
     assert_true(script_read(f->arena, &alone, &options, &f->err));
-    assert_int_equal(alone.head.engines.len, 1);
+    assert_int_equal(alone.head->engines.len, 1);
 }
 
 static void the_marker_of_sqlx_is_the_very_first_bytes(void **state)
@@ -233,12 +233,12 @@ static void the_marker_of_sqlx_is_the_very_first_bytes(void **state)
         ScriptOptions options = options_for(SQL_POSTGRES);
         options.reads_sqlx_marker = true;
         assert_true(script_read(f->arena, &script, &options, &f->err));
-        if (script.head.no_transaction != cases[i].counts)
+        if (script.head->no_transaction != cases[i].counts)
             fail_msg("%s", cases[i].text);
         Script ours = held(str_from(cases[i].text));
         options.reads_sqlx_marker = false;
         assert_true(script_read(f->arena, &ours, &options, &f->err));
-        assert_false(ours.head.no_transaction);
+        assert_false(ours.head->no_transaction);
     }
 }
 
@@ -270,8 +270,9 @@ static void what_history_knows_is_not_looked_into(void **state)
     hash_begin(&hash, HASH_SHA256);
     hash_add(&hash, text);
     size_t len = hash_end(&hash, digest);
-    script.known_checksum = str_from(hex_encode(f->arena, digest, len));
-    script.known_tokens = STR("as applied");
+    const HistoryRow known = {.checksum = str_from(hex_encode(f->arena, digest, len)),
+                              .tokens = STR("as applied")};
+    script.known = &known;
     assert_true(script_read(f->arena, &script, &options, &f->err));
     assert_true(str_eq(script.tokens, STR("as applied")));
     assert_false(script.has_parts);
@@ -280,8 +281,7 @@ static void what_history_knows_is_not_looked_into(void **state)
     assert_int_equal(f->err.kind, ERROR_PARSE);
     error_clear(&f->err);
     Script changed = held(STR("SELECT 2;"));
-    changed.known_checksum = script.known_checksum;
-    changed.known_tokens = STR("as applied");
+    changed.known = &known;
     assert_true(script_read(f->arena, &changed, &options, &f->err));
     assert_false(str_eq(changed.tokens, STR("as applied")));
     assert_true(changed.has_parts);

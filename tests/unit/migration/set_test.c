@@ -112,10 +112,68 @@ static void only_what_was_applied_is_expected(void **state)
     };
     History history = {.rows = {.items = rows, .len = 2, .cap = 2}};
     migration_set_expect(&set, &history);
-    assert_true(str_eq(set.migrations.items[0].up->known_checksum, STR("aa")));
-    assert_true(str_eq(set.migrations.items[0].up->known_tokens, STR("bb")));
-    assert_int_equal(set.migrations.items[1].up->known_checksum.len, 0);
-    assert_int_equal(set.migrations.items[2].up->known_checksum.len, 0);
+    assert_true(str_eq(set.migrations.items[0].up->known->checksum, STR("aa")));
+    assert_true(str_eq(set.migrations.items[0].up->known->tokens, STR("bb")));
+    assert_null(set.migrations.items[1].up->known);
+    assert_null(set.migrations.items[2].up->known);
+}
+
+/* A history is read twice, once under the lock: in between the first one goes, and files are not read again. */
+static void digests_outlast_the_history_that_lent_them(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    scoped(Arena *, arena_freep) first = arena_new();
+    Error err = {.arena = arena};
+    MigrationSet set = {
+        .script_options = {.split = {.dialect = SQL_SQLITE}, .checksum_hash = HASH_SHA256}};
+    add(arena, &set, "1", "same", MIGRATION_VERSIONED, "SELECT 1;");
+    add(arena, &set, "2", "changed", MIGRATION_VERSIONED, "SELECT 2;");
+    Script *same = set.migrations.items[0].up, *changed = set.migrations.items[1].up;
+    Script once = *same;
+    assert_true(script_read(arena, &once, &set.script_options, &err));
+    HistoryRow *rows = arena_alloc(first, 2 * sizeof *rows);
+    assert_non_null(rows);
+    rows[0] = (HistoryRow){.version = STR("1"), .tokens = STR("as lent")};
+    assert_true(str_copy(first, once.checksum, &rows[0].checksum));
+    rows[1] = (HistoryRow){.version = STR("2"), .checksum = STR("other"), .tokens = STR("other")};
+    History history = {.rows = {.items = rows, .len = 2, .cap = 2}};
+    migration_set_expect(&set, &history);
+    assert_true(migration_set_read(arena, &set, false, &err));
+    assert_true(str_eq(same->tokens, STR("as lent")));
+    assert_false(same->has_parts);
+    assert_true(changed->has_parts);
+    assert_true(migration_set_forget(&set, arena, &err));
+    arena_freep(&first);
+    assert_false(same->is_read);
+    assert_true(changed->is_read);
+    HistoryRow again[] = {
+        {.version = STR("1"), .checksum = once.checksum, .tokens = STR("lent again")},
+        {.version = STR("2"), .checksum = STR("other"), .tokens = STR("other")}};
+    history.rows.items = again;
+    migration_set_expect(&set, &history);
+    assert_true(same->is_read);
+    assert_true(str_eq(same->tokens, STR("lent again")));
+    assert_true(str_eq(same->checksum, once.checksum));
+    assert_false(str_eq(changed->checksum, STR("other")));
+    /* A third one knows other bytes: then they are looked at. */
+    assert_true(migration_set_forget(&set, arena, &err));
+    again[0].checksum = STR("yet other");
+    migration_set_expect(&set, &history);
+    assert_false(same->is_read);
+    assert_true(migration_set_read(arena, &set, false, &err));
+    assert_true(str_eq(same->checksum, once.checksum));
+    assert_true(str_eq(same->tokens, once.tokens));
+}
+
+/* A set of ten thousand has to fit into a few megabytes: a count, for whoever adds a field. */
+static void a_migration_takes_little_memory(void **state)
+{
+    (void)state;
+    assert_true(sizeof(Migration) <= 56);
+    assert_true(sizeof(Script) <= 184);
+    assert_true(sizeof(ScriptPart) <= 40);
+    assert_true(sizeof(HistoryRow) <= 200);
 }
 
 static void words_are_those_of_the_manual(void **state)
@@ -143,6 +201,8 @@ UNIT_TESTS(set) = {
     cmocka_unit_test(equal_versions_are_refused_naming_both_files),
     cmocka_unit_test(rows_are_found_by_identity),
     cmocka_unit_test(only_what_was_applied_is_expected),
+    cmocka_unit_test(digests_outlast_the_history_that_lent_them),
+    cmocka_unit_test(a_migration_takes_little_memory),
     cmocka_unit_test(words_are_those_of_the_manual),
 };
 UNIT_TESTS_END(set)

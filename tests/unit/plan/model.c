@@ -142,12 +142,14 @@ static void add_file(Model *m, unsigned i)
         Script *up =
             world_script(m->arena, "up.sql", str_from(slot->up), digest(m, slot->revision, 0));
         up->checksum = digest(m, slot->revision, slot->spacing);
-        up->head.phase = slot->phase;
-        if (slot->is_excluded && !vec_push(m->arena, &up->head.engines, STR("oracle")))
+        Directives head = directives_none();
+        head.phase = slot->phase;
+        if (slot->is_excluded && !vec_push(m->arena, &head.engines, STR("oracle")))
             broken(m, "out of memory");
         if (slot->required > 0 &&
-            !vec_push(m->arena, &up->head.required, slot_version(m, slot->required - 1)))
+            !vec_push(m->arena, &head.required, slot_version(m, slot->required - 1)))
             broken(m, "out of memory");
+        up->head = world_directives(m->arena, &head);
         migration.up = slot->up_script = up;
     }
     if (slot->has_down)

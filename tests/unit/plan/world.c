@@ -136,6 +136,14 @@ static bool is_joined(PartClass class)
            class == PART_LONE_BEFORE;
 }
 
+const Directives *world_directives(Arena *arena, const Directives *directives)
+{
+    Directives *kept = arena_alloc(arena, sizeof *kept);
+    must(kept != NULL);
+    *kept = *directives;
+    return kept;
+}
+
 Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
 {
     Script *script = arena_alloc(arena, sizeof *script);
@@ -143,7 +151,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
     *script = (Script){.path = path, .is_read = true, .has_parts = true};
     script->tokens = copy(arena, tokens);
     script->checksum = copy(arena, tokens);
-    script->head = directives_none();
+    script->head = directives_nothing();
     Directives directives = directives_none();
     bool begins = false;
     for (size_t i = 0; i < parts.len && !str_eq(parts, STR("-")); i++) {
@@ -159,8 +167,8 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
             script->parts.len > 0 ? &script->parts.items[script->parts.len - 1] : NULL;
         uint32_t statement = script->statements++;
         if (last && !begins && last->class == class && is_joined(class) &&
-            last->directives.lock_timeout_ms < 0 && !last->directives.no_transaction &&
-            last->directives.statement_timeout_ms < 0 && last->directives.lock_retries < 0) {
+            last->directives->lock_timeout_ms < 0 && !last->directives->no_transaction &&
+            last->directives->statement_timeout_ms < 0 && last->directives->lock_retries < 0) {
             last->count++;
             last->sets_session |= parts.ptr[i] == 's';
             continue;
@@ -173,7 +181,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
                                     .column = 1,
                                     .since = class == PART_LONE_BEFORE ? 120000 : 0,
                                     .sets_session = parts.ptr[i] == 's',
-                                    .directives = directives})));
+                                    .directives = world_directives(arena, &directives)})));
         directives = directives_none();
         begins = false;
     }
@@ -250,7 +258,7 @@ static void read_file(World *world, Str line, bool is_down_only)
     if (!is_down_only) {
         m.up = world_script(arena, str_format(arena, "%s.up.sql", stem), up, tokens);
         m.up->checksum = copy(arena, bytes);
-        m.up->head = head;
+        m.up->head = world_directives(arena, &head);
     }
     if (down.len > 0 || is_down_only)
         m.down = world_script(arena, str_format(arena, "%s.down.sql", stem),
@@ -481,9 +489,9 @@ void show_segments(StrBuf *out, const SegmentVec *segments)
             strbuf_adds(out, " commits");
         if (segment->sets_session)
             strbuf_adds(out, " session");
-        add_setting(out, "lock", segment->directives.lock_timeout_ms);
-        add_setting(out, "stmt", segment->directives.statement_timeout_ms);
-        add_setting(out, "retries", segment->directives.lock_retries);
+        add_setting(out, "lock", segment->directives->lock_timeout_ms);
+        add_setting(out, "stmt", segment->directives->statement_timeout_ms);
+        add_setting(out, "retries", segment->directives->lock_retries);
         strbuf_adds(out, segment->kind == SEGMENT_TRANSACTION ? "]" : ">");
     }
 }

@@ -16,6 +16,8 @@ void world_open(World *world);
 void world_done(World *world);
 
 /* A script of statements, one letter each (world.c has the letters); tokens "": taken from the path. */
+/* Directives as scripts hold them. */
+const Directives *world_directives(Arena *arena, const Directives *directives);
 Script *world_script(Arena *arena, const char *path, Str parts, Str tokens);
 /* "mariadb 100600 journal out-of-order": replaces the policy. */
 void world_policy(World *world, Str line);
