@@ -11,14 +11,7 @@
 
 #include "run/work.h"
 
-enum {
-    FIRST_PAUSE_MS = 100,
-    LONGEST_PAUSE_MS = 1000,
-    SLICE_MS = 100,
-    TRY_MS = 20,
-    USUAL_PATIENCE_MS = 5000,
-    MS = 1000
-};
+enum { FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 1000, SLICE_MS = 100, MS = 1000 };
 
 bool cancel_requested(const Runner *runner)
 {
@@ -204,11 +197,14 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
     }
 }
 
-/* The engine's own waiting inside each try would be longer than --lock-wait may be, and nothing would be told of it. */
+/* The engine's own waiting inside each try would be longer than --lock-wait may be, and nothing would be told of it. An
+ * application's connection keeps the way of waiting that it was given. */
 static bool shorten_tries(Run *run, Error *err)
 {
     DbStatementVec statements = {0};
     DbTimeouts timeouts = {.lock_ms = FIRST_PAUSE_MS, .statement_ms = -1};
+    if (run->db->is_adopted)
+        return true;
     if (!run->db->driver->timeouts(run->db, run->arena, timeouts, false, &statements))
         return error_nomem(err);
     for (size_t i = 0; i < statements.len; i++)
