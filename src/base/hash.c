@@ -119,7 +119,7 @@ void strbuf_add_hex(StrBuf *buf, Str bytes)
     }
 }
 
-static int hex_value(char c)
+int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';

@@ -30,6 +30,8 @@ char *hex_encode(Arena *arena, const void *bytes, size_t len);
 void strbuf_add_hex(StrBuf *buf, Str bytes);
 /* false: odd, not hexadecimal, or out of memory */
 bool hex_decode(Arena *arena, Str hex, Str *ret_bytes);
+/* What one digit stands for, of either case; -1 for anything else. */
+int hex_value(char c);
 
 /* zlib streams (RFC 1950). expand refuses more than limit_bytes of output. */
 bool bytes_compress(Arena *arena, Str bytes, Str *ret_compressed, Error *err);

@@ -136,6 +136,8 @@ static bool fail(Reader *r, Place place, size_t width, const char *fmt, ...)
     }
     return false;
 }
+/* As in error.h: analyzers do not look into variadic functions. */
+#define fail(...) error_false(fail(__VA_ARGS__))
 
 static Place here(const Reader *r)
 {
@@ -353,24 +355,13 @@ static void add_utf8(StrBuf *out, uint32_t code)
     strbuf_add(out, (Str){bytes, len});
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 16;
-}
-
 /* \uXXXX and \UXXXXXXXX; p stands behind the letter. */
 static bool read_unicode(Reader *r, Place place, int digits, StrBuf *out)
 {
     uint32_t code = 0;
     for (int i = 0; i < digits; i++, r->p++) {
-        int digit = r->p < r->end ? digit_value(*r->p) : 16;
-        if (digit == 16)
+        int digit = r->p < r->end ? hex_value(*r->p) : -1;
+        if (digit < 0)
             return fail(r, place, (size_t)(r->p - place.at), "\\%c needs %d hexadecimal digits",
                         place.at[1], digits);
         code = code << 4 | (uint32_t)digit;
@@ -639,7 +630,8 @@ static bool are_digits(Str text, int base)
 {
     bool was_digit = false;
     for (size_t i = 0; i < text.len; i++) {
-        bool is_number = digit_value(text.ptr[i]) < base;
+        int digit = hex_value(text.ptr[i]);
+        bool is_number = digit >= 0 && digit < base;
         if (!is_number && !(text.ptr[i] == '_' && was_digit))
             return false;
         was_digit = is_number;
@@ -654,7 +646,7 @@ static bool add_up(Str text, int base, bool is_negative, int64_t *ret_number)
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '_')
             continue;
-        int digit = digit_value(text.ptr[i]);
+        int digit = hex_value(text.ptr[i]);
         if (__builtin_mul_overflow(number, base, &number) ||
             __builtin_add_overflow(number, is_negative ? -digit : digit, &number))
             return false;

@@ -218,7 +218,7 @@ static bool choose_paths(Cli *cli, const NewArgs *options, Str name, Timestamp *
             *ret_paths = paths;
             return true;
         }
-        if (options->repeatable)
+        if (options->repeatable && paths.len > 0)
             return error_set(err, ERROR_IO, "%.*s is there already", STR_ARG(paths.items[0]));
         *now += 1000000;
     }
@@ -291,7 +291,7 @@ static bool new_run(Cli *cli, const void *args, Error *err)
         return false;
     if (cli->is_json) {
         CliJson json;
-        Str version = version_of(paths.items[0]);
+        Str version = paths.len > 0 ? version_of(paths.items[0]) : (Str){0};
         cli_json_begin(cli, &json);
         json_begin_object(&json.w);
         json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);

@@ -212,3 +212,10 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         *ret_guesses = with_evidence;
     return ok;
 }
+
+bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sentence, Error *err)
+{
+    if (guess->weight < weight)
+        guess->weight = weight;
+    return (sentence && vec_push(arena, &guess->evidence, str_from(sentence))) || error_nomem(err);
+}

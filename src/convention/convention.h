@@ -134,6 +134,8 @@ struct ConventionGuess {
     StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */
 };
 typedef Vec(ConventionGuess) ConventionGuessVec;
+/* One more piece of evidence. The heaviest gives the weight. sentence: NULL when there was no memory for it, which is then the error. */
+bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sentence, Error *err);
 /* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since
  * several tools name theirs alike (a timestamp with .up.sql is whimbrel's own form and SQLx's): between those, without a history and
  * without a configuration file of another tool, whimbrel's own is meant. Any other tie, and a history of one tool with files that only

@@ -702,14 +702,6 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
 
 /* ---- recognition ------------------------------------------------------------------------------------------------------ */
 
-static bool add_evidence(Arena *arena, ConventionGuess *guess, int weight, const char *sentence,
-                         Error *err)
-{
-    if (guess->weight < weight)
-        guess->weight = weight;
-    return (sentence && vec_push(arena, &guess->evidence, str_from(sentence))) || error_nomem(err);
-}
-
 static bool look_at_files(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
                           Error *err)
 {
@@ -732,9 +724,9 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, Convention
     if (first.len == 0 || stumble.len > 0)
         return true;
     guess->has_files = true;
-    return add_evidence(arena, guess, 1,
-                        str_format(arena, "%.*s is named as SQLx names migrations", STR_ARG(first)),
-                        err);
+    return guess_add(arena, guess, 1,
+                     str_format(arena, "%.*s is named as SQLx names migrations", STR_ARG(first)),
+                     err);
 }
 
 /* A line of Cargo.toml that makes the crate a dependency: `sqlx = ...`, `sqlx.workspace`, `[dependencies.sqlx]`. */
@@ -775,14 +767,14 @@ static bool look_at_project(const ConventionContext *ctx, Arena *arena, Conventi
         if (info.kind != FILE_REGULAR)
             continue;
         if (i == 0) {
-            if (!add_evidence(arena, guess, 2, str_format(arena, "%s is there", path), err))
+            if (!guess_add(arena, guess, 2, str_format(arena, "%s is there", path), err))
                 return false;
         } else if (guess->has_files && info.size_bytes < CARGO_LIMIT_BYTES) {
             /* SQLx without its files may serve queries alone; with them it will want to migrate. */
             if (!file_read(arena, path, CARGO_LIMIT_BYTES, &text, err))
                 return false;
             if (depends_on_sqlx(text) &&
-                !add_evidence(arena, guess, 2, str_format(arena, "%s depends on sqlx", path), err))
+                !guess_add(arena, guess, 2, str_format(arena, "%s depends on sqlx", path), err))
                 return false;
         }
     }
@@ -810,10 +802,10 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
         const char *plain = table_name_plain(arena, &name, "");
         if (!plain)
             return error_nomem(err);
-        if (has_table && !add_evidence(arena, &guess, has_rows ? 3 : 2,
-                                       str_format(arena, "the table %s is there%s", plain,
-                                                  has_rows ? "" : ", empty"),
-                                       err))
+        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
+                                    str_format(arena, "the table %s is there%s", plain,
+                                               has_rows ? "" : ", empty"),
+                                    err))
             return false;
     }
     *ret_guess = guess;

@@ -44,14 +44,6 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
     return true;
 }
 
-static bool add_evidence(Arena *arena, ConventionGuess *guess, int weight, const char *sentence,
-                         Error *err)
-{
-    if (guess->weight < weight)
-        guess->weight = weight;
-    return (sentence && vec_push(arena, &guess->evidence, str_from(sentence))) || error_nomem(err);
-}
-
 /* Looks at names only, in the roots and one folder below. */
 static bool look_at_files(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
                           Error *err)
@@ -80,10 +72,10 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, Convention
             if (!is_one)
                 continue;
             guess->has_files = true;
-            return add_evidence(arena, guess, 1,
-                                str_format(arena, "%s/%.*s is named as whimbrel names migrations",
-                                           folder, STR_ARG(entry->name)),
-                                err);
+            return guess_add(arena, guess, 1,
+                             str_format(arena, "%s/%.*s is named as whimbrel names migrations",
+                                        folder, STR_ARG(entry->name)),
+                             err);
         }
     }
     return true;
@@ -103,7 +95,7 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         if (!file_info(path, &info, err))
             return false;
         if (info.kind == FILE_REGULAR &&
-            !add_evidence(arena, &guess, 1, str_format(arena, "%s is there", path), err))
+            !guess_add(arena, &guess, 1, str_format(arena, "%s is there", path), err))
             return false;
     }
     if (!look_at_files(ctx, arena, &guess, err))
@@ -116,10 +108,10 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         const char *plain = table_name_plain(arena, &name, "");
         if (!plain)
             return error_nomem(err);
-        if (has_table && !add_evidence(arena, &guess, has_rows ? 3 : 2,
-                                       str_format(arena, "the table %s is there%s", plain,
-                                                  has_rows ? "" : ", empty"),
-                                       err))
+        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
+                                    str_format(arena, "the table %s is there%s", plain,
+                                               has_rows ? "" : ", empty"),
+                                    err))
             return false;
     }
     *ret_guess = guess;

@@ -918,8 +918,8 @@ static bool applied_by(Arena *arena, const DbValue *cols, const HistoryRow *befo
     if (host.len == 0)
         return copy_or_share(arena, who, before ? before->applied_by : (Str){0}, ret_who);
     Str last = before ? before->applied_by : (Str){0};
-    if (last.len == who.len + 1 + host.len && str_starts(last, who) && last.ptr[who.len] == '@' &&
-        str_ends(last, host)) {
+    if (last.ptr && last.len == who.len + 1 + host.len && str_starts(last, who) &&
+        last.ptr[who.len] == '@' && str_ends(last, host)) {
         *ret_who = last;
         return true;
     }
@@ -979,7 +979,7 @@ static bool take_rows(const ConventionContext *ctx, const Tables *tables, Arena 
     while (db_rows_next(rows)) {
         const HistoryRow *before =
             history->rows.len > 0 ? &history->rows.items[history->rows.len - 1] : NULL;
-        HistoryRow row;
+        HistoryRow row = {0};
         if (!row_from(ctx, tables, arena, rows, before, &row, err))
             return false;
         if (!vec_push(arena, &history->rows, row))

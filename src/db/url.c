@@ -25,17 +25,6 @@ static bool rebuild(Arena *arena, DbUrl *url, Error *err);
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool decode(Arena *arena, Str written, Str *ret_value, Error *err)
 {
     char *out = arena_alloc(arena, written.len + 1);
@@ -45,8 +34,8 @@ static bool decode(Arena *arena, Str written, Str *ret_value, Error *err)
     for (size_t i = 0; i < written.len; i++) {
         char c = written.ptr[i];
         if (c == '%') {
-            int high = i + 1 < written.len ? hex_digit(written.ptr[i + 1]) : -1;
-            int low = i + 2 < written.len ? hex_digit(written.ptr[i + 2]) : -1;
+            int high = i + 1 < written.len ? hex_value(written.ptr[i + 1]) : -1;
+            int low = i + 2 < written.len ? hex_value(written.ptr[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return bad_url_escape(err, "a '%' is not followed by two hexadecimal digits");
             c = (char)(high * 16 + low);

@@ -54,11 +54,6 @@ void case_add_escaped(StrBuf *out, Str text)
     }
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool unescape(Arena *arena, Str text, Str *ret_bytes)
 {
     StrBuf out = strbuf(arena);

@@ -25,8 +25,8 @@
 #include <stdlib.h>
 
 /* The language is for tests alone: whoever mistypes it is told, and that is the end. */
-static void give_up(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void give_up(const char *fmt, ...)
+static _Noreturn void give_up(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static _Noreturn void give_up(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
