@@ -38,7 +38,7 @@ typedef struct Error {
     const char *detail;      /* may be NULL */
     const char *hint;        /* a full sentence, the next step; may be NULL */
     const char *server_hint; /* the server's own hint; may be NULL */
-    const char *excerpt;     /* the source line at pos, or a piece of it, for the caret; may be NULL */
+    const char *excerpt; /* the source line at pos, or a piece of it, for the caret; may be NULL */
     uint32_t excerpt_column; /* of pos in excerpt, from 1, where that is a piece; 0: pos.column */
     uint32_t excerpt_width;  /* bytes to underline from pos.column; 0: one */
     const char *statement;   /* the statement that failed, cut to a readable length; may be NULL */

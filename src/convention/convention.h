@@ -19,52 +19,64 @@ enum {
     CONVENTION_JOURNAL = 1 << 3,     /* keeps how many statements of a migration have run */
     CONVENTION_RUN_LOG = 1 << 4,     /* keeps a row a run */
     CONVENTION_BASELINE = 1 << 5,
-    CONVENTION_OUT_OF_ORDER = 1 << 6, /* applies versions older than the newest applied without being told to */
-    CONVENTION_NAMESPACE = 1 << 7,   /* several sets may share a database */
-    CONVENTION_HOOKS = 1 << 8, CONVENTION_SEEDS = 1 << 9, CONVENTION_DIRECTIVES = 1 << 10, CONVENTION_PLACEHOLDERS = 1 << 11,
-    CONVENTION_DELETED = 1 << 12,    /* a row can be marked as deleted */
-    CONVENTION_SKIPS_IRREVERSIBLE = 1 << 13, /* its rollback passes over migrations without a down instead of refusing (SQLx) */
-    CONVENTION_EMPTY = 1 << 14, /* a file without statements is a migration like others (SQLx); elsewhere it is a slip */
+    CONVENTION_OUT_OF_ORDER =
+        1 << 6, /* applies versions older than the newest applied without being told to */
+    CONVENTION_NAMESPACE = 1 << 7, /* several sets may share a database */
+    CONVENTION_HOOKS = 1 << 8,
+    CONVENTION_SEEDS = 1 << 9,
+    CONVENTION_DIRECTIVES = 1 << 10,
+    CONVENTION_PLACEHOLDERS = 1 << 11,
+    CONVENTION_DELETED = 1 << 12, /* a row can be marked as deleted */
+    CONVENTION_SKIPS_IRREVERSIBLE =
+        1 << 13, /* its rollback passes over migrations without a down instead of refusing (SQLx) */
+    CONVENTION_EMPTY =
+        1
+        << 14, /* a file without statements is a migration like others (SQLx); elsewhere it is a slip */
 };
 
 /* What the functions of a convention work on; all of it belongs to the caller. */
 typedef struct ConventionContext {
     const Convention *convention;
     SqlDialect dialect;
-    Str table;           /* --table or the configuration; empty: the convention's own name. May be "schema.table" */
-    Str name_space;      /* "" unless configured */
-    const FileTree *files; /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
+    Str table; /* --table or the configuration; empty: the convention's own name. May be "schema.table" */
+    Str name_space; /* "" unless configured */
+    const FileTree *
+        files; /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
     bool are_folders_default; /* nobody named them: a tool's own configuration may */
-    StrVec folders;      /* -m; at least one; as given, so that paths read as people wrote them */
-    const char *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
-    Str who, host, program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */
-    uint64_t store_limit_bytes; /* texts longer than this are not kept in history; 0: none is kept */
+    StrVec folders; /* -m; at least one; as given, so that paths read as people wrote them */
+    const char
+        *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
+    Str who, host,
+        program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */
+    uint64_t
+        store_limit_bytes; /* texts longer than this are not kept in history; 0: none is kept */
     /* of sqlx.toml, by configure(); unused by whimbrel's own */
-    Str ignored_chars;   /* migrate.ignored-chars, the characters in a row */
+    Str ignored_chars;     /* migrate.ignored-chars, the characters in a row */
     StrVec create_schemas; /* migrate.create-schemas */
-    Str new_type;        /* migrate.defaults.migration-type: "inferred" or empty, "simple", "reversible" */
-    Str new_versioning;  /* migrate.defaults.migration-versioning: "inferred" or empty, "timestamp", "sequential" */
+    Str new_type; /* migrate.defaults.migration-type: "inferred" or empty, "simple", "reversible" */
+    Str new_versioning; /* migrate.defaults.migration-versioning: "inferred" or empty, "timestamp", "sequential" */
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
      * which of those hold something (NULL: ask). */
     const StrVec *known_tables, *known_filled;
-    const struct FolderList *known_lists; /* what the folders hold, read once for all of them; known_list_count of them */
+    const struct FolderList *
+        known_lists; /* what the folders hold, read once for all of them; known_list_count of them */
     size_t known_list_count;
-    int64_t run;         /* number of the run under way, set by run/ */
+    int64_t run; /* number of the run under way, set by run/ */
 } ConventionContext;
 
 /* One thing to write into history, as SQL that travels with the migration itself. */
 typedef enum HistoryWriteKind {
-    WRITE_RUN_BEGIN,  /* run log: a run starts (run number in context) */
-    WRITE_RUN_END,    /* run log: it ended: command, outcome, applied, rolled_back, error, duration_us */
-    WRITE_BEGIN,      /* journal: the first statement is about to run; is_down says which way */
-    WRITE_STEP,       /* journal: done statements have run */
-    WRITE_APPLIED,    /* the up is done. is_journaled: WRITE_BEGIN was written before */
-    WRITE_REMOVED,    /* the down is done, or a stamp takes it away */
-    WRITE_BASELINE,   /* said to be there */
-    WRITE_FAILED,     /* journal: stopped at statement [done] with error; is_fate_unknown */
-    WRITE_CHECKSUM,   /* repair: accept the file's checksum, tokens, name and text */
-    WRITE_DELETED,    /* repair: mark as gone */
-    WRITE_SKIPPED,    /* not for this engine */
+    WRITE_RUN_BEGIN, /* run log: a run starts (run number in context) */
+    WRITE_RUN_END, /* run log: it ended: command, outcome, applied, rolled_back, error, duration_us */
+    WRITE_BEGIN,   /* journal: the first statement is about to run; is_down says which way */
+    WRITE_STEP,    /* journal: done statements have run */
+    WRITE_APPLIED,  /* the up is done. is_journaled: WRITE_BEGIN was written before */
+    WRITE_REMOVED,  /* the down is done, or a stamp takes it away */
+    WRITE_BASELINE, /* said to be there */
+    WRITE_FAILED,   /* journal: stopped at statement [done] with error; is_fate_unknown */
+    WRITE_CHECKSUM, /* repair: accept the file's checksum, tokens, name and text */
+    WRITE_DELETED,  /* repair: mark as gone */
+    WRITE_SKIPPED,  /* not for this engine */
 } HistoryWriteKind;
 
 /* Where started_at and duration_us are both known they are written as they are (`convert` keeps what another history said); else the
@@ -76,18 +88,20 @@ typedef struct HistoryWrite {
     const HistoryRow *row;      /* what history has; NULL when nothing */
     bool is_down, is_journaled, is_fate_unknown;
     uint32_t done, total;
-    int64_t duration_us;        /* -1: let the server compute it from the start of the transaction, where it can */
+    int64_t
+        duration_us; /* -1: let the server compute it from the start of the transaction, where it can */
     Timestamp started_at;
-    Str up_text, down_text;     /* to be stored; empty: none. The convention compresses them and minds the limit */
+    Str up_text,
+        down_text; /* to be stored; empty: none. The convention compresses them and minds the limit */
     bool has_up_text, has_down_text;
     /* runs */
     Str command, outcome, applied, rolled_back, error;
 } HistoryWrite;
 
 struct Convention {
-    unsigned version;  /* of this struct: 1 */
-    const char *name;  /* "whimbrel", "sqlx" */
-    const char *title; /* "SQLx" */
+    unsigned version;    /* of this struct: 1 */
+    const char *name;    /* "whimbrel", "sqlx" */
+    const char *title;   /* "SQLx" */
     const char *summary; /* one line for `whimbrel conventions` */
     const char *default_table;
     unsigned features;
@@ -96,25 +110,34 @@ struct Convention {
     bool (*scan)(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err);
     /* MUST. The history in as few round trips as can be; exists=false when there is no table. A table of another shape is ERROR_STATE
      * (code "foreign-history"), a newer format ERROR_STATE (code "newer-history"), each naming the table and what is amiss. */
-    bool (*history_read)(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history, Error *err);
+    bool (*history_read)(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
+                         Error *err);
     /* MUST. Statements that make the tables, or bring an older format up to date; harmless when they stand. Run before the first write. */
-    bool (*history_prepare)(const ConventionContext *ctx, Db *db, Arena *arena, const History *history, DbStatementVec *out, Error *err);
+    bool (*history_prepare)(const ConventionContext *ctx, Db *db, Arena *arena,
+                            const History *history, DbStatementVec *out, Error *err);
     /* MUST. Statements for one write, appended to out; none if this convention keeps no such thing. */
-    bool (*history_write)(const ConventionContext *ctx, const Db *db, Arena *arena, const HistoryWrite *write, DbStatementVec *out, Error *err);
+    bool (*history_write)(const ConventionContext *ctx, const Db *db, Arena *arena,
+                          const HistoryWrite *write, DbStatementVec *out, Error *err);
     /* MUST. The key of the migration lock. */
-    bool (*lock_key)(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key, Error *err);
+    bool (*lock_key)(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
+                     Error *err);
     /* MUST. Is this project or database this tool's? See ConventionGuess. db may be NULL. */
-    bool (*recognise)(const ConventionContext *ctx, Db *db, Arena *arena, ConventionGuess *ret_guess, Error *err);
+    bool (*recognise)(const ConventionContext *ctx, Db *db, Arena *arena,
+                      ConventionGuess *ret_guess, Error *err);
     /* MUST. Paths (relative to the folder) of the files of a new migration. kind: see NewKind. is_numbered: next number instead of the time. */
-    bool (*new_paths)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name, unsigned new_kind, bool is_numbered,
-                      Timestamp now, StrVec *ret_paths, Error *err);
+    bool (*new_paths)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                      unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
+                      Error *err);
     /* MAY. Reads the tool's own configuration file beside the project into what ctx leaves open: the table, folders that are a mere
      * default, and what is the tool's alone. ERROR_PARSE and ERROR_USAGE name file and place. */
     bool (*configure)(ConventionContext *ctx, Arena *arena, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
-    bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row, Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down, Error *err);
+    bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
+                         Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,
+                         Error *err);
     /* MAY. The run log, newest first, at most limit rows (0: all). */
-    bool (*runs_read)(const ConventionContext *ctx, Db *db, Arena *arena, size_t limit, RunRowVec *ret_runs, Error *err);
+    bool (*runs_read)(const ConventionContext *ctx, Db *db, Arena *arena, size_t limit,
+                      RunRowVec *ret_runs, Error *err);
 };
 
 enum { NEW_DEFAULT, NEW_SQL_ONLY, NEW_REVERSIBLE, NEW_REPEATABLE, NEW_FOLDER };
@@ -130,7 +153,8 @@ bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err);
 struct ConventionGuess {
     const Convention *convention;
     int weight;
-    bool has_files;  /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
+    bool
+        has_files; /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
     StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */
 };
 typedef Vec(ConventionGuess) ConventionGuessVec;
@@ -142,6 +166,8 @@ bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sen
  * another can read, is ERROR_STATE, code "ambiguous-convention", listing candidates and the option to choose. db may be NULL.
  * ret_guesses (may be NULL) gets all with evidence. One round trip, and where the catalog does not tell whether a table is empty, one
  * more for each history table that is there. */
-bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const Convention **ret_convention, ConventionGuessVec *ret_guesses, Error *err);
+bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+                          const Convention **ret_convention, ConventionGuessVec *ret_guesses,
+                          Error *err);
 
 #endif

@@ -12,16 +12,17 @@ typedef struct DbDriver DbDriver;
 /* ---- what an engine can do ------------------------------------------------------------------------------------------ */
 enum {
     DB_TRANSACTIONAL_DDL = 1 << 0, /* DDL is undone by ROLLBACK */
-    DB_NEST_RUN = 1 << 1,          /* a whole run fits in one transaction with savepoints, at one flush (SQLite) */
-    DB_SESSION_LOCK = 1 << 2,      /* lock_try/unlock hold for the session (advisory lock, GET_LOCK) */
-    DB_FILE_LOCK = 1 << 3,         /* the write transaction itself is the migration lock (SQLite) */
-    DB_BATCH = 1 << 4,             /* many statements travel in one message */
-    DB_SCHEMAS = 1 << 5,           /* schemas within a database */
-    DB_COPY = 1 << 6,              /* COPY ... FROM STDIN with data */
+    DB_NEST_RUN =
+        1 << 1, /* a whole run fits in one transaction with savepoints, at one flush (SQLite) */
+    DB_SESSION_LOCK = 1 << 2, /* lock_try/unlock hold for the session (advisory lock, GET_LOCK) */
+    DB_FILE_LOCK = 1 << 3,    /* the write transaction itself is the migration lock (SQLite) */
+    DB_BATCH = 1 << 4,        /* many statements travel in one message */
+    DB_SCHEMAS = 1 << 5,      /* schemas within a database */
+    DB_COPY = 1 << 6,         /* COPY ... FROM STDIN with data */
     DB_CREATE_DATABASE = 1 << 7,
-    DB_LOCK_TIMEOUT = 1 << 8,      /* table locks are waited for no longer than asked */
-    DB_INVALID_INDEX = 1 << 9,     /* a failed concurrent build leaves an index behind */
-    DB_SINGLE_FILE = 1 << 10,      /* the database is a file in this file system */
+    DB_LOCK_TIMEOUT = 1 << 8,  /* table locks are waited for no longer than asked */
+    DB_INVALID_INDEX = 1 << 9, /* a failed concurrent build leaves an index behind */
+    DB_SINGLE_FILE = 1 << 10,  /* the database is a file in this file system */
 };
 
 /* ---- URLs ------------------------------------------------------------------------------------------------------------ */
@@ -32,9 +33,10 @@ typedef Vec(DbParam) DbParamVec;
 
 typedef struct DbUrl {
     const DbDriver *driver;
-    Str text;      /* as given: holds the password, never to be shown */
-    Str display;   /* safe to show: password and secret parameters replaced by *** */
-    Str user, password, hosts, database; /* decoded, hosts as written ("a:1,b:2"); for SQLite database is the path or ":memory:" */
+    Str text;    /* as given: holds the password, never to be shown */
+    Str display; /* safe to show: password and secret parameters replaced by *** */
+    Str user, password, hosts,
+        database; /* decoded, hosts as written ("a:1,b:2"); for SQLite database is the path or ":memory:" */
     bool has_password;
     DbParamVec params;
 } DbUrl;
@@ -61,13 +63,14 @@ typedef struct DbCancel {
 
 /* ---- connecting ------------------------------------------------------------------------------------------------------- */
 typedef struct DbOptions {
-    const DbCancel *cancel;        /* may be NULL; must outlive the Db */
-    int64_t connect_timeout_ms;    /* 0: 10 s */
-    bool is_read_only;             /* SQLite: open read-only; others: a read-only session */
-    bool may_create;               /* SQLite: create the file when absent */
-    const char *application_name;  /* NULL: "whimbrel" */
-    const char *client_path;       /* where to find the client library; NULL: by the loader's rules */
-    void (*notice)(void *ctx, Str severity, Str message); /* the server's notices and warnings; may be NULL */
+    const DbCancel *cancel;       /* may be NULL; must outlive the Db */
+    int64_t connect_timeout_ms;   /* 0: 10 s */
+    bool is_read_only;            /* SQLite: open read-only; others: a read-only session */
+    bool may_create;              /* SQLite: create the file when absent */
+    const char *application_name; /* NULL: "whimbrel" */
+    const char *client_path; /* where to find the client library; NULL: by the loader's rules */
+    void (*notice)(void *ctx, Str severity,
+                   Str message); /* the server's notices and warnings; may be NULL */
     void *notice_ctx;
 } DbOptions;
 
@@ -75,35 +78,37 @@ typedef struct DbOptions {
 bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err);
 /* On a connection that the application has: sqlite3 *, PGconn *, MYSQL *. It is never closed by us, and is left outside a transaction,
  * with the session settings that it had. An open transaction is ERROR_USAGE. */
-bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db **ret_db, Error *err);
+bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db **ret_db,
+              Error *err);
 void db_close(Db *db); /* takes NULL and half-opened ones; frees all */
 void db_closep(Db **db);
 
 typedef struct DbInfo {
-    const char *engine;      /* "sqlite", "postgres", "mysql", "mariadb": for JSON */
+    const char *engine;       /* "sqlite", "postgres", "mysql", "mariadb": for JSON */
     const char *engine_title; /* "SQLite", "PostgreSQL", "MariaDB", "CockroachDB" ... */
-    const char *version;     /* "15.20" */
-    int version_number;      /* 150020, 101106, 3040001 */
-    const char *database;    /* name; SQLite: file name without its folder */
-    const char *user;        /* "" for SQLite */
-    const char *place;       /* "db:5432", "/run/mysqld.sock", the SQLite file's folder */
-    bool is_read_only;       /* a standby, read_only=1, a read-only file */
+    const char *version;      /* "15.20" */
+    int version_number;       /* 150020, 101106, 3040001 */
+    const char *database;     /* name; SQLite: file name without its folder */
+    const char *user;         /* "" for SQLite */
+    const char *place;        /* "db:5432", "/run/mysqld.sock", the SQLite file's folder */
+    bool is_read_only;        /* a standby, read_only=1, a read-only file */
     bool is_in_recovery;
-    bool is_pooled;          /* a transaction-pooling proxy stands between: session locks cannot be trusted */
-    bool is_cluster;         /* Galera and the like: GET_LOCK holds on one node only */
+    bool
+        is_pooled; /* a transaction-pooling proxy stands between: session locks cannot be trusted */
+    bool is_cluster; /* Galera and the like: GET_LOCK holds on one node only */
     bool no_backslash_escapes, ansi_quotes, nonconforming_strings; /* for SqlSplitOptions */
 } DbInfo;
 
 struct Db { /* what all drivers share; each embeds it first in its own struct */
     const DbDriver *driver;
-    Arena *arena; /* of the connection */
+    Arena *arena;      /* of the connection */
     unsigned features; /* of this server, at most those of the driver */
     DbInfo info;
     DbOptions options;
     bool is_adopted;
-    bool is_broken; /* the connection is gone: nothing but db_close() makes sense */
+    bool is_broken;         /* the connection is gone: nothing but db_close() makes sense */
     bool is_in_transaction; /* as the server last said */
-    uint64_t round_trips; /* messages sent and answered, for tests and -v */
+    uint64_t round_trips;   /* messages sent and answered, for tests and -v */
 };
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -116,11 +121,13 @@ typedef struct DbStatement {
 typedef Vec(DbStatement) DbStatementVec;
 
 typedef struct DbOutcome {
-    size_t completed;     /* statements that the server confirmed, from the first on */
-    bool is_fate_unknown; /* the connection broke (or the answer did not come) while statement [completed] was under way */
-    int64_t error_offset; /* where in statement [completed] the server points, in bytes from 0; -1: nowhere */
-    int error_line;       /* MySQL: the line in that statement that its message names, from 1; 0: none */
-    int64_t rows;         /* affected by the last completed statement; -1 unknown */
+    size_t completed; /* statements that the server confirmed, from the first on */
+    bool
+        is_fate_unknown; /* the connection broke (or the answer did not come) while statement [completed] was under way */
+    int64_t
+        error_offset; /* where in statement [completed] the server points, in bytes from 0; -1: nowhere */
+    int error_line; /* MySQL: the line in that statement that its message names, from 1; 0: none */
+    int64_t rows;   /* affected by the last completed statement; -1 unknown */
 } DbOutcome;
 
 /* Runs statements in order until one fails, in as few messages as the engine can; on failure nothing behind the failing one has run.
@@ -135,8 +142,9 @@ typedef struct DbOutcome {
  * statement timeout, deadlock: codes "lock-timeout", "statement-timeout", "deadlock", "serialization"), ERROR_CONNECT (connection lost:
  * "connection-lost"), ERROR_CANCELLED, ERROR_NOMEM; with sqlstate/server_code, detail, server_hint; further codes: "no-privilege",
  * "read-only", "disk-full", "packet-too-large", "cancelled-by-server" (someone else stopped it there). */
-bool db_run(Db *db, const DbStatement *statements, size_t count, void (*progress)(void *ctx, size_t completed), void *ctx,
-            DbOutcome *ret_outcome, Error *err);
+bool db_run(Db *db, const DbStatement *statements, size_t count,
+            void (*progress)(void *ctx, size_t completed), void *ctx, DbOutcome *ret_outcome,
+            Error *err);
 bool db_exec(Db *db, Str sql, Error *err); /* one statement */
 
 /* Rows. One result at a time; sql may hold several statements where DB_BATCH is set: db_rows_next_result() goes on to the next. Every
@@ -148,16 +156,16 @@ typedef struct DbValue {
 } DbValue;
 typedef struct DbRows {
     Db *db;
-    void *impl; /* the driver's */
+    void *impl;          /* the driver's */
     const DbValue *cols; /* valid until the next call */
     size_t col_count;
     Error *err;
 } DbRows;
 bool db_query(Db *db, Str sql, DbRows *ret_rows, Error *err);
-bool db_rows_next(DbRows *rows);                 /* whether there is a row; the error, if any, is told by finish */
-bool db_rows_next_result(DbRows *rows);          /* whether there is a further result */
-bool db_rows_finish(DbRows *rows, Error *err);   /* false if the end was an error */
-void db_rows_done(DbRows *rows);                 /* clean-up for scoped(); takes a zeroed or finished one */
+bool db_rows_next(DbRows *rows); /* whether there is a row; the error, if any, is told by finish */
+bool db_rows_next_result(DbRows *rows);        /* whether there is a further result */
+bool db_rows_finish(DbRows *rows, Error *err); /* false if the end was an error */
+void db_rows_done(DbRows *rows); /* clean-up for scoped(); takes a zeroed or finished one */
 /* One value of one row, copied; is_null when there is no row. */
 bool db_query_value(Db *db, Arena *arena, Str sql, DbValue *ret_value, Error *err);
 bool db_value_i64(const DbValue *value, int64_t *ret_number);
@@ -174,9 +182,9 @@ typedef struct DbLockKey {
     Str name;       /* MySQL/MariaDB, at most 64 bytes */
 } DbLockKey;
 typedef struct DbSession { /* who holds or waits for something */
-    Str id;             /* pid or connection id */
+    Str id;                /* pid or connection id */
     Str user, application, host, state, query;
-    int64_t age_us;     /* of its transaction or state; -1 unknown */
+    int64_t age_us; /* of its transaction or state; -1 unknown */
     bool is_alive;
 } DbSession;
 typedef Vec(DbSession) DbSessionVec;
@@ -189,20 +197,24 @@ typedef struct DbObjectState {
 
 /* One engine. Filled in at the foot of its file; version first, since outsiders may implement it one day. */
 struct DbDriver {
-    unsigned version; /* 1 */
+    unsigned version;           /* 1 */
     const char *name;           /* "sqlite", "postgres", "mysql" */
     const char *const *schemes; /* NULL-terminated */
     SqlDialect dialect;
     unsigned features;
-    const char *begin;          /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
-    const char *lazy_commit;    /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
+    const char *
+        begin; /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
+    const char *
+        lazy_commit; /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
     const char *const *secret_params; /* URL parameters never to be shown; NULL-terminated */
     /* MUST */
-    bool (*url_check)(Arena *arena, DbUrl *url, Error *err); /* called by db_url_parse() once the parts are cut */
+    bool (*url_check)(Arena *arena, DbUrl *url,
+                      Error *err); /* called by db_url_parse() once the parts are cut */
     bool (*open)(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err);
     bool (*adopt)(void *native, const DbOptions *options, Db **ret_db, Error *err);
     void (*close)(Db *db);
-    bool (*run)(Db *db, const DbStatement *statements, size_t count, void (*progress)(void *, size_t), void *ctx, DbOutcome *ret_outcome, Error *err);
+    bool (*run)(Db *db, const DbStatement *statements, size_t count,
+                void (*progress)(void *, size_t), void *ctx, DbOutcome *ret_outcome, Error *err);
     bool (*query)(Db *db, Str sql, DbRows *ret_rows, Error *err);
     bool (*rows_next)(DbRows *rows);
     bool (*rows_next_result)(DbRows *rows);
@@ -217,20 +229,28 @@ struct DbDriver {
     /* Does table exist? name may be schema-qualified ("s.t"), unquoted value. */
     bool (*has_table)(Db *db, Str name, bool *ret_has, Error *err);
     /* The state of what the statement (inspected) would make or remove, for settling a crash. ret_is_known false: the catalog cannot tell. */
-    bool (*has_effect)(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known, bool *ret_has_run, Error *err);
+    bool (*has_effect)(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
+                       bool *ret_has_run, Error *err);
     /* MAY: NULL when the feature bit is not set */
-    bool (*lock_try)(Db *db, DbLockKey key, bool *ret_is_ours, Error *err);      /* DB_SESSION_LOCK; never waits in the server */
+    bool (*lock_try)(Db *db, DbLockKey key, bool *ret_is_ours,
+                     Error *err); /* DB_SESSION_LOCK; never waits in the server */
     bool (*unlock)(Db *db, DbLockKey key, Error *err);
-    bool (*lock_holder)(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has, Error *err);
+    bool (*lock_holder)(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
+                        Error *err);
     bool (*kill_session)(Db *db, Str id, Error *err);
-    bool (*blockers)(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err); /* who holds locks on table that block DDL */
-    bool (*long_transactions)(Db *db, Arena *arena, int64_t older_than_ms, DbSessionVec *ret_sessions, Error *err);
-    bool (*index_state)(Db *db, Str schema, Str name, DbObjectState *ret_state, Error *err); /* DB_INVALID_INDEX; unquoted values, schema may be empty */
-    bool (*database_exists)(const DbUrl *url, const DbOptions *options, bool *ret_exists, Error *err);
+    bool (*blockers)(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions,
+                     Error *err); /* who holds locks on table that block DDL */
+    bool (*long_transactions)(Db *db, Arena *arena, int64_t older_than_ms,
+                              DbSessionVec *ret_sessions, Error *err);
+    bool (*index_state)(Db *db, Str schema, Str name, DbObjectState *ret_state,
+                        Error *err); /* DB_INVALID_INDEX; unquoted values, schema may be empty */
+    bool (*database_exists)(const DbUrl *url, const DbOptions *options, bool *ret_exists,
+                            Error *err);
     bool (*database_create)(const DbUrl *url, const DbOptions *options, Error *err);
     bool (*database_drop)(const DbUrl *url, const DbOptions *options, Error *err);
     /* Statements, in order, that drop every object that the user owns in the schemas (empty: the default one). */
-    bool (*drop_all)(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements, Error *err);
+    bool (*drop_all)(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,
+                     Error *err);
 };
 
 /* Does the driver's server (not only the driver) have all these features? */

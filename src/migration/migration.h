@@ -24,8 +24,8 @@ typedef struct Directives {
     int64_t lock_retries;         /* -1: not said */
     Phase phase;                  /* of a migration only */
     StrVec required;              /* versions that must be applied first; of a migration only */
-    StrVec engines;               /* "postgres", "mysql", "mariadb", "sqlite"; empty: all; of a migration only */
-    StrVec allowed;               /* lint rules; kept for the linter */
+    StrVec engines; /* "postgres", "mysql", "mariadb", "sqlite"; empty: all; of a migration only */
+    StrVec allowed; /* lint rules; kept for the linter */
     Str reason;
 } Directives;
 Directives directives_none(void);
@@ -34,60 +34,68 @@ const Directives *directives_nothing(void); /* the same, for all that have none 
 /* Reads the directives in a statement's trivia into *directives (which holds what was said before). Both comment forms count.
  * is_head: the migration's head, where phase, requires and engine are allowed too. ERROR_PARSE (code "unknown-directive",
  * "bad-directive") with place and the nearest known word. `batch` is ERROR_UNSUPPORTED for now. */
-bool directives_read(Arena *arena, Str trivia, const char *file, uint32_t first_line, bool is_head, Directives *directives, Error *err);
+bool directives_read(Arena *arena, Str trivia, const char *file, uint32_t first_line, bool is_head,
+                     Directives *directives, Error *err);
 
 /* ---- scripts -------------------------------------------------------------------------------------------------------------- */
 
 /* Consecutive statements of one class, so that a script of a million INSERTs is one part. */
 typedef enum PartClass {
-    PART_ORDINARY,       /* may run in a transaction */
+    PART_ORDINARY,        /* may run in a transaction */
     PART_IMPLICIT_COMMIT, /* MySQL/MariaDB: each commits by itself */
-    PART_LONE,           /* cannot run in a transaction on any version, or must commit before what follows (new enum values) */
-    PART_LONE_BEFORE,    /* cannot run in a transaction on servers older than since */
-    PART_BEGIN, PART_COMMIT, PART_ROLLBACK, /* transaction control written in the file, one statement each */
-    PART_AUTOCOMMIT,     /* SET autocommit, likewise */
-    PART_TABLE_LOCK,     /* MySQL/MariaDB: LOCK TABLES, UNLOCK TABLES, likewise */
+    PART_LONE, /* cannot run in a transaction on any version, or must commit before what follows (new enum values) */
+    PART_LONE_BEFORE, /* cannot run in a transaction on servers older than since */
+    PART_BEGIN,
+    PART_COMMIT,
+    PART_ROLLBACK,   /* transaction control written in the file, one statement each */
+    PART_AUTOCOMMIT, /* SET autocommit, likewise */
+    PART_TABLE_LOCK, /* MySQL/MariaDB: LOCK TABLES, UNLOCK TABLES, likewise */
 } PartClass;
 
 typedef struct ScriptPart {
     PartClass class;
-    uint32_t first, count;       /* statements, counted from 0 in the script */
-    uint32_t line;               /* of its first statement */
+    uint32_t first, count; /* statements, counted from 0 in the script */
+    uint32_t line;         /* of its first statement */
     uint32_t column;
-    int since;                   /* with PART_LONE_BEFORE: server version number */
-    bool sets_session;           /* some statement changes session state */
+    int since;         /* with PART_LONE_BEFORE: server version number */
+    bool sets_session; /* some statement changes session state */
     bool has_copy;
-    const Directives *directives; /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
+    const Directives *
+        directives; /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
 } ScriptPart;
 typedef Vec(ScriptPart) ScriptPartVec;
 
 typedef struct Script {
-    const char *path;  /* as people see it, from the current folder; for a stored or embedded one what it is called */
+    const char *
+        path; /* as people see it, from the current folder; for a stored or embedded one what it is called */
     const char *open_path; /* what to open; NULL when the text is held */
-    Str text;          /* the whole text when it is held (embedded, or stored in history) */
+    Str text;              /* the whole text when it is held (embedded, or stored in history) */
     uint64_t size_bytes;
     /* What history says was applied (migration_set_expect()); NULL: nothing. When the bytes still have its checksum, the tokens
      * are its tokens too and the text is not looked into. */
     const struct HistoryRow *known;
     /* what script_read() finds */
-    bool is_read;      /* checksum and tokens are there */
-    bool has_parts;    /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
-    uint32_t crc;      /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
-    Str checksum;      /* of its bytes, lower-case hexadecimal, by the convention's digest */
-    Str tokens;        /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count */
-    uint32_t statements; /* without transaction control that is taken over? no: all, as the splitter counts */
+    bool is_read; /* checksum and tokens are there */
+    bool
+        has_parts; /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
+    uint32_t
+        crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
+    Str checksum; /* of its bytes, lower-case hexadecimal, by the convention's digest */
+    Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count */
+    uint32_t
+        statements; /* without transaction control that is taken over? no: all, as the splitter counts */
     ScriptPartVec parts;
     const Directives *head; /* never NULL */
 } Script;
 
 typedef struct ScriptOptions {
     SqlSplitOptions split;
-    HashKind checksum_hash;   /* of the convention */
-    bool reads_directives;    /* whimbrel's own comments count */
-    bool reads_sqlx_marker;   /* "-- no-transaction" as the very first bytes */
-    Str ignored_chars;        /* SQLx's ignored-chars as UTF-8 characters in a row; removed before hashing the checksum */
-    Str history_table;        /* as the convention names it: no script may drop, empty or rename it; empty: none is kept */
-    bool only_hash;           /* parts and directives are not wanted: only the digests */
+    HashKind checksum_hash; /* of the convention */
+    bool reads_directives;  /* whimbrel's own comments count */
+    bool reads_sqlx_marker; /* "-- no-transaction" as the very first bytes */
+    Str ignored_chars; /* SQLx's ignored-chars as UTF-8 characters in a row; removed before hashing the checksum */
+    Str history_table; /* as the convention names it: no script may drop, empty or rename it; empty: none is kept */
+    bool only_hash; /* parts and directives are not wanted: only the digests */
 } ScriptOptions;
 
 /* A script at path, not read yet: of a file on disk (files NULL), or of one that is linked into the program, whose text is then held.
@@ -102,45 +110,58 @@ bool script_read(Arena *arena, Script *script, const ScriptOptions *options, Err
 /* The same, and parts and head are there afterwards, whatever is known from history and whatever only_hash says: for what is to run. */
 bool script_read_parts(Arena *arena, Script *script, const ScriptOptions *options, Error *err);
 /* The whole text (held or read from the file, UTF-8 BOM kept); limit_bytes as in file_read(). */
-bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text, Error *err);
+bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
+                 Error *err);
 /* A splitter over the script, from its beginning; text in memory or streamed. The source's state is in the arena; script_close() ends it. */
 typedef struct ScriptSource ScriptSource;
 typedef struct ScriptCursor {
     SqlSplitter *splitter; /* for sql_splitter_copy_data() */
     ScriptSource *source;
-    uint32_t next;   /* index of the statement that script_next() returns next */
-    bool is_lasting; /* statements' slices live as long as the arena (short scripts, texts that are held); else until the next call */
+    uint32_t next; /* index of the statement that script_next() returns next */
+    bool
+        is_lasting; /* statements' slices live as long as the arena (short scripts, texts that are held); else until the next call */
 } ScriptCursor;
 /* Files of up to SCRIPT_HELD_BYTES are held whole, longer ones streamed. A file whose bytes are not those that script_read_parts() saw is
  * ERROR_STATE, code "file-changed": at once when it is short, at its end when it is streamed. */
 #define SCRIPT_HELD_BYTES ((size_t)256 * 1024)
-bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *split, ScriptCursor *ret_cursor, Error *err);
+bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *split,
+                 ScriptCursor *ret_cursor, Error *err);
 bool script_next(ScriptCursor *cursor, SqlStatement *ret_statement, bool *ret_has, Error *err);
 void script_close(ScriptCursor *cursor); /* takes a zeroed one */
 
 /* ---- migrations ------------------------------------------------------------------------------------------------------------ */
 
-typedef enum MigrationKind { MIGRATION_VERSIONED, MIGRATION_REPEATABLE, MIGRATION_BASELINE } MigrationKind;
+typedef enum MigrationKind {
+    MIGRATION_VERSIONED,
+    MIGRATION_REPEATABLE,
+    MIGRATION_BASELINE
+} MigrationKind;
 const char *migration_kind_name(MigrationKind kind); /* "versioned", ... */
 
 typedef struct Migration {
-    Str version;   /* as written; empty for a repeatable */
-    Str name;      /* "create_users" */
+    Str version; /* as written; empty for a repeatable */
+    Str name;    /* "create_users" */
     MigrationKind kind;
-    Script *up;    /* NULL: only a down is here */
-    Script *down;  /* NULL: cannot be rolled back */
+    Script *up;   /* NULL: only a down is here */
+    Script *down; /* NULL: cannot be rolled back */
 } Migration;
 typedef Vec(Migration) MigrationVec;
 
 typedef enum HookPoint {
-    HOOK_BEFORE_MIGRATE, HOOK_AFTER_MIGRATE, HOOK_BEFORE_EACH, HOOK_AFTER_EACH, HOOK_ON_ERROR, HOOK_BEFORE_ROLLBACK, HOOK_AFTER_ROLLBACK,
+    HOOK_BEFORE_MIGRATE,
+    HOOK_AFTER_MIGRATE,
+    HOOK_BEFORE_EACH,
+    HOOK_AFTER_EACH,
+    HOOK_ON_ERROR,
+    HOOK_BEFORE_ROLLBACK,
+    HOOK_AFTER_ROLLBACK,
     HOOK_COUNT
 } HookPoint;
 const char *hook_point_name(HookPoint point); /* "before-migrate", ... */
 typedef struct Hook {
     HookPoint point;
-    Script *script;         /* SQL; NULL when it is a program */
-    const char *program;    /* an executable's path; NULL when it is SQL */
+    Script *script;      /* SQL; NULL when it is a program */
+    const char *program; /* an executable's path; NULL when it is SQL */
 } Hook;
 typedef Vec(Hook) HookVec;
 
@@ -154,14 +175,15 @@ typedef Vec(Seed) SeedVec;
 typedef struct MigrationSet {
     MigrationVec migrations;
     HookVec hooks;
-    SeedVec seeds;       /* in the order in which they run */
-    StrVec ignored;      /* paths of files that are none of ours; for -v */
+    SeedVec seeds;  /* in the order in which they run */
+    StrVec ignored; /* paths of files that are none of ours; for -v */
     ScriptOptions script_options;
 } MigrationSet;
 
 /* Sorts, and refuses two with one version or two repeatables with one name: ERROR_STATE, code "duplicate-version", naming both files. */
 bool migration_set_finish(MigrationSet *set, Error *err);
-const Migration *migration_set_find(const MigrationSet *set, Str version); /* by version_compare; NULL: absent */
+const Migration *migration_set_find(const MigrationSet *set,
+                                    Str version); /* by version_compare; NULL: absent */
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name);
 /* Tells the ups what history says was applied, so that those whose bytes are unchanged need no look inside when they are read:
  * with history at hand, call it between scan and migration_set_read(). They then have digests but no parts; what is to run
@@ -179,8 +201,8 @@ const char *migration_label(Arena *arena, Str version, Str name, MigrationKind k
 
 typedef enum HistoryOutcome {
     HISTORY_APPLIED,
-    HISTORY_BASELINED,    /* said to be there already, or covered by a baseline */
-    HISTORY_RUNNING_UP,   /* journal: some statements of the up have run; partial when nobody is at it */
+    HISTORY_BASELINED, /* said to be there already, or covered by a baseline */
+    HISTORY_RUNNING_UP, /* journal: some statements of the up have run; partial when nobody is at it */
     HISTORY_RUNNING_DOWN, /* journal: some statements of the down have run */
     HISTORY_FAILED,       /* a peer's failed row, where nothing is known of statements */
     HISTORY_SKIPPED,      /* not for this engine; a peer's "ignored" */
@@ -188,47 +210,52 @@ typedef enum HistoryOutcome {
 } HistoryOutcome;
 
 typedef struct HistoryRow {
-    Str version;          /* empty for a repeatable */
+    Str version; /* empty for a repeatable */
     Str name;
     MigrationKind kind;
     HistoryOutcome outcome;
     Str checksum, tokens; /* hexadecimal; empty: the convention keeps none */
-    uint32_t done, total; /* journal: statements known to have run; of how many. With has_journal false unknown */
+    uint32_t done,
+        total; /* journal: statements known to have run; of how many. With has_journal false unknown */
     bool has_journal;
-    bool is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
+    bool
+        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
     Timestamp started_at, finished_at; /* TIMESTAMP_UNKNOWN where not kept */
-    int64_t duration_us;  /* -1 unknown */
-    Str applied_by;       /* "app@host"; may be empty */
-    Str program;          /* version of what applied it; may be empty */
-    int64_t run;          /* 0 unknown */
-    int64_t rank;         /* order of application; for repeatables of the last */
-    bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
-    const char *failure;  /* journal: what the server said when it stopped; may be NULL */
+    int64_t duration_us;               /* -1 unknown */
+    Str applied_by;                    /* "app@host"; may be empty */
+    Str program;                       /* version of what applied it; may be empty */
+    int64_t run;                       /* 0 unknown */
+    int64_t rank;                      /* order of application; for repeatables of the last */
+    bool has_up_text, has_down_text;   /* stored with it: convention's history_text() brings them */
+    const char *failure; /* journal: what the server said when it stopped; may be NULL */
 } HistoryRow;
 typedef Vec(HistoryRow) HistoryRowVec;
 
 typedef struct RunRow {
     int64_t run;
-    Str command;          /* "migrate", "rollback", "baseline" ... */
+    Str command; /* "migrate", "rollback", "baseline" ... */
     Timestamp started_at, finished_at;
     int64_t duration_us;
     Str who, host, program, outcome; /* outcome: "ok", "failed", "interrupted", "running" */
-    Str applied, rolled_back; /* labels, separated by ", " */
-    Str error;            /* message; empty if none */
+    Str applied, rolled_back;        /* labels, separated by ", " */
+    Str error;                       /* message; empty if none */
 } RunRow;
 typedef Vec(RunRow) RunRowVec;
 
 /* What a convention read from the database, in order of application (rank). */
 struct History {
-    bool exists;          /* the history table is there */
-    bool is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
+    bool exists; /* the history table is there */
+    bool
+        is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
     HistoryRowVec rows;
     int64_t last_run;
-    uint32_t *order;      /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
+    uint32_t *
+        order; /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
 };
 /* Sorts an index of the rows for the look-ups below; every convention calls it when all rows are there. */
 bool history_finish(Arena *arena, History *history, Error *err);
-const HistoryRow *history_find(const History *history, Str version); /* versioned and baseline rows */
+const HistoryRow *history_find(const History *history,
+                               Str version); /* versioned and baseline rows */
 const HistoryRow *history_find_repeatable(const History *history, Str name);
 
 #endif

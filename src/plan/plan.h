@@ -18,10 +18,11 @@ typedef enum MigrationState {
     STATE_MISSING,      /* applied, but no file here */
     STATE_OUT_OF_ORDER, /* pending, but older than the newest applied */
     STATE_OUTDATED,     /* a repeatable to run again */
-    STATE_SKIPPED,      /* not for this engine; below the baseline and never applied; marked as deleted */
+    STATE_SKIPPED, /* not for this engine; below the baseline and never applied; marked as deleted */
     STATE_BASELINED,
 } MigrationState;
-const char *migration_state_name(MigrationState state); /* "applied", "pending", "out-of-order" ...: cli.md */
+const char *
+migration_state_name(MigrationState state); /* "applied", "pending", "out-of-order" ...: cli.md */
 
 typedef struct StateRow {
     const Migration *migration; /* NULL: no file here: missing, or covered by a baseline file */
@@ -29,44 +30,54 @@ typedef struct StateRow {
     Str version, name;
     MigrationKind kind;
     MigrationState state;
-    bool is_reversible;         /* a down in the file or in history */
-    bool has_new_name;          /* notes: applied under another name, */
-    bool has_new_bytes;         /* or only comments and spacing differ */
-    bool is_no_transaction;     /* a statement is kept out of a transaction, by its nature or a directive; that MySQL's DDL commits by
+    bool is_reversible; /* a down in the file or in history */
+    bool has_new_name;  /* notes: applied under another name, */
+    bool has_new_bytes; /* or only comments and spacing differ */
+    bool
+        is_no_transaction; /* a statement is kept out of a transaction, by its nature or a directive; that MySQL's DDL commits by
                                  * itself does not count. Only known of scripts that have parts */
 } StateRow;
 typedef Vec(StateRow) StateRowVec;
 
-typedef enum OverallState { OVERALL_UP_TO_DATE, OVERALL_PENDING, OVERALL_FAILED, OVERALL_DIVERGED } OverallState;
+typedef enum OverallState {
+    OVERALL_UP_TO_DATE,
+    OVERALL_PENDING,
+    OVERALL_FAILED,
+    OVERALL_DIVERGED
+} OverallState;
 const char *overall_state_name(OverallState state); /* "up-to-date", ... */
 
 typedef struct Overview {
-    StateRowVec rows;  /* versioned by version, files and history merged, then repeatables by name */
-    OverallState state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones that the policy does not allow; else
+    StateRowVec rows; /* versioned by version, files and history merged, then repeatables by name */
+    OverallState
+        state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones that the policy does not allow; else
                          * pending or up-to-date */
-    Str current;       /* newest applied version; empty: none */
-    Str head;          /* newest version on disk that is for this engine; empty: none */
-    uint32_t applied, pending, outdated, wrong; /* wrong: failed, partial, and of changed, missing, out-of-order those that are not allowed;
+    Str current; /* newest applied version; empty: none */
+    Str head;    /* newest version on disk that is for this engine; empty: none */
+    uint32_t applied, pending, outdated,
+        wrong; /* wrong: failed, partial, and of changed, missing, out-of-order those that are not allowed;
                                                  * the allowed ones count as applied and pending */
 } Overview;
 
 /* ---- what the engine and the project allow ------------------------------------------------------------------------------------ */
 
 typedef struct PlanPolicy {
-    const char *engine;        /* "sqlite", "postgres", "mysql", "mariadb" */
+    const char *engine; /* "sqlite", "postgres", "mysql", "mariadb" */
     int server_version;
-    bool allows_out_of_order;  /* --out-of-order, or the convention's habit */
-    bool allows_missing;       /* missing ones do not stop a migrate */
-    bool skips_irreversible;   /* CONVENTION_SKIPS_IRREVERSIBLE */
-    bool allows_empty;         /* CONVENTION_EMPTY: a script without statements is a migration like others */
-    bool has_journal;          /* the convention can say how far a migration came */
+    bool allows_out_of_order; /* --out-of-order, or the convention's habit */
+    bool allows_missing;      /* missing ones do not stop a migrate */
+    bool skips_irreversible;  /* CONVENTION_SKIPS_IRREVERSIBLE */
+    bool
+        allows_empty; /* CONVENTION_EMPTY: a script without statements is a migration like others */
+    bool has_journal; /* the convention can say how far a migration came */
     bool is_single_transaction; /* --single-transaction */
-    Phase phase;               /* PHASE_NONE: all */
+    Phase phase;                /* PHASE_NONE: all */
 } PlanPolicy;
 
 /* Merges files and history. All ups of the set must have been read; what is not applied needs its parts too (directives stand in the
  * script's head), which is what migration_set_expect() and migration_set_read() leave behind. */
-bool plan_overview(Arena *arena, const MigrationSet *set, const History *history, const PlanPolicy *policy, Overview *ret_overview, Error *err);
+bool plan_overview(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, Overview *ret_overview, Error *err);
 
 /* ---- targets -------------------------------------------------------------------------------------------------------------------- */
 
@@ -82,27 +93,29 @@ typedef enum PlanVerb {
     PLAN_MIGRATE,  /* to: empty or "head": all; a version; "+N" */
     PLAN_ROLLBACK, /* to: empty: steps; "base"; a version that stays applied; "-N" */
     PLAN_GOTO,
-    PLAN_REDO,     /* steps down and up again */
-    PLAN_SYNC,     /* roll back what is missing here, then apply what is pending */
-    PLAN_RESUME,   /* go on with the partial one only */
+    PLAN_REDO,   /* steps down and up again */
+    PLAN_SYNC,   /* roll back what is missing here, then apply what is pending */
+    PLAN_RESUME, /* go on with the partial one only */
 } PlanVerb;
 
 typedef struct PlanRequest {
     PlanVerb verb;
-    Str to;             /* version, unique prefix, name, "head", "base", "+N", "-N"; empty: the verb's default */
-    uint32_t steps;     /* 0: the verb's default */
-    bool is_all;        /* rollback --all */
-    bool is_last_run;   /* rollback --last-run */
-    bool is_fake;       /* record only */
-    bool settles;       /* resume --from, --skip: resume_from counts, for the first half-way one that the plan comes to */
+    Str to; /* version, unique prefix, name, "head", "base", "+N", "-N"; empty: the verb's default */
+    uint32_t steps;   /* 0: the verb's default */
+    bool is_all;      /* rollback --all */
+    bool is_last_run; /* rollback --last-run */
+    bool is_fake;     /* record only */
+    bool
+        settles; /* resume --from, --skip: resume_from counts, for the first half-way one that the plan comes to */
     int64_t resume_from; /* statement (from 0) at which it goes on; -1: as the journal says */
-    SettledVec settled; /* run/ has looked at these, by script and catalog */
+    SettledVec settled;  /* run/ has looked at these, by script and catalog */
 } PlanRequest;
 
 /* Finds the version that `to` means among files and history: exact version, then unique prefix of a version, then a unique name.
  * "head" is the newest on disk, "base" is before the first (ret_version empty, ret_is_base), "+N"/"-N" count from the current one.
  * ERROR_USAGE, code "unknown-version" (nearest suggested) or "ambiguous-version" (listing them). */
-bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version, bool *ret_is_base, Error *err);
+bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
+                  bool *ret_is_base, Error *err);
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -112,44 +125,55 @@ typedef enum SegmentKind {
 } SegmentKind;
 typedef struct Segment {
     SegmentKind kind;
-    uint32_t first, count;  /* statements of the script */
+    uint32_t first, count; /* statements of the script */
     uint32_t line;
     bool is_implicit_commit; /* lone because the engine commits by itself */
     bool sets_session;
-    const Directives *directives; /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
+    const Directives *
+        directives; /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
 } Segment;
 typedef Vec(Segment) SegmentVec;
 
 typedef enum StepKind {
-    STEP_UP, STEP_DOWN, STEP_REPEATABLE, STEP_SKIP /* record as not for this engine */
+    STEP_UP,
+    STEP_DOWN,
+    STEP_REPEATABLE,
+    STEP_SKIP /* record as not for this engine */
 } StepKind;
 typedef struct PlanStep {
     StepKind kind;
     const Migration *migration; /* NULL: rolled back from history alone */
     const HistoryRow *row;      /* NULL: no row yet */
-    const Script *script;       /* what runs; NULL with is_stored_down: to be brought from history, read and cut by plan_cut() when run */
+    const Script *
+        script; /* what runs; NULL with is_stored_down: to be brought from history, read and cut by plan_cut() when run */
     Str version, name;
     MigrationKind migration_kind;
     bool is_stored_down;
-    bool is_fake;               /* record only: asked for, or a half-done up of which nothing was kept is struck out */
-    uint32_t resume_at;         /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
+    bool
+        is_fake; /* record only: asked for, or a half-done up of which nothing was kept is struck out */
+    uint32_t
+        resume_at; /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
                                  * request.settles nor settled: run/ asks what became of this statement, and plans anew with the answer */
-    bool is_resumed;            /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
-    bool begins_again;          /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
+    bool
+        is_resumed; /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
+    bool
+        begins_again; /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
     SegmentVec segments;
-    bool is_journaled;          /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
+    bool
+        is_journaled; /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
                                  * only known when it is cut */
 } PlanStep;
 typedef Vec(PlanStep) PlanStepVec;
 
 typedef struct Problem {
-    const char *code;   /* "checksum-changed", "missing-migration", "out-of-order", "failed-migration", "partial-migration", "missing-down", "requires",
+    const char *
+        code; /* "checksum-changed", "missing-migration", "out-of-order", "failed-migration", "partial-migration", "missing-down", "requires",
                            "transaction-control", "lone-in-transaction", "empty-migration", "phase-order", "below-baseline", "behind-baseline",
                            "unreachable", "deleted", "repeatable-only", "nothing-to-resume": docs/planning.md */
     Str version, name;
     SourcePos pos;
     const char *message, *detail, *hint;
-    bool stops;         /* false: a note */
+    bool stops; /* false: a note */
 } Problem;
 typedef Vec(Problem) ProblemVec;
 
@@ -159,18 +183,20 @@ typedef struct Plan {
     PlanStepVec steps;
     ProblemVec problems; /* when one stops, steps is empty */
     bool stops;
-    Str target;          /* where the database will be; empty: base */
+    Str target; /* where the database will be; empty: base */
     uint32_t transactions, lone_statements;
 } Plan;
 
 /* Never touches anything. For a migrate, applied ups need no parts; the other verbs need the parts of all ups (what is rolled back may go up
  * again, and what stays may require what goes) and of the downs. ERROR_USAGE for a target that cannot be resolved; problems (not errors) for what stands in the way. */
-bool plan_make(Arena *arena, const MigrationSet *set, const History *history, const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err);
+bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
+               const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err);
 
 /* Cuts one script (read) into segments, from statement resume_at on. A BEGIN ... COMMIT written in the file is taken over: its statements make
  * one transaction, the words themselves are not sent. ROLLBACK, a COMMIT without BEGIN, a BEGIN without COMMIT, and a statement that cannot run in a
  * transaction inside such a pair are problems that name the line. */
-bool plan_cut(Arena *arena, const Script *script, const PlanPolicy *policy, uint32_t resume_at, SegmentVec *ret_segments, ProblemVec *problems, Error *err);
+bool plan_cut(Arena *arena, const Script *script, const PlanPolicy *policy, uint32_t resume_at,
+              SegmentVec *ret_segments, ProblemVec *problems, Error *err);
 
 /* The first problem that stops, as an error: ERROR_STATE with code, place, detail, hint. */
 bool plan_error(const Plan *plan, Error *err);

@@ -49,8 +49,8 @@ typedef struct Planner {
     unsigned char *marks; /* a set of MARK_ for each row of the overview */
     bool has_baseline;
     Str baseline;
-    bool has_settled;     /* request->resume_from has found its migration */
-    bool lacks_memory;    /* for a label */
+    bool has_settled;  /* request->resume_from has found its migration */
+    bool lacks_memory; /* for a label */
     Error *err;
 } Planner;
 

@@ -395,7 +395,8 @@ static bool set_around(Run *run, const DbStatementVec *statements, bool is_befor
     for (size_t i = 0; i < statements->len; i++) {
         bool is_setting = is_pragma(run, &statements->items[i]);
         is_leading = is_leading && is_setting;
-        if (is_setting && is_leading == is_before && !db_exec(run->db, statements->items[i].sql, err))
+        if (is_setting && is_leading == is_before &&
+            !db_exec(run->db, statements->items[i].sql, err))
             return false;
     }
     return true;
@@ -407,7 +408,8 @@ static bool list_all(Run *run, const StrVec *schemas, DbStatementVec *ret_statem
            error_wrap(err, "listing what there is");
 }
 
-static bool drop_listed(Run *run, const DbStatementVec *statements, uint32_t *ret_dropped, Error *err)
+static bool drop_listed(Run *run, const DbStatementVec *statements, uint32_t *ret_dropped,
+                        Error *err)
 {
     Db *db = run->db;
     DbOutcome outcome = {.error_offset = -1};
@@ -421,13 +423,14 @@ static bool drop_listed(Run *run, const DbStatementVec *statements, uint32_t *re
     if (is_ok) {
         run->has_outer = false;
         for (size_t i = 0; i < statements->len; i++)
-            *ret_dropped += sql_inspect(statements->items[i].sql, &run->split).verb == SQL_VERB_DROP;
+            *ret_dropped +=
+                sql_inspect(statements->items[i].sql, &run->split).verb == SQL_VERB_DROP;
         return true;
     }
     if (outcome.completed < statements->len) {
         Str summary = {0};
-        if (err->arena && sql_summary(err->arena, statements->items[outcome.completed].sql, &run->split,
-                                      SUMMARY_BYTES, &summary))
+        if (err->arena && sql_summary(err->arena, statements->items[outcome.completed].sql,
+                                      &run->split, SUMMARY_BYTES, &summary))
             err->statement = str_z(err->arena, summary);
     }
     Error ignored = {.arena = err->arena};

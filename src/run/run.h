@@ -13,14 +13,14 @@
 /* ---- events --------------------------------------------------------------------------------------------------------------- */
 
 typedef enum EventKind {
-    EVENT_RUN_BEGIN,     /* total: steps */
-    EVENT_LOCK_WAIT,     /* someone else migrates: sessions[0] if known; attempt, elapsed_us */
-    EVENT_STEP_BEGIN,    /* version, name, migration_kind, step, total */
-    EVENT_STATEMENT,     /* statement index..total confirmed; text: summary of the one that runs next, if any */
-    EVENT_TABLE_WAIT,    /* a lock on table text could not be had: sessions hold it; attempt; the transaction was rolled back */
-    EVENT_STEP_END,      /* duration_us */
-    EVENT_STEP_FAILED,   /* error */
-    EVENT_SETTLED,       /* after a stop: what the catalog says of the statement in doubt (message) */
+    EVENT_RUN_BEGIN,  /* total: steps */
+    EVENT_LOCK_WAIT,  /* someone else migrates: sessions[0] if known; attempt, elapsed_us */
+    EVENT_STEP_BEGIN, /* version, name, migration_kind, step, total */
+    EVENT_STATEMENT, /* statement index..total confirmed; text: summary of the one that runs next, if any */
+    EVENT_TABLE_WAIT, /* a lock on table text could not be had: sessions hold it; attempt; the transaction was rolled back */
+    EVENT_STEP_END,   /* duration_us */
+    EVENT_STEP_FAILED, /* error */
+    EVENT_SETTLED,     /* after a stop: what the catalog says of the statement in doubt (message) */
     EVENT_INDEX_REBUILT, /* an invalid index was found and dropped before being built again: text */
     EVENT_HOOK,          /* text: the hook's path */
     EVENT_SEED,          /* text: the seed's path */
@@ -36,7 +36,7 @@ typedef struct Event {
     Str version, name;
     MigrationKind migration_kind;
     bool is_down;
-    size_t step, total;       /* steps: from 1 */
+    size_t step, total; /* steps: from 1 */
     size_t statement, statements;
     Str text, message, severity;
     uint32_t attempt;
@@ -54,23 +54,28 @@ typedef struct EventSink {
 /* ---- what a run needs --------------------------------------------------------------------------------------------------------- */
 
 typedef struct RunSettings {
-    int64_t lock_wait_ms;       /* how long to poll for the migration lock; 0: one try; -1: for ever. Default 60 s is the caller's business */
-    DbTimeouts timeouts;        /* of DDL: lock_ms (default 3 s), statement_ms (0) */
-    uint32_t lock_retries;      /* after a lock timeout; default 10 */
-    int64_t retry_pause_ms;     /* first pause, doubled each time up to 30 s, with jitter; default 500 */
-    bool is_dry_run;            /* everything in a transaction that is rolled back; ERROR_UNSUPPORTED where DDL cannot be */
+    int64_t
+        lock_wait_ms; /* how long to poll for the migration lock; 0: one try; -1: for ever. Default 60 s is the caller's business */
+    DbTimeouts timeouts;   /* of DDL: lock_ms (default 3 s), statement_ms (0) */
+    uint32_t lock_retries; /* after a lock timeout; default 10 */
+    int64_t
+        retry_pause_ms; /* first pause, doubled each time up to 30 s, with jitter; default 500 */
+    bool
+        is_dry_run; /* everything in a transaction that is rolled back; ERROR_UNSUPPORTED where DDL cannot be */
     bool has_placeholders;
-    SqlPlaceholderVec placeholders; /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
+    SqlPlaceholderVec
+        placeholders; /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
     Str environment;
-    const DbCancel *cancel;     /* the one the Db was opened with */
-    size_t chunk_bytes;         /* of SQL that travels in one message; 0: 512 KiB */
-    const char *const *hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
-    Str command;                /* for the run log: "migrate" */
+    const DbCancel *cancel; /* the one the Db was opened with */
+    size_t chunk_bytes;     /* of SQL that travels in one message; 0: 512 KiB */
+    const char *const *
+        hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
+    Str command;          /* for the run log: "migrate" */
 } RunSettings;
 
 typedef struct Runner {
     Db *db;
-    const DbUrl *url;           /* NULL for adopted connections */
+    const DbUrl *url; /* NULL for adopted connections */
     ConventionContext *convention;
     MigrationSet *set;
     PlanPolicy policy;
@@ -82,8 +87,10 @@ typedef struct Runner {
 PlanPolicy run_policy(const Db *db, const ConventionContext *convention);
 
 /* Reads history and scripts, makes an overview or a plan. Nothing is changed, no lock is taken, no table is made. */
-bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview, Error *err);
-bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history, Plan *ret_plan, Error *err);
+bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
+                  Error *err);
+bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history,
+              Plan *ret_plan, Error *err);
 /* For each step with is_stored_down: brings the text from history and cuts it, so that it can be shown. */
 bool run_fill_stored(Runner *runner, Arena *arena, Plan *plan, Error *err);
 
@@ -99,7 +106,7 @@ typedef Vec(RunItem) RunItemVec;
 
 /* Filled on failure too: what holds now. */
 typedef struct RunResult {
-    int64_t run;               /* 0: nothing was run */
+    int64_t run; /* 0: nothing was run */
     RunItemVec applied, rolled_back;
     int64_t duration_us;
     OverallState state;
@@ -108,16 +115,19 @@ typedef struct RunResult {
     /* when it failed */
     Str failed_version, failed_name;
     const char *failed_path;
-    uint32_t failed_statement, failed_done, failed_total; /* statement from 1; how many of the failed migration have run and are kept */
+    uint32_t failed_statement, failed_done,
+        failed_total; /* statement from 1; how many of the failed migration have run and are kept */
     bool is_fate_unknown;
-    StrVec holds;              /* sentences: what holds now */
-    StrVec next;               /* commands and what they do: "whimbrel migrate" "goes on at statement 4", in pairs */
+    StrVec holds; /* sentences: what holds now */
+    StrVec
+        next; /* commands and what they do: "whimbrel migrate" "goes on at statement 4", in pairs */
 } RunResult;
 
 /* Plans, and if there is anything to do: takes the lock, reads the history again, plans again and carries it out. PLAN_MIGRATE, ROLLBACK, GOTO, REDO,
  * SYNC, RESUME. Errors: ERROR_STATE (plan's problem), ERROR_LOCKED (with the holder), ERROR_SQL/_TIMEOUT/_CONNECT/_CANCELLED with place in the
  * file, excerpt and statement. expected, if given, is the saved plan's digest: ERROR_STATE (code "plan-outdated") when what would run now differs. */
-bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request, const char *expected_digest, RunResult *ret_result, Error *err);
+bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request,
+                 const char *expected_digest, RunResult *ret_result, Error *err);
 /* A digest of what a plan would do: files' checksums, history rows, order. Hexadecimal. */
 const char *run_plan_digest(Arena *arena, const Plan *plan, const History *history);
 
@@ -127,11 +137,17 @@ bool run_seed(Runner *runner, Arena *arena, Str environment, RunResult *ret_resu
 /* ---- saying and mending ---------------------------------------------------------------------------------------------------------- */
 
 /* Records V as there already (CONVENTION_BASELINE); refuses where something is applied. */
-bool run_baseline(Runner *runner, Arena *arena, Str version, Str name, RunResult *ret_result, Error *err);
+bool run_baseline(Runner *runner, Arena *arena, Str version, Str name, RunResult *ret_result,
+                  Error *err);
 /* Adds and removes rows, without running anything, until the history says `to`. */
 bool run_stamp(Runner *runner, Arena *arena, Str to, RunResult *ret_result, Error *err);
 
-typedef enum RepairKind { REPAIR_REMOVE_FAILED, REPAIR_ACCEPT_CHECKSUM, REPAIR_MARK_DELETED, REPAIR_NEW_NAME } RepairKind;
+typedef enum RepairKind {
+    REPAIR_REMOVE_FAILED,
+    REPAIR_ACCEPT_CHECKSUM,
+    REPAIR_MARK_DELETED,
+    REPAIR_NEW_NAME
+} RepairKind;
 typedef struct RepairAction {
     RepairKind kind;
     const StateRow *row;
@@ -144,17 +160,21 @@ bool run_repair(Runner *runner, Arena *arena, const RepairActionVec *actions, Er
 
 /* Goes on with a partial migration: at the statement after the last known to have run; from (1-based, 0: as known) or with skip the
  * statement in doubt taken as done. ERROR_STATE, code "statement-in-doubt", naming the statement, when it is not known and neither is given. */
-bool run_resume(Runner *runner, Arena *arena, uint32_t from, bool skip, RunResult *ret_result, Error *err);
+bool run_resume(Runner *runner, Arena *arena, uint32_t from, bool skip, RunResult *ret_result,
+                Error *err);
 
 /* Line-by-line difference of the applied text and the file's; empty when no text is stored. */
-bool run_text_diff(Runner *runner, Arena *arena, const StateRow *row, Str *ret_applied, Str *ret_file, bool *ret_has, Error *err);
+bool run_text_diff(Runner *runner, Arena *arena, const StateRow *row, Str *ret_applied,
+                   Str *ret_file, bool *ret_has, Error *err);
 
 /* ---- the migration lock ------------------------------------------------------------------------------------------------------------ */
-bool run_lock_holder(Runner *runner, Arena *arena, DbSession *ret_holder, bool *ret_has, Error *err);
+bool run_lock_holder(Runner *runner, Arena *arena, DbSession *ret_holder, bool *ret_has,
+                     Error *err);
 /* Ends the holder's session. */
 bool run_lock_release(Runner *runner, Arena *arena, const DbSession *holder, Error *err);
 
 /* Drops all objects of the user's in the schemas, under the lock; the history goes with them. */
-bool run_drop_all(Runner *runner, Arena *arena, const StrVec *schemas, uint32_t *ret_dropped, Error *err);
+bool run_drop_all(Runner *runner, Arena *arena, const StrVec *schemas, uint32_t *ret_dropped,
+                  Error *err);
 
 #endif

@@ -135,7 +135,7 @@ typedef struct Run {
 
     LockState lock;
     DbLockKey lock_key;
-    bool has_side;        /* side_fd holds the file beside the database */
+    bool has_side; /* side_fd holds the file beside the database */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
     bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */

@@ -510,8 +510,10 @@ static void events_tell_what_happens(void **state)
                                         "step-end:2", "step-begin:",  "step-end:",  "run-end"};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         at = strstr(at, order[i]);
-        if (!at)
+        if (!at) {
             fail_msg("no %s in: %s", order[i], heard.text);
+            return;
+        }
         at += strlen(order[i]);
     }
 }

@@ -163,7 +163,8 @@ static void what_stands_in_a_files_place_is_refused(void **state)
     assert_int_equal(mkdir(fixture_path(f, "b"), 0755), 0);
     assert_int_equal(symlink("nowhere", fixture_path(f, "b/1_x.sql")), 0);
     fixture_folders(f, "b", NULL);
-    fixture_refused(f, scan(f, &set), "bad-file", "b/1_x.sql is a symbolic link that leads nowhere", NULL);
+    fixture_refused(f, scan(f, &set), "bad-file", "b/1_x.sql is a symbolic link that leads nowhere",
+                    NULL);
     assert_int_equal(mkdir(fixture_path(f, "c"), 0755), 0);
     assert_int_equal(mkfifo(fixture_path(f, "c/1_x.sql"), 0644), 0);
     fixture_folders(f, "c", NULL);

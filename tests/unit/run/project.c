@@ -46,7 +46,7 @@ void project_init(Project *p, const char *engine)
         p->url = str_format(p->arena, "sqlite://%s/app.db?mode=rwc", folder);
         return;
     }
-    DbUrl base, mine;
+    DbUrl base = {0}, mine = {0};
     p->server = server;
     p->database = str_format(p->arena, "wr_%d_%u", (int)getpid(), ++project_count);
     if (!db_url_parse(p->arena, str_from(server), &base, fresh_error(&err, p->arena)) ||
