@@ -237,7 +237,6 @@ static bool refuse_doubt(Run *run, const PlanStep *step, const Script *ran,
               step->row->done + 1, STR_ARG(step->version.len ? step->version : step->name));
     error_code(err, "statement-in-doubt");
     error_at(err, str_from(ran->path), statement->line, statement->column);
-    error_detail(err, "%.*s", STR_ARG(summary));
     if (err->arena)
         err->statement = str_z(err->arena, summary);
     return error_hint(
