@@ -31,6 +31,8 @@ def pytest_configure(config):
     def interrupt(signum, frame):
         raise KeyboardInterrupt
 
+    # Where SIGINT is ignored, as in the background of a shell, the programs under test would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
 
