@@ -117,11 +117,13 @@ void db_buffer_freep(DbBuffer **buffer)
 bool db_buffer_begin(DbBuffer *buffer, size_t col_count)
 {
     if (buffer->cols_cap < col_count || !buffer->cols) {
-        buffer->cols = arena_alloc(buffer->arena, col_count * sizeof *buffer->cols);
+        DbValue *cols = arena_alloc(buffer->arena, col_count * sizeof *cols);
+        if (!cols)
+            return false; /* the rows of the results before this one are still to be read */
+        buffer->cols = cols;
         buffer->cols_cap = col_count;
     }
-    return buffer->cols &&
-           vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
+    return vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
 }
 
 /* A value never lies in two pieces. */
