@@ -44,19 +44,6 @@ const char *whimbrel_event_kind_name(WhimbrelEventKind kind)
     return "unknown";
 }
 
-static WhimbrelMigrationKind migration_kind_of(MigrationKind kind)
-{
-    switch (kind) {
-    case MIGRATION_VERSIONED:
-        return WHIMBREL_VERSIONED;
-    case MIGRATION_REPEATABLE:
-        return WHIMBREL_REPEATABLE;
-    case MIGRATION_BASELINE:
-        return WHIMBREL_BASELINE;
-    }
-    return WHIMBREL_VERSIONED;
-}
-
 void deliver_event(void *ctx, const Event *event)
 {
     Whimbrel *whimbrel = ctx;

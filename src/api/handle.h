@@ -43,6 +43,9 @@ WhimbrelStatus error_report(const Error *err, const char *migration, WhimbrelErr
 /* Fills an error whose texts are err's own. */
 void error_fill(const Error *err, const char *migration, WhimbrelError *ret_error);
 
+/* The public word for it. */
+WhimbrelMigrationKind migration_kind_of(MigrationKind kind);
+
 /* The sink of run/, calling the program's event callback. */
 void deliver_event(void *ctx, const Event *event);
 void deliver_notice(void *ctx, Str severity, Str message);

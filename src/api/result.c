@@ -17,7 +17,7 @@ typedef struct ResultBox {
     Arena *arena;
 } ResultBox;
 
-static WhimbrelMigrationKind kind_of(MigrationKind kind)
+WhimbrelMigrationKind migration_kind_of(MigrationKind kind)
 {
     switch (kind) {
     case MIGRATION_VERSIONED:
@@ -108,7 +108,7 @@ static const WhimbrelMigration *migration_out(Arena *arena, const StateRow *row,
         .size = sizeof *out,
         .version = z(arena, row->version, has_failed),
         .name = z(arena, row->name, has_failed),
-        .kind = kind_of(row->kind),
+        .kind = migration_kind_of(row->kind),
         .state = state_of(row->state),
         .path = up ? up->path : NULL,
         .is_reversible = row->is_reversible,
@@ -181,7 +181,7 @@ static const WhimbrelStep *step_out(Arena *arena, const PlanStep *step, bool *ha
         .size = sizeof *out,
         .version = z(arena, step->version, has_failed),
         .name = z(arena, step->name, has_failed),
-        .kind = kind_of(step->migration_kind),
+        .kind = migration_kind_of(step->migration_kind),
         .path = step->script && !step->is_stored_down ? step->script->path : NULL,
         .is_down = step->kind == STEP_DOWN,
         .is_fake = step->is_fake || step->kind == STEP_SKIP,
@@ -265,7 +265,7 @@ static const WhimbrelDone *const *items_out(Arena *arena, const RunItemVec *item
             .size = sizeof *done,
             .version = z(arena, item->version, has_failed),
             .name = z(arena, item->name, has_failed),
-            .kind = kind_of(item->kind),
+            .kind = migration_kind_of(item->kind),
             .duration_ms = milliseconds(item->duration_us),
             .is_fake = item->is_fake,
         };

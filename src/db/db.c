@@ -329,6 +329,11 @@ bool db_error_cancelled(Error *err)
     return error_code(err, "cancelled");
 }
 
+bool db_push_statement(Arena *arena, DbStatementVec *out, const char *sql)
+{
+    return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));
+}
+
 /* ---- dispatch ----------------------------------------------------------------------------- */
 
 const DbDriver *const *db_drivers(void)

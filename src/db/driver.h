@@ -71,6 +71,11 @@ bool db_error_cancelled(Error *err);
 /* A text from outside, copied to where the error's other texts live; NULL when memory is out. */
 const char *db_error_text(Error *err, Str text);
 
+/* ---- statements ---------------------------------------------------------------------------- */
+
+/* Appends one; false when memory is out, also when that is why sql is NULL. The text is borrowed. */
+bool db_push_statement(Arena *arena, DbStatementVec *out, const char *sql);
+
 /* ---- URLs --------------------------------------------------------------------------------- */
 
 /* The value of the last parameter of that name, '-' and '_' alike; NULL when there is none. */

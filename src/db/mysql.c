@@ -1366,11 +1366,6 @@ static bool mysql_adopt(void *native, const DbOptions *options, Db **ret_db, Err
 
 /* ---- settings ----------------------------------------------------------------------------------------- */
 
-static bool push_format(Arena *arena, DbStatementVec *out, const char *sql)
-{
-    return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));
-}
-
 /* Whole seconds, at least one (MySQL knows no shorter wait); 0 is no limit, which is a year here. */
 static long long lock_seconds(int64_t ms)
 {
@@ -1387,7 +1382,7 @@ static bool mysql_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_lo
     (void)is_local;
     if (timeouts.lock_ms >= 0) {
         long long s = lock_seconds(timeouts.lock_ms);
-        if (!push_format(
+        if (!db_push_statement(
                 arena, out,
                 str_format(arena,
                            "SET SESSION lock_wait_timeout = %lld, innodb_lock_wait_timeout = %lld",
@@ -1397,16 +1392,17 @@ static bool mysql_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_lo
     bool is_mariadb = str_eq(str_from(db->info.engine), STR("mariadb"));
     if (timeouts.statement_ms < 0 || !is_mariadb)
         return true;
-    return push_format(arena, out,
-                       str_format(arena, "SET SESSION max_statement_time = %lld.%03lld",
-                                  (long long)(timeouts.statement_ms / 1000),
-                                  (long long)(timeouts.statement_ms % 1000)));
+    return db_push_statement(arena, out,
+                             str_format(arena, "SET SESSION max_statement_time = %lld.%03lld",
+                                        (long long)(timeouts.statement_ms / 1000),
+                                        (long long)(timeouts.statement_ms % 1000)));
 }
 
 static bool mysql_reset_session(Db *db, Arena *arena, DbStatementVec *out)
 {
     MysqlDb *m = (MysqlDb *)db;
-    if (!push_format(arena, out, m->reset) || !push_format(arena, out, "SET NAMES utf8mb4"))
+    if (!db_push_statement(arena, out, m->reset) ||
+        !db_push_statement(arena, out, "SET NAMES utf8mb4"))
         return false;
     if (m->db.info.database[0] == '\0')
         return true;

@@ -707,11 +707,6 @@ static void sqlite_close(Db *db)
 
 /* ---- settings ----------------------------------------------------------------------------- */
 
-static bool push_statement(Arena *arena, DbStatementVec *out, const char *sql)
-{
-    return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));
-}
-
 /* There is no limit on the time of a statement that SQL could set. */
 static bool sqlite_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_local,
                             DbStatementVec *out)
@@ -721,7 +716,8 @@ static bool sqlite_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_l
     if (timeouts.lock_ms < 0)
         return true;
     int64_t ms = timeouts.lock_ms == 0 || timeouts.lock_ms > INT_MAX ? INT_MAX : timeouts.lock_ms;
-    return push_statement(arena, out, str_format(arena, "PRAGMA busy_timeout=%lld", (long long)ms));
+    return db_push_statement(arena, out,
+                             str_format(arena, "PRAGMA busy_timeout=%lld", (long long)ms));
 }
 
 static bool sqlite_reset_session(Db *db, Arena *arena, DbStatementVec *out)
@@ -729,7 +725,7 @@ static bool sqlite_reset_session(Db *db, Arena *arena, DbStatementVec *out)
     SqliteDb *s = (SqliteDb *)db;
     for (size_t i = 0; i < SESSION_PRAGMAS; i++)
         if (s->session[i] >= 0 &&
-            !push_statement(
+            !db_push_statement(
                 arena, out,
                 str_format(arena, "PRAGMA %s=%lld", session_pragmas[i], (long long)s->session[i])))
             return false;
@@ -932,7 +928,7 @@ static bool sqlite_drop_all(Db *db, Arena *arena, const StrVec *schemas,
     DbStatementVec statements = {0};
     /* Foreign keys would make every DROP TABLE look for orphans. Within a transaction the pragma does nothing. */
     bool has_keys = pragma_number(s, "foreign_keys", 0) != 0;
-    if (has_keys && !push_statement(arena, &statements, "PRAGMA foreign_keys=0"))
+    if (has_keys && !db_push_statement(arena, &statements, "PRAGMA foreign_keys=0"))
         return error_nomem(err);
     for (size_t i = 0; i < (schemas->len > 0 ? schemas->len : 1); i++) {
         Str schema = schemas->len > 0 ? schemas->items[i] : main_schema;
@@ -941,7 +937,7 @@ static bool sqlite_drop_all(Db *db, Arena *arena, const StrVec *schemas,
             (has && !list_drops(s, arena, schema, &statements, err)))
             return false;
     }
-    if (has_keys && !push_statement(arena, &statements, "PRAGMA foreign_keys=1"))
+    if (has_keys && !db_push_statement(arena, &statements, "PRAGMA foreign_keys=1"))
         return error_nomem(err);
     *ret_statements = statements;
     return true;
