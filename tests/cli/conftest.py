@@ -5,11 +5,13 @@
 `sqlite` `pg` `maria`  a fresh, empty database of that engine: .url, .sql(), .value()
 `db`                   the same, once for each engine; its .engine says which
 `postgres` `mariadb`   the server behind it, for tests that stop or restart one
+`proxy`                makes a proxy before a server's database: counts, delays and cuts (proxy.py)
 
 A server is started when the first test wants it, and once a worker. Where it is not installed the test is skipped and
 says so, unless WHIMBREL_REQUIRE_SERVERS=1 promises servers: then that is a failure.
 """
 
+import contextlib
 import os
 import pathlib
 import shlex
@@ -22,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import servers  # noqa: E402
 from program import Program  # noqa: E402
+from proxy import Proxy  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -101,3 +104,9 @@ def sqlite(tmp_path):
 @pytest.fixture(params=["sqlite", "pg", "maria"])
 def db(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def proxy():
+    with contextlib.ExitStack() as stack:
+        yield lambda database, **options: stack.enter_context(Proxy(database, **options))
