@@ -78,8 +78,10 @@ static bool call_begin(Call *call, Whimbrel *whimbrel)
         return error_code(err, "connection-lost");
     }
     call->context = whimbrel->context;
-    return whimbrel->context.convention->scan(&call->context, arena, &call->set, err) &&
-           fill_runner(call, err);
+    if (!whimbrel->context.convention->scan(&call->context, arena, &call->set, err))
+        return false;
+    call->context.set = &call->set;
+    return fill_runner(call, err);
 }
 
 /* Frees what was not handed out (call->arena, if not NULL), reports call->err if is_ok is false, and returns the status.
@@ -294,7 +296,7 @@ static bool take_request(Call *call, WhimbrelVerb verb, const WhimbrelRequest *g
     ret_request->is_last_run = (request.flags & WHIMBREL_LAST_RUN) != 0;
     ret_request->is_fake = (request.flags & WHIMBREL_FAKE) != 0;
     PlanPolicy *policy = &call->runner.policy;
-    policy->is_single_transaction = (request.flags & WHIMBREL_SINGLE_TRANSACTION) != 0;
+    policy->is_single_transaction |= (request.flags & WHIMBREL_SINGLE_TRANSACTION) != 0;
     policy->phase = request.flags & WHIMBREL_EXPAND     ? PHASE_EXPAND
                     : request.flags & WHIMBREL_CONTRACT ? PHASE_CONTRACT
                                                         : PHASE_NONE;
@@ -416,7 +418,7 @@ WhimbrelStatus whimbrel_baseline(Whimbrel *whimbrel, const char *version, const 
     Call call;
     RunResult result = {0};
     bool is_ready = call_begin(&call, whimbrel);
-    if (is_ready && (!version || !version_is_valid(str_from(version))))
+    if (is_ready && (!version || !version[0]))
         is_ready = bad_request(&call.err, "baseline needs a version");
     if (is_ready)
         call.runner.settings.command = STR("baseline");

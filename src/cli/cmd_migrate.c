@@ -50,7 +50,7 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
     policy->phase = str_eq(options->phase, STR("expand"))     ? PHASE_EXPAND
                     : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
                                                               : PHASE_NONE;
-    policy->is_single_transaction = options->single_transaction;
+    policy->is_single_transaction |= options->single_transaction;
     policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
     const PlanRequest request = {
         .verb = PLAN_MIGRATE,

@@ -282,7 +282,10 @@ static bool new_run(Cli *cli, const void *args, Error *err)
     Str author = git_user(cli);
     for (size_t i = 0; i < paths.len; i++) {
         Str text;
-        if (!make_text(cli, options, paths.items[i], name, author, now, &text, err))
+        const Convention *convention = cli->context.convention;
+        if (!make_text(cli, options, paths.items[i], name, author, now, &text, err) ||
+            (convention->new_text &&
+             !convention->new_text(&cli->context, cli->arena, &paths, i, text, &text, err)))
             return false;
         if (!vec_push(cli->arena, &texts, text))
             return error_nomem(err);

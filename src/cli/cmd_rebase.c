@@ -114,7 +114,7 @@ static bool make_renamings(Cli *cli, const Overview *overview, RenamingVec *ret_
             continue;
         last = row->version;
         if (ceiling.len == 0 && row->state == STATE_PENDING &&
-            version_compare(row->version, newest) > 0)
+            version_order_compare(overview->versions, row->version, newest) > 0)
             ceiling = row->version;
     }
     for (size_t i = 0; i < overview->rows.len; i++) {
@@ -125,7 +125,8 @@ static bool make_renamings(Cli *cli, const Overview *overview, RenamingVec *ret_
         if (!next_version(cli->arena, newest, ceiling.len > 0 ? INT64_MIN : clock_now(),
                           &renaming.version))
             return error_nomem(err);
-        if (ceiling.len > 0 && version_compare(renaming.version, ceiling) >= 0) {
+        if (ceiling.len > 0 &&
+            version_order_compare(overview->versions, renaming.version, ceiling) >= 0) {
             ceiling = (Str){0};
             if (!next_version(cli->arena, last, clock_now(), &renaming.version))
                 return error_nomem(err);

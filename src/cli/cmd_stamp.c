@@ -18,7 +18,8 @@ static bool baseline_run(Cli *cli, const void *args, Error *err)
 {
     const VersionArgs *options = args;
     Str version = options->version, name = options->name;
-    if (!version_is_valid(version)) {
+    if (!version_order_takes(&cli->set.versions, version) ||
+        cli->set.versions.kind != VERSIONS_NUMBERED) {
         /* A name or a prefix of what is on disk will do too. */
         History history;
         Overview overview;

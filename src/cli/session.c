@@ -86,11 +86,16 @@ static bool fill_password(Cli *cli, DbUrl *url, Error *err)
     return db_url_set_password(cli->arena, url, password, err);
 }
 
+static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *err);
+
 bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
 {
     const SettingSource *source = &cli->configuration.sources[setting_index("database")];
     Str text = cli->settings->database;
+    const char *place = source->where;
     DbUrl url;
+    if (text.len == 0 && !url_of_tool(cli, &text, &place, err))
+        return false;
     if (text.len == 0) {
         error_set(err, ERROR_USAGE, "no database is named");
         error_hint(err, "Say -d URL, set WHIMBREL_DATABASE_URL or DATABASE_URL, or write database "
@@ -100,10 +105,11 @@ bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
     }
     if (!db_url_parse(cli->arena, text, &url, err)) {
         if (err->kind != ERROR_NOMEM)
-            error_wrap(err, "%s", source->where);
+            error_wrap(err, "%s", place);
         return false;
     }
-    bool is_of_file = source->origin == ORIGIN_FILE || source->origin == ORIGIN_ENV_TABLE;
+    bool is_of_file = source->origin == ORIGIN_FILE || source->origin == ORIGIN_ENV_TABLE ||
+                      cli->settings->database.len == 0;
     if (is_of_file && (url.driver->features & DB_SINGLE_FILE) &&
         !str_eq(url.database, STR(":memory:")) && !path_is_absolute(url.database)) {
         const char *path = path_join(cli->arena, cli->configuration.project_folder, url.database);
@@ -229,11 +235,13 @@ static SqlDialect dialect_of_url(Cli *cli)
     return SQL_POSTGRES;
 }
 
-bool cli_convention(Cli *cli, Db *db, Error *err)
+/* Finds out which convention holds, and what its tool's own configuration says. db may be NULL. */
+static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext *context,
+                         Error *err)
 {
     const Settings *settings = cli->settings;
-    cli->context = (ConventionContext){
-        .dialect = db ? db->driver->dialect : dialect_of_url(cli),
+    *context = (ConventionContext){
+        .dialect = dialect,
         .table = settings->table,
         .name_space = settings->name_space,
         .folders = settings->migrations,
@@ -244,6 +252,8 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
         .host = os_host(cli->arena),
         .program = STR("whimbrel " WHIMBREL_VERSION),
         .store_limit_bytes = settings->store_limit_bytes,
+        .variables = (const char *const *)environ,
+        .environment = settings->environment,
     };
     if (settings->migrations.len == 0) {
         error_set(err, ERROR_USAGE, "no folder of migrations is named (%s)",
@@ -251,8 +261,8 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
         return error_code(err, "no-migrations");
     }
     if (!str_eq(settings->convention, STR("auto"))) {
-        cli->context.convention = convention_find(settings->convention);
-        if (!cli->context.convention) {
+        context->convention = convention_find(settings->convention);
+        if (!context->convention) {
             const Convention *const *all = conventions();
             const char *names[64];
             size_t count = 0;
@@ -270,18 +280,39 @@ bool cli_convention(Cli *cli, Db *db, Error *err)
             error_hint(err, "'whimbrel conventions' lists them.");
             return error_code(err, "unknown-convention");
         }
-    } else if (!convention_recognise(&cli->context, db, cli->arena, &cli->context.convention, NULL,
-                                     err)) {
+    } else if (!convention_recognise(context, db, cli->arena, &context->convention, NULL, err)) {
         return false;
     }
-    if (!convention_configure(&cli->context, cli->arena, err))
+    if (!convention_configure(context, cli->arena, err))
         return false;
-    if (settings->name_space.len > 0 &&
-        !(cli->context.convention->features & CONVENTION_NAMESPACE)) {
+    if (settings->name_space.len > 0 && !(context->convention->features & CONVENTION_NAMESPACE)) {
         error_set(err, ERROR_USAGE, "the convention %s has no namespaces",
-                  cli->context.convention->name);
+                  context->convention->name);
         return error_code(err, "bad-setting");
     }
+    return true;
+}
+
+bool cli_convention(Cli *cli, Db *db, Error *err)
+{
+    return fill_context(cli, db, db ? db->driver->dialect : dialect_of_url(cli), &cli->context,
+                        err);
+}
+
+/* Nobody named a database: the tool whose files these are may have it in its own configuration. */
+static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *err)
+{
+    ConventionContext context;
+    Error local = {.arena = cli->arena};
+    if (!fill_context(cli, NULL, SQL_POSTGRES, &context, &local)) {
+        /* Which tool it is may well be unclear without its database; that none is named is what matters then. */
+        bool is_unclear = local.code && strcmp(local.code, "ambiguous-convention") == 0;
+        if (!is_unclear && err)
+            *err = local;
+        return is_unclear;
+    }
+    *ret_text = context.url;
+    *ret_place = context.url_place;
     return true;
 }
 
@@ -317,6 +348,7 @@ bool cli_scan(Cli *cli, Error *err)
         return false;
     if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
         return false;
+    cli->context.set = &cli->set;
     for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)
         cli_note(cli, "%.*s is not a migration and is passed over",
                  STR_ARG(cli->set.ignored.items[i]));

@@ -32,6 +32,8 @@ enum {
     CONVENTION_EMPTY =
         1
         << 14, /* a file without statements is a migration like others (SQLx); elsewhere it is a slip */
+    CONVENTION_WHOLE_RUN =
+        1 << 15, /* a run is one transaction unless it is told otherwise (node-pg-migrate) */
 };
 
 /* What the functions of a convention work on; all of it belongs to the caller. */
@@ -55,6 +57,16 @@ typedef struct ConventionContext {
     StrVec create_schemas; /* migrate.create-schemas */
     Str new_type; /* migrate.defaults.migration-type: "inferred" or empty, "simple", "reversible" */
     Str new_versioning; /* migrate.defaults.migration-versioning: "inferred" or empty, "timestamp", "sequential" */
+    /* The tool's own environment variables may be asked for, and stand in its files: NULL-terminated NAME=VALUE. NULL: none */
+    const char *const *variables;
+    Str environment; /* -e: which of the tool's own environments is meant, where it has such */
+    /* What the folders hold, once scan() has read them; NULL before. Histories that keep only how far a database came need it. */
+    const MigrationSet *set;
+    /* What the tool's own configuration says, by configure(); what the user says stands above all of it. */
+    Str url;               /* the database, as a URL of ours; empty: not said */
+    const char *url_place; /* "flyway.conf:3" */
+    bool allows_out_of_order;
+    const void *own; /* the convention's, by configure() */
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
      * which of those hold something (NULL: ask). */
     const StrVec *known_tables, *known_filled;
@@ -106,7 +118,8 @@ struct Convention {
     const char *default_table;
     unsigned features;
     HashKind checksum_hash;
-    /* MUST. Reads the folders; scripts are named, not read. Errors name the file. */
+    VersionOrderKind versions;
+    /* MUST. Reads the folders; scripts are named, not read, unless the tool keeps several migrations in a file or an order in one. Errors name the file. */
     bool (*scan)(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err);
     /* MUST. The history in as few round trips as can be; exists=false when there is no table. A table of another shape is ERROR_STATE
      * (code "foreign-history"), a newer format ERROR_STATE (code "newer-history"), each naming the table and what is amiss. */
@@ -131,6 +144,10 @@ struct Convention {
     /* MAY. Reads the tool's own configuration file beside the project into what ctx leaves open: the table, folders that are a mere
      * default, and what is the tool's alone. ERROR_PARSE and ERROR_USAGE name file and place. */
     bool (*configure)(ConventionContext *ctx, Arena *arena, Error *err);
+    /* MAY. What a new file holds, where the tool wants markers in it: text is what the template of
+     * paths[index] gives, and goes into it. NULL: the template alone. */
+    bool (*new_text)(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
+                     Str text, Str *ret_text, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
                          Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,

@@ -13,6 +13,28 @@
 bool version_is_valid(Str version);
 int version_compare(Str a, Str b);
 
+/* How the versions of one tool's migrations are told apart and ordered. */
+typedef enum VersionOrderKind {
+    VERSIONS_NUMBERED, /* as above */
+    VERSIONS_TEXT,     /* any text, byte by byte: folder names, file names */
+    VERSIONS_LISTED, /* any text, in an order that the tool keeps elsewhere: a plan, a changelog, a graph of revisions */
+} VersionOrderKind;
+typedef struct ListedVersion {
+    Str version;
+    uint32_t position;
+} ListedVersion;
+typedef struct VersionOrder {
+    VersionOrderKind kind;
+    const ListedVersion *listed; /* VERSIONS_LISTED: sorted by version, for the look-up */
+    size_t listed_count;
+} VersionOrder;
+/* An order of VERSIONS_LISTED out of versions as they follow each other; the slices are kept. Of twins the first counts. */
+bool version_order_list(Arena *arena, const StrVec *versions, VersionOrder *ret_order, Error *err);
+/* <0, 0, >0. order NULL: numbered. Versions that are not listed come behind those that are, in the order of their bytes. */
+int version_order_compare(const VersionOrder *order, Str a, Str b);
+/* Whether a version may look so at all. */
+bool version_order_takes(const VersionOrder *order, Str version);
+
 /* ---- directives: `-- whimbrel: ...` -------------------------------------------------------------------------------------- */
 
 typedef enum Phase { PHASE_NONE, PHASE_EXPAND, PHASE_CONTRACT } Phase;
@@ -65,12 +87,38 @@ typedef struct ScriptPart {
 } ScriptPart;
 typedef Vec(ScriptPart) ScriptPartVec;
 
+/* What a tool's file comes to, where it holds more than SQL for one direction: markers, sections, variables. */
+typedef struct ScriptText {
+    /* What runs. Where nothing is replaced it has the file's length and line ends, with blanks for what does not run, so that
+     * places in it are places in the file. */
+    Str sql;
+    SqlRangeVec whole;   /* of sql: blocks that are one statement each (see SqlSplitOptions) */
+    bool no_transaction; /* the file says so in its tool's way */
+    Str checksum; /* as the tool computes it; empty: the convention's digest of the file's bytes */
+    StrVec other_checksums; /* that the tool takes for the same */
+    bool takes_any_checksum;
+} ScriptText;
+
+struct Script;
+/* How one script is made out of its file. */
+typedef struct ScriptForm {
+    /* text: the whole file, with the BOM it may have. Errors: ERROR_PARSE with the place in the file. */
+    bool (*prepare)(const void *ctx, Arena *arena, const struct Script *script, Str text,
+                    const SqlSplitOptions *split, ScriptText *ret_text, Error *err);
+    const void *ctx; /* the convention's, for all scripts */
+    const void *own; /* the convention's, for this one: say, which section of the file it is */
+    /* what script_read() finds: see ScriptText */
+    StrVec other_checksums;
+    bool takes_any_checksum;
+} ScriptForm;
+
 typedef struct Script {
     const char *
         path; /* as people see it, from the current folder; for a stored or embedded one what it is called */
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;              /* the whole text when it is held (embedded, or stored in history) */
     uint64_t size_bytes;
+    ScriptForm *form; /* NULL: the file is the SQL */
     /* What history says was applied (migration_set_expect()); NULL: nothing. When the bytes still have its checksum, the tokens
      * are its tokens too and the text is not looked into. */
     const struct HistoryRow *known;
@@ -178,6 +226,8 @@ typedef struct MigrationSet {
     SeedVec seeds;  /* in the order in which they run */
     StrVec ignored; /* paths of files that are none of ours; for -v */
     ScriptOptions script_options;
+    VersionOrder versions;
+    const void *own; /* the convention's */
 } MigrationSet;
 
 /* Sorts, and refuses two with one version or two repeatables with one name: ERROR_STATE, code "duplicate-version", naming both files. */
@@ -249,6 +299,7 @@ struct History {
         is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
     HistoryRowVec rows;
     int64_t last_run;
+    const VersionOrder *versions; /* NULL: numbered. Set before history_finish() */
     uint32_t *
         order; /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
 };

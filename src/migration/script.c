@@ -107,6 +107,8 @@ struct ScriptSource {
     bool is_at_end;     /* nothing follows head */
     ByteDigest *digest; /* may be NULL */
     uint32_t crc;       /* of what was handed out, for cursors */
+    Str raw; /* the file's bytes, where a form has made head out of them; else head itself */
+    ScriptText text; /* what the form has found */
     uint64_t size_bytes;
 };
 
@@ -115,13 +117,29 @@ static void source_done(ScriptSource *source)
     file_reader_close(&source->reader);
 }
 
-/* Opens the script and reads up to cap bytes of it into buf. */
-static bool source_open(ScriptSource *source, const Script *script, char *buf, size_t cap,
-                        Error *err)
+/* The whole file, and what its tool's form makes of it. */
+static bool source_prepare(ScriptSource *source, Arena *arena, const SqlSplitOptions *split,
+                           Error *err)
+{
+    const Script *script = source->script;
+    source->is_at_end = true;
+    if (!script_text(arena, script, 0, &source->raw, err) ||
+        !script->form->prepare(script->form->ctx, arena, script, source->raw, split, &source->text,
+                               err))
+        return false;
+    source->head = source->text.sql;
+    return true;
+}
+
+/* Opens the script and reads up to cap bytes of it into buf. With a form it is read whole, into the arena. */
+static bool source_open(ScriptSource *source, Arena *arena, const Script *script,
+                        const SqlSplitOptions *split, char *buf, size_t cap, Error *err)
 {
     *source = (ScriptSource){.script = script, .reader = {.fd = -1}};
+    if (script->form)
+        return !FAULT("script.open", err) && source_prepare(source, arena, split, err);
     if (!script->open_path) {
-        source->head = script->text;
+        source->head = source->raw = script->text;
         source->is_at_end = true;
         return true;
     }
@@ -140,7 +158,7 @@ static bool source_open(ScriptSource *source, const Script *script, char *buf, s
         source->is_at_end =
             count == 0 || (source->reader.size_bytes > 0 && len == source->reader.size_bytes);
     }
-    source->head = (Str){buf, len};
+    source->head = source->raw = (Str){buf, len};
     return true;
 }
 
@@ -371,14 +389,23 @@ static bool walk(Pass *pass, SqlSplitter *splitter, Error *err)
     }
 }
 
+static SqlSplitOptions split_of(const SqlSplitOptions *given, const ScriptSource *source)
+{
+    SqlSplitOptions split = *given;
+    split.whole = source->text.whole.items;
+    split.whole_count = source->text.whole.len;
+    return split;
+}
+
 static bool walk_source(Pass *pass, ScriptSource *source, Error *err)
 {
     scoped(SqlSplitter *, sql_splitter_freep) splitter = NULL;
     bool ok;
     if (source->is_at_end) {
         if (source->digest)
-            byte_digest_add(source->digest, source->head);
-        ok = sql_splitter_new_text(pass->room->scratch, &pass->split, source->head, &splitter, err);
+            byte_digest_add(source->digest, source->raw);
+        SqlSplitOptions split = split_of(&pass->split, source);
+        ok = sql_splitter_new_text(pass->room->scratch, &split, source->head, &splitter, err);
     } else {
         ok = sql_splitter_new(pass->room->scratch, &pass->split, (SqlSource){source_read, source},
                               &splitter, err);
@@ -403,7 +430,8 @@ static bool hash_plain_tokens(Pass *pass, Str checksum, Error *err)
     plain.hashes_tokens = true;
     plain.statements = 0;
     hash_begin(&plain.tokens, HASH_SHA256);
-    if (!source_open(&source, pass->script, pass->room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, pass->room->scratch, pass->script, &plain.split, pass->room->buf,
+                     PIECE_BYTES, err))
         return false;
     if (!walk_source(&plain, &source, &split_error)) {
         if (split_error.kind == ERROR_NOMEM)
@@ -426,9 +454,9 @@ static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
     scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
     ByteDigest digest;
     byte_digest_begin(&digest, options);
-    if (!source_open(&source, script, room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, room->scratch, script, &options->split, room->buf, PIECE_BYTES, err))
         return false;
-    byte_digest_add(&digest, source.head);
+    byte_digest_add(&digest, source.raw);
     while (!source.is_at_end) {
         size_t len = 0;
         if (!file_reader_read(&source.reader, room->buf, PIECE_BYTES, &len, err))
@@ -438,12 +466,32 @@ static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
     }
     byte_digest_flush(&digest);
     *ret_size = digest.size_bytes;
+    if (source.text.checksum.len > 0) {
+        *ret_checksum = source.text.checksum;
+        return true;
+    }
     return hex_digest(arena, room->scratch, &digest.hash, ret_checksum, err);
 }
 
 static bool is_no_transaction_marker(Str head)
 {
     return str_starts(head, STR("-- no-transaction"));
+}
+
+static bool keep_other_checksums(Arena *arena, const ScriptText *text, ScriptForm *form, Error *err)
+{
+    StrVec kept = {0};
+    if (!form)
+        return true;
+    for (size_t i = 0; i < text->other_checksums.len; i++) {
+        Str copy;
+        if (!str_copy(arena, text->other_checksums.items[i], &copy) ||
+            !vec_push(arena, &kept, copy))
+            return error_nomem(err);
+    }
+    form->other_checksums = kept;
+    form->takes_any_checksum = text->takes_any_checksum;
+    return true;
 }
 
 bool reading_room_open(ReadingRoom *room, Error *err)
@@ -498,15 +546,20 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     Str checksum, tokens;
     byte_digest_begin(&digest, options);
     hash_begin(&pass.tokens, HASH_SHA256);
-    if (!source_open(&source, script, room->buf, PIECE_BYTES, err))
+    if (!source_open(&source, room->scratch, script, &options->split, room->buf, PIECE_BYTES, err))
         return false;
-    pass.head.no_transaction = options->reads_sqlx_marker && is_no_transaction_marker(source.head);
+    pass.head.no_transaction =
+        source.text.no_transaction ||
+        (options->reads_sqlx_marker && is_no_transaction_marker(source.head));
     digest.has_crc = true;
     source.digest = &digest;
     if (!walk_source(&pass, &source, err))
         return false;
     byte_digest_flush(&digest);
-    if (!hex_digest(arena, room->scratch, &digest.hash, &checksum, err) ||
+    if (!(source.text.checksum.len > 0
+              ? str_copy(arena, source.text.checksum, &checksum) || error_nomem(err)
+              : hex_digest(arena, room->scratch, &digest.hash, &checksum, err)) ||
+        !keep_other_checksums(arena, &source.text, script->form, err) ||
         (!pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||
         !hex_digest(arena, room->scratch, &pass.tokens, &tokens, err))
         return false;
@@ -609,19 +662,21 @@ bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *spli
     size_t cap = script->is_read && script->size_bytes < SCRIPT_HELD_BYTES
                      ? (size_t)script->size_bytes + 1
                      : SCRIPT_HELD_BYTES + 1;
-    char *buf = script->open_path ? arena_alloc(arena, cap) : NULL;
+    bool is_buffered = script->open_path && !script->form;
+    char *buf = is_buffered ? arena_alloc(arena, cap) : NULL;
     cursor.source = arena_alloc(arena, sizeof *cursor.source);
-    if (!cursor.source || (script->open_path && !buf))
+    if (!cursor.source || (is_buffered && !buf))
         return error_nomem(err);
-    if (!source_open(cursor.source, script, buf, cap, err))
+    if (!source_open(cursor.source, arena, script, split, buf, cap, err))
         return false;
     bool is_held = cursor.source->is_at_end;
     bool ok;
     if (is_held) {
-        Str text = cursor.source->head;
+        Str text = cursor.source->head, raw = cursor.source->raw;
         file_reader_close(&cursor.source->reader);
         cursor.is_lasting = true;
-        ok = is_as_read(script, crc32_of(text), text.len)
+        options = split_of(&options, cursor.source);
+        ok = is_as_read(script, crc32_of(raw), raw.len)
                  ? sql_splitter_new_text(arena, &options, text, &cursor.splitter, err)
                  : file_changed(script, err);
     } else {

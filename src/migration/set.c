@@ -49,14 +49,15 @@ const char *migration_label(Arena *arena, Str version, Str name, MigrationKind k
 }
 
 /* Versioned before repeatable, then by what each is known by. */
-static int compare_identity(MigrationKind kind_a, Str version_a, Str name_a, MigrationKind kind_b,
-                            Str version_b, Str name_b)
+static int compare_identity(const VersionOrder *versions, MigrationKind kind_a, Str version_a,
+                            Str name_a, MigrationKind kind_b, Str version_b, Str name_b)
 {
     bool is_repeatable_a = kind_a == MIGRATION_REPEATABLE,
          is_repeatable_b = kind_b == MIGRATION_REPEATABLE;
     if (is_repeatable_a != is_repeatable_b)
         return is_repeatable_a ? 1 : -1;
-    return is_repeatable_a ? str_cmp(name_a, name_b) : version_compare(version_a, version_b);
+    return is_repeatable_a ? str_cmp(name_a, name_b)
+                           : version_order_compare(versions, version_a, version_b);
 }
 
 static const Script *any_script(const Migration *migration)
@@ -70,11 +71,11 @@ static Str path_of(const Migration *migration)
     return str_from(script ? script->path : "");
 }
 
-static int by_identity(const void *a, const void *b)
+static int by_identity(const void *a, const void *b, void *versions)
 {
     const Migration *one = a, *two = b;
-    int order =
-        compare_identity(one->kind, one->version, one->name, two->kind, two->version, two->name);
+    int order = compare_identity(versions, one->kind, one->version, one->name, two->kind,
+                                 two->version, two->name);
     return order != 0 ? order : str_cmp(path_of(one), path_of(two));
 }
 
@@ -83,13 +84,13 @@ bool migration_set_finish(MigrationSet *set, Error *err)
     MigrationVec *all = &set->migrations;
     bool is_sorted = true; /* as folders are listed, if versions have one length */
     for (size_t i = 1; i < all->len && is_sorted; i++)
-        is_sorted = by_identity(&all->items[i - 1], &all->items[i]) <= 0;
+        is_sorted = by_identity(&all->items[i - 1], &all->items[i], &set->versions) <= 0;
     if (!is_sorted)
-        qsort(all->items, all->len, sizeof *all->items, by_identity);
+        qsort_r(all->items, all->len, sizeof *all->items, by_identity, &set->versions);
     for (size_t i = 1; i < all->len; i++) {
         const Migration *one = &all->items[i - 1], *two = &all->items[i];
-        if (compare_identity(one->kind, one->version, one->name, two->kind, two->version,
-                             two->name) != 0)
+        if (compare_identity(&set->versions, one->kind, one->version, one->name, two->kind,
+                             two->version, two->name) != 0)
             continue;
         if (two->kind == MIGRATION_REPEATABLE)
             error_set(err, ERROR_STATE, "two repeatable migrations are called %.*s: %.*s and %.*s",
@@ -114,8 +115,8 @@ static const Migration *find(const MigrationSet *set, MigrationKind kind, Str ve
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         const Migration *migration = &set->migrations.items[mid];
-        int order = compare_identity(migration->kind, migration->version, migration->name, kind,
-                                     version, name);
+        int order = compare_identity(&set->versions, migration->kind, migration->version,
+                                     migration->name, kind, version, name);
         if (order == 0)
             return migration;
         if (order < 0)
@@ -193,11 +194,13 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
 
 /* ---- history ---------------------------------------------------------------------------------------------- */
 
-static int by_row_identity(const void *a, const void *b, void *rows)
+static int by_row_identity(const void *a, const void *b, void *ctx)
 {
-    const HistoryRow *all = rows;
+    const History *history = ctx;
+    const HistoryRow *all = history->rows.items;
     const HistoryRow *one = &all[*(const uint32_t *)a], *two = &all[*(const uint32_t *)b];
-    return compare_identity(one->kind, one->version, one->name, two->kind, two->version, two->name);
+    return compare_identity(history->versions, one->kind, one->version, one->name, two->kind,
+                            two->version, two->name);
 }
 
 bool history_finish(Arena *arena, History *history, Error *err)
@@ -208,11 +211,11 @@ bool history_finish(Arena *arena, History *history, Error *err)
     bool is_sorted = true; /* as it is where nothing was ever applied out of order */
     for (size_t i = 0; i < history->rows.len; i++) {
         order[i] = (uint32_t)i;
-        is_sorted = is_sorted &&
-                    (i == 0 || by_row_identity(&order[i - 1], &order[i], history->rows.items) <= 0);
+        is_sorted =
+            is_sorted && (i == 0 || by_row_identity(&order[i - 1], &order[i], history) <= 0);
     }
     if (!is_sorted)
-        qsort_r(order, history->rows.len, sizeof *order, by_row_identity, history->rows.items);
+        qsort_r(order, history->rows.len, sizeof *order, by_row_identity, history);
     history->order = order;
     return true;
 }
@@ -222,7 +225,8 @@ static const HistoryRow *find_row(const History *history, MigrationKind kind, St
     if (!history->order) {
         for (size_t i = 0; i < history->rows.len; i++) {
             const HistoryRow *row = &history->rows.items[i];
-            if (compare_identity(row->kind, row->version, row->name, kind, version, name) == 0)
+            if (compare_identity(history->versions, row->kind, row->version, row->name, kind,
+                                 version, name) == 0)
                 return row;
         }
         return NULL;
@@ -231,7 +235,8 @@ static const HistoryRow *find_row(const History *history, MigrationKind kind, St
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         const HistoryRow *row = &history->rows.items[history->order[mid]];
-        int order = compare_identity(row->kind, row->version, row->name, kind, version, name);
+        int order = compare_identity(history->versions, row->kind, row->version, row->name, kind,
+                                     version, name);
         if (order == 0)
             return row;
         if (order < 0)

@@ -2,6 +2,7 @@
  * never converted, never too large. SPDX-License-Identifier: Apache-2.0 */
 #include "migration/migration.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_digit(char c)
@@ -103,4 +104,62 @@ int version_compare(Str a, Str b)
         return is_negative_a ? -1 : 1;
     int order = compare_parts(digits_a, digits_b);
     return is_negative_a ? -order : order;
+}
+
+/* ---- orders ------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    const ListedVersion *one = a, *two = b;
+    int order = str_cmp(one->version, two->version);
+    return order ? order : (one->position > two->position) - (one->position < two->position);
+}
+
+bool version_order_list(Arena *arena, const StrVec *versions, VersionOrder *ret_order, Error *err)
+{
+    ListedVersion *listed = arena_alloc(arena, (versions->len + 1) * sizeof *listed);
+    if (!listed)
+        return error_nomem(err);
+    for (size_t i = 0; i < versions->len; i++)
+        listed[i] = (ListedVersion){versions->items[i], (uint32_t)i};
+    qsort(listed, versions->len, sizeof *listed, by_text);
+    *ret_order = (VersionOrder){VERSIONS_LISTED, listed, versions->len};
+    return true;
+}
+
+/* Of twins the one that stands first; UINT32_MAX: it is not listed. */
+static uint32_t position_of(const VersionOrder *order, Str version)
+{
+    size_t low = 0, high = order->listed_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (str_cmp(order->listed[mid].version, version) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < order->listed_count && str_eq(order->listed[low].version, version)
+               ? order->listed[low].position
+               : UINT32_MAX;
+}
+
+int version_order_compare(const VersionOrder *order, Str a, Str b)
+{
+    switch (order ? order->kind : VERSIONS_NUMBERED) {
+    case VERSIONS_NUMBERED:
+        return version_compare(a, b);
+    case VERSIONS_TEXT:
+        return str_cmp(a, b);
+    case VERSIONS_LISTED:
+        break;
+    }
+    uint32_t position_a = position_of(order, a), position_b = position_of(order, b);
+    if (position_a == UINT32_MAX && position_b == UINT32_MAX)
+        return str_cmp(a, b);
+    return (position_a > position_b) - (position_a < position_b);
+}
+
+bool version_order_takes(const VersionOrder *order, Str version)
+{
+    return order && order->kind != VERSIONS_NUMBERED ? version.len > 0 : version_is_valid(version);
 }

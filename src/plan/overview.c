@@ -63,8 +63,12 @@ bool script_is_excluded(const Script *script, const PlanPolicy *policy)
 
 bool script_differs(const HistoryRow *row, const Script *script, bool *ret_new_bytes)
 {
+    const ScriptForm *form = script->form;
     bool has_bytes = row->checksum.len > 0 && script->checksum.len > 0;
-    bool is_same_bytes = has_bytes && str_eq_nocase(row->checksum, script->checksum);
+    bool is_same_bytes = has_bytes && ((form && form->takes_any_checksum) ||
+                                       str_eq_nocase(row->checksum, script->checksum));
+    for (size_t i = 0; form && has_bytes && !is_same_bytes && i < form->other_checksums.len; i++)
+        is_same_bytes = str_eq_nocase(row->checksum, form->other_checksums.items[i]);
     if (row->tokens.len > 0 && script->tokens.len > 0) {
         bool differs = !str_eq_nocase(row->tokens, script->tokens);
         if (ret_new_bytes)
@@ -84,32 +88,36 @@ typedef struct Sorted {
     size_t len;
 } Sorted;
 
-static int compare_versions(const HistoryRow *a, const HistoryRow *b)
+static int compare_versions(const VersionOrder *versions, const HistoryRow *a, const HistoryRow *b)
 {
-    return version_compare(a->version, b->version);
+    return version_order_compare(versions, a->version, b->version);
 }
 
-static int compare_names(const HistoryRow *a, const HistoryRow *b)
+static int compare_names(const VersionOrder *versions, const HistoryRow *a, const HistoryRow *b)
 {
+    (void)versions;
     return str_cmp(a->name, b->name);
 }
 
 /* Rows come from one array in order of application, so that their addresses tell which is the later one. */
-static int by_version(const void *a, const void *b)
+static int by_version(const void *a, const void *b, void *ctx)
 {
+    const VersionOrder *versions = *(const VersionOrder *const *)ctx;
     const HistoryRow *left = *(const HistoryRow *const *)a, *right = *(const HistoryRow *const *)b;
-    int order = compare_versions(left, right);
+    int order = compare_versions(versions, left, right);
     return order ? order : (left > right) - (left < right);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_name(const void *a, const void *b, void *ctx)
 {
+    const VersionOrder *versions = *(const VersionOrder *const *)ctx;
     const HistoryRow *left = *(const HistoryRow *const *)a, *right = *(const HistoryRow *const *)b;
-    int order = compare_names(left, right);
+    int order = compare_names(versions, left, right);
     return order ? order : (left > right) - (left < right);
 }
 
-static bool sort_history(Arena *arena, const History *history, bool is_repeatable, Sorted *ret)
+static bool sort_history(Arena *arena, const History *history, const VersionOrder *versions,
+                         bool is_repeatable, Sorted *ret)
 {
     size_t count = 0;
     for (size_t i = 0; i < history->rows.len; i++)
@@ -121,23 +129,24 @@ static bool sort_history(Arena *arena, const History *history, bool is_repeatabl
     if (!ret->items)
         return false;
 
-    int (*compare)(const HistoryRow *, const HistoryRow *) =
+    int (*compare)(const VersionOrder *, const HistoryRow *, const HistoryRow *) =
         is_repeatable ? compare_names : compare_versions;
     bool is_sorted = true; /* nearly always: histories are mostly applied in order */
     for (size_t i = 0; i < history->rows.len; i++) {
         const HistoryRow *row = &history->rows.items[i];
         if ((row->kind == MIGRATION_REPEATABLE) != is_repeatable)
             continue;
-        if (ret->len > 0 && compare(ret->items[ret->len - 1], row) > 0)
+        if (ret->len > 0 && compare(versions, ret->items[ret->len - 1], row) > 0)
             is_sorted = false;
         ret->items[ret->len++] = row;
     }
     if (!is_sorted)
-        qsort(ret->items, ret->len, sizeof *ret->items, is_repeatable ? by_name : by_version);
+        qsort_r(ret->items, ret->len, sizeof *ret->items, is_repeatable ? by_name : by_version,
+                &versions);
 
     size_t kept = 0;
     for (size_t i = 0; i < ret->len; i++) {
-        if (kept > 0 && compare(ret->items[kept - 1], ret->items[i]) == 0)
+        if (kept > 0 && compare(versions, ret->items[kept - 1], ret->items[i]) == 0)
             kept--;
         ret->items[kept++] = ret->items[i];
     }
@@ -149,6 +158,7 @@ static bool sort_history(Arena *arena, const History *history, bool is_repeatabl
 
 typedef struct Merge {
     const PlanPolicy *policy;
+    const VersionOrder *versions;
     bool is_fresh;     /* nothing was ever applied or recorded here */
     bool has_baseline; /* recorded in the history */
     Str baseline;
@@ -197,7 +207,8 @@ static void merge_files(Merge *merge, const MigrationSet *set, Str ceiling)
         if (m->kind != MIGRATION_BASELINE || !m->up || script_is_excluded(m->up, merge->policy))
             continue;
         merge->cover = m;
-        if (merge->is_fresh && (ceiling.len == 0 || version_compare(m->version, ceiling) <= 0))
+        if (merge->is_fresh &&
+            (ceiling.len == 0 || version_order_compare(merge->versions, m->version, ceiling) <= 0))
             merge->begin = m;
     }
 }
@@ -209,15 +220,19 @@ static MigrationState state_of_file(const Merge *merge, const Migration *m)
     if (m->kind == MIGRATION_BASELINE) {
         /* A database that never came as far cannot take it, and is not up to date either: the plan says so. */
         bool is_behind = !merge->is_fresh && m == merge->cover &&
-                         (!merge->has_newest || version_compare(merge->newest, m->version) < 0);
+                         (!merge->has_newest ||
+                          version_order_compare(merge->versions, merge->newest, m->version) < 0);
         return m == merge->begin || is_behind ? STATE_PENDING : STATE_SKIPPED;
     }
-    if (merge->begin && version_compare(m->version, merge->begin->version) <= 0)
+    if (merge->begin &&
+        version_order_compare(merge->versions, m->version, merge->begin->version) <= 0)
         return STATE_SKIPPED;
-    if (merge->has_baseline && version_compare(m->version, merge->baseline) <= 0)
+    if (merge->has_baseline &&
+        version_order_compare(merge->versions, m->version, merge->baseline) <= 0)
         return STATE_SKIPPED;
     /* A contract migration waits for its own time while later ones go on: being late is its nature. */
-    if (merge->has_newest && version_compare(m->version, merge->newest) < 0 &&
+    if (merge->has_newest &&
+        version_order_compare(merge->versions, m->version, merge->newest) < 0 &&
         m->up->head->phase != PHASE_CONTRACT)
         return STATE_OUT_OF_ORDER;
     return STATE_PENDING;
@@ -243,7 +258,8 @@ static MigrationState state_of_row(const Merge *merge, const Migration *m, const
         break;
     }
     if (!m) /* a squash leaves the rows of what it put together, and a file that stands for them */
-        return merge->cover && version_compare(row->version, merge->cover->version) <= 0
+        return merge->cover && version_order_compare(merge->versions, row->version,
+                                                     merge->cover->version) <= 0
                    ? STATE_APPLIED
                    : STATE_MISSING;
     if (m->up && script_differs(row, m->up, ret_new_bytes))
@@ -335,9 +351,11 @@ static bool is_replaced(const Migration *m, const HistoryRow *row)
            row->outcome != HISTORY_BASELINED;
 }
 
-static int compare_pair(const Migration *m, const HistoryRow *row, bool is_repeatable)
+static int compare_pair(const VersionOrder *versions, const Migration *m, const HistoryRow *row,
+                        bool is_repeatable)
 {
-    return is_repeatable ? str_cmp(m->name, row->name) : version_compare(m->version, row->version);
+    return is_repeatable ? str_cmp(m->name, row->name)
+                         : version_order_compare(versions, m->version, row->version);
 }
 
 /* Merges files [from, to) with rows, appending to out when it is given; returns how many rows come out. */
@@ -348,7 +366,7 @@ static size_t merge_sorted(const Merge *merge, const MigrationSet *set, size_t f
     while (file < to || at < rows->len) {
         const Migration *m = file < to ? &set->migrations.items[file] : NULL;
         const HistoryRow *row = at < rows->len ? rows->items[at] : NULL;
-        int order = !row ? -1 : !m ? 1 : compare_pair(m, row, is_repeatable);
+        int order = !row ? -1 : !m ? 1 : compare_pair(merge->versions, m, row, is_repeatable);
         if (order <= 0)
             file++;
         else
@@ -419,7 +437,8 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
                    const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
 {
     Overview overview = {0};
-    Merge merge = {.policy = policy};
+    Merge merge = {.policy = policy, .versions = &set->versions};
+    overview.versions = &set->versions;
     Sorted versioned, repeatable;
     size_t repeatables_from = 0;
 
@@ -430,8 +449,8 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
         if (m->kind != MIGRATION_REPEATABLE)
             repeatables_from = i + 1;
     }
-    if (!sort_history(arena, history, false, &versioned) ||
-        !sort_history(arena, history, true, &repeatable))
+    if (!sort_history(arena, history, &set->versions, false, &versioned) ||
+        !sort_history(arena, history, &set->versions, true, &repeatable))
         return error_nomem(err);
     merge_history(&merge, &versioned);
     merge_files(&merge, set, ceiling);
@@ -487,12 +506,14 @@ size_t overview_find(const Overview *overview, size_t versioned, Str version)
     size_t low = 0, high = versioned;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (version_compare(overview->rows.items[middle].version, version) < 0)
+        if (version_order_compare(overview->versions, overview->rows.items[middle].version,
+                                  version) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < versioned && version_compare(overview->rows.items[low].version, version) == 0)
+    if (low < versioned &&
+        version_order_compare(overview->versions, overview->rows.items[low].version, version) == 0)
         return low;
     return SIZE_MAX;
 }

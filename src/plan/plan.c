@@ -176,9 +176,10 @@ typedef struct Ups {
     bool minds_phase;
 } Ups;
 
-static bool is_above(const Ups *ups, const StateRow *row)
+static bool is_above(const Planner *p, const Ups *ups, const StateRow *row)
 {
-    return ups->has_ceiling && version_compare(row->version, ups->ceiling) > 0;
+    return ups->has_ceiling &&
+           version_order_compare(&p->set->versions, row->version, ups->ceiling) > 0;
 }
 
 /* Whether the row's up could run now. Half-way ones are not among these: they come first, by themselves. */
@@ -298,7 +299,7 @@ static bool plan_ups(Planner *p, const Ups *ups)
 
     for (size_t i = 0; i < p->versioned; i++) {
         const StateRow *row = row_at(p, i);
-        if (!ups->is_redo && is_engine_skip(p, i) && !is_above(ups, row) && taken < ups->limit &&
+        if (!ups->is_redo && is_engine_skip(p, i) && !is_above(p, ups, row) && taken < ups->limit &&
             !step_skip(p, i))
             return false;
         if (!is_eligible(p, ups, i))
@@ -308,7 +309,7 @@ static bool plan_ups(Planner *p, const Ups *ups)
                 left = row;
             continue;
         }
-        if (is_above(ups, row) || taken >= ups->limit) {
+        if (is_above(p, ups, row) || taken >= ups->limit) {
             is_complete = false;
             continue;
         }
@@ -357,7 +358,7 @@ static bool plan_half_ups(Planner *p, const Ups *ups)
                 break; /* at their own time: after what they may have been waiting for */
             if (!row->migration || !row->migration->up)
                 ok = problem_half_missing(p, row);
-            else if (is_above(ups, row) || !is_in_phase(p, ups, row))
+            else if (is_above(p, ups, row) || !is_in_phase(p, ups, row))
                 ok = problem_half(p, row, "", "",
                                   "Finish it first: whimbrel resume; or go back: whimbrel "
                                   "rollback.");
@@ -430,7 +431,8 @@ static bool problem_baseline(Planner *p, const StateRow *row, bool stops)
 
 static bool is_below_baseline(const Planner *p, const StateRow *row)
 {
-    return p->has_baseline && version_compare(row->version, p->baseline) <= 0;
+    return p->has_baseline &&
+           version_order_compare(&p->set->versions, row->version, p->baseline) <= 0;
 }
 
 /* What stopped half-way happened last, and nothing else can be undone before it. */
@@ -451,7 +453,8 @@ static bool plan_half_downs(Planner *p, Downs *downs, const Ranked *ranked, size
             downs->taken++;
             break;
         case HALFWAY_UP:
-            if (downs->has_floor && version_compare(row->version, downs->floor) <= 0)
+            if (downs->has_floor &&
+                version_order_compare(&p->set->versions, row->version, downs->floor) <= 0)
                 ok = problem_half(p, row, "", "", "Finish it first: whimbrel resume.");
             else
                 ok = step_down(p, i, &is_passed);
@@ -488,9 +491,10 @@ static bool check_required_stay(Planner *p)
     return true;
 }
 
-static bool is_wanted_down(const Downs *downs, const StateRow *row)
+static bool is_wanted_down(const Planner *p, const Downs *downs, const StateRow *row)
 {
-    if (downs->has_floor && version_compare(row->version, downs->floor) <= 0)
+    if (downs->has_floor &&
+        version_order_compare(&p->set->versions, row->version, downs->floor) <= 0)
         return false;
     if (downs->has_run && (row->row->run != downs->run || row->state == STATE_BASELINED))
         return false;
@@ -507,17 +511,19 @@ static bool plan_downs(Planner *p, Downs *downs)
         (downs->minds_halfway && !plan_half_downs(p, downs, ranked, count)))
         return false;
     for (size_t i = 0; i < p->versioned; i++)
-        wanted += (p->marks[i] & MARK_APPLIED) && is_wanted_down(downs, row_at(p, i));
+        wanted += (p->marks[i] & MARK_APPLIED) && is_wanted_down(p, downs, row_at(p, i));
     if (!planner_reserve(p, wanted < downs->limit ? wanted : (size_t)downs->limit))
         return false;
     for (size_t k = count; k-- > 0;) {
         size_t i = ranked[k].index;
         const StateRow *row = row_at(p, i);
         bool is_passed;
-        if (!(p->marks[i] & MARK_APPLIED) || (p->marks[i] & MARK_UP) || !is_wanted_down(downs, row))
+        if (!(p->marks[i] & MARK_APPLIED) || (p->marks[i] & MARK_UP) ||
+            !is_wanted_down(p, downs, row))
             continue;
         if (is_below_baseline(p, row)) {
-            if (!below || version_compare(row->version, below->version) > 0)
+            if (!below ||
+                version_order_compare(&p->set->versions, row->version, below->version) > 0)
                 below = row;
             continue;
         }
@@ -726,7 +732,7 @@ static bool plan_resume(Planner *p)
 static bool has_ups(const Planner *p, const Ups *ups)
 {
     for (size_t i = 0; i < p->versioned; i++) {
-        if (is_eligible(p, ups, i) && !is_above(ups, row_at(p, i)))
+        if (is_eligible(p, ups, i) && !is_above(p, ups, row_at(p, i)))
             return true;
     }
     return false;
@@ -754,14 +760,15 @@ static bool has_stop(const Plan *plan)
 static bool check_arrival(Planner *p, Str version)
 {
     const StateRow *newest = newest_applied(p);
-    if (has_stop(p->plan) || (newest && version_compare(newest->version, version) == 0))
+    if (has_stop(p->plan) ||
+        (newest && version_order_compare(&p->set->versions, newest->version, version) == 0))
         return true;
     size_t found = overview_find(&p->plan->overview, p->versioned, version);
     if (found == SIZE_MAX)
         return error_set(p->err, ERROR_STATE, "the overview lost version %.*s", STR_ARG(version));
     const StateRow *row = row_at(p, found);
     const char *why = "";
-    if (newest && version_compare(newest->version, version) > 0)
+    if (newest && version_order_compare(&p->set->versions, newest->version, version) > 0)
         why = ": what is newer cannot be rolled back";
     else if (row->row && row->row->outcome == HISTORY_DELETED)
         why = ": it is marked as deleted";
@@ -796,7 +803,7 @@ static bool plan_goto(Planner *p)
     for (size_t i = p->versioned; i-- > 0;) {
         const StateRow *row = row_at(p, i);
         Halfway half = halfway(p, row);
-        bool goes_down = half == HALFWAY_DOWN || (half == HALFWAY_UP && is_above(&ups, row));
+        bool goes_down = half == HALFWAY_DOWN || (half == HALFWAY_UP && is_above(p, &ups, row));
         if (goes_down && !step_down(p, i, &is_passed))
             return false;
     }

@@ -49,6 +49,7 @@ const char *overall_state_name(OverallState state); /* "up-to-date", ... */
 
 typedef struct Overview {
     StateRowVec rows; /* versioned by version, files and history merged, then repeatables by name */
+    const VersionOrder *versions; /* of the set */
     OverallState
         state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones that the policy does not allow; else
                          * pending or up-to-date */

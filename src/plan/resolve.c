@@ -38,7 +38,8 @@ static bool resolve_ahead(const Overview *overview, size_t versioned, Str to, ui
         const StateRow *row = &overview->rows.items[i];
         if ((row->state != STATE_PENDING && row->state != STATE_PARTIAL &&
              row->state != STATE_FAILED) ||
-            (overview->current.len > 0 && version_compare(row->version, overview->current) <= 0))
+            (overview->current.len > 0 &&
+             version_order_compare(overview->versions, row->version, overview->current) <= 0))
             continue;
         version = row->version;
         left--;
@@ -94,7 +95,7 @@ static Str without_v(Str to)
 }
 
 /* "20250405_create": a version and a name, or the beginnings of both. */
-static bool matches_label(const StateRow *row, Str to, bool is_whole)
+static bool matches_label(const VersionOrder *versions, const StateRow *row, Str to, bool is_whole)
 {
     Str version, name;
     size_t at = str_find_char(to, '_', 0);
@@ -105,12 +106,13 @@ static bool matches_label(const StateRow *row, Str to, bool is_whole)
         at++;
     name = str_sub(to, at, to.len);
     if (is_whole)
-        return version_is_valid(version) && version_compare(row->version, version) == 0 &&
+        return version_order_takes(versions, version) &&
+               version_order_compare(versions, row->version, version) == 0 &&
                str_eq(row->name, name);
     return name.len > 0 && str_starts(row->version, version) && str_starts(row->name, name);
 }
 
-static bool matches(const StateRow *row, Str to, Match match)
+static bool matches(const VersionOrder *versions, const StateRow *row, Str to, Match match)
 {
     switch (match) {
     case MATCH_VERSION_START:
@@ -118,9 +120,9 @@ static bool matches(const StateRow *row, Str to, Match match)
     case MATCH_NAME:
         return row->name.len > 0 && str_eq(row->name, to);
     case MATCH_LABEL:
-        return matches_label(row, to, true);
+        return matches_label(versions, row, to, true);
     case MATCH_LABEL_START:
-        return matches_label(row, to, false);
+        return matches_label(versions, row, to, false);
     }
     return false;
 }
@@ -133,7 +135,7 @@ static bool resolve_one(Arena *arena, const Overview *overview, size_t versioned
     StrBuf names = strbuf(arena);
     for (size_t i = 0; i < versioned; i++) {
         const StateRow *row = &overview->rows.items[i];
-        if (!matches(row, to, match))
+        if (!matches(overview->versions, row, to, match))
             continue;
         if (count++ == 0) {
             found = i;
@@ -230,7 +232,7 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
         *ret_is_base = version.len == 0;
         return true;
     }
-    if (version_is_valid(without_v(to))) {
+    if (version_order_takes(overview->versions, without_v(to))) {
         found = overview_find(overview, versioned, without_v(to));
         if (found != SIZE_MAX) {
             *ret_version = overview->rows.items[found].version;

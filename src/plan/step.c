@@ -168,7 +168,8 @@ static bool is_satisfied(const Planner *p, Str required)
     const Overview *overview = &p->plan->overview;
     size_t found = overview_find(overview, p->versioned, required);
     if (found == SIZE_MAX)
-        return p->has_baseline && version_compare(required, p->baseline) <= 0;
+        return p->has_baseline &&
+               version_order_compare(&p->set->versions, required, p->baseline) <= 0;
     const StateRow *row = &overview->rows.items[found];
     if (p->marks[found] & MARK_APPLIED)
         return true;

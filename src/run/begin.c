@@ -123,7 +123,9 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
     unsigned features = convention->convention->features;
     return (PlanPolicy){.engine = db->info.engine,
                         .server_version = db->info.version_number,
-                        .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0,
+                        .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0 ||
+                                               convention->allows_out_of_order,
+                        .is_single_transaction = (features & CONVENTION_WHOLE_RUN) != 0,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
                         .allows_empty = (features & CONVENTION_EMPTY) != 0,
                         .has_journal = (features & CONVENTION_JOURNAL) != 0};

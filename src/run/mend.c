@@ -142,7 +142,7 @@ static bool baseline(Run *run, Str version, Str name, Error *err)
                   run->convention->convention->title);
         return error_hint(err, "Record what is there instead: whimbrel stamp V");
     }
-    if (!version_is_valid(version)) {
+    if (!version_order_takes(&run->runner->set->versions, version)) {
         error_set(err, ERROR_USAGE, "'%.*s' is no version", STR_ARG(version));
         return error_code(err, "unknown-version");
     }
@@ -216,7 +216,8 @@ static bool stamp(Run *run, Str to, Error *err)
         const StateRow *row = &overview.rows.items[i];
         if (row->kind == MIGRATION_REPEATABLE)
             continue;
-        bool is_wanted = !is_base && version_compare(row->version, version) <= 0;
+        bool is_wanted =
+            !is_base && version_order_compare(overview.versions, row->version, version) <= 0;
         if (!stamp_row(run, row, is_wanted, &writes, err))
             return false;
     }

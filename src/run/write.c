@@ -22,7 +22,8 @@ static size_t find_row(const Run *run, const PlanStep *step)
             continue;
         if (it->kind == MIGRATION_REPEATABLE ? str_eq(it->name, step->name)
             : row                            ? str_eq(it->version, row->version)
-                                             : version_compare(it->version, step->version) == 0)
+                  : version_order_compare(&run->runner->set->versions, it->version,
+                                          step->version) == 0)
             return i;
     }
     return SIZE_MAX;

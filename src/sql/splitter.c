@@ -845,6 +845,42 @@ static bool next_of_rest(SqlSplitter *s, SqlStatement *ret_statement, bool *ret_
     return true;
 }
 
+/* Minds options.whole: a statement ends where such a range begins, and within it one is made of all that is there. */
+static Step take_whole(SqlSplitter *s)
+{
+    size_t at = s->scan.at;
+    while (s->whole_at < s->options.whole_count && s->options.whole[s->whole_at].to <= at)
+        s->whole_at++;
+    if (s->whole_at == s->options.whole_count || at < s->options.whole[s->whole_at].from)
+        return STEP_ON;
+    size_t end = s->options.whole[s->whole_at].to;
+    unsigned char class = s->classes[(unsigned char)s->scan.data[at]] & SCAN_CLASS_MASK;
+    /* Comments before the first word are trivia here too. */
+    bool is_comment =
+        class == SCAN_HASH ||
+        (class == SCAN_SLASH && scan_peek(&s->scan, 1) == '*' && scan_peek(&s->scan, 2) != '!') ||
+        (class == SCAN_DASH && scan_is_dash_comment(&s->scan, s->options.dialect));
+    s->terminator = SQL_END_OF_TEXT;
+    s->terminator_len = 0;
+    if (s->has_text)
+        return STEP_END;
+    if (class == SCAN_SPACE || is_comment || s->scan.data[at] == ';')
+        return STEP_ON;
+    (void)scan_has(&s->scan, end - at); /* reads and checks the bytes */
+    if (s->has_failed)
+        return STEP_FAIL;
+    if (end > s->scan.limit)
+        end = s->scan.limit;
+    s->scan.at = end;
+    while (end > at + 1 && (s->scan.data[end - 1] == ';' || s->scan.data[end - 1] == ' ' ||
+                            (s->scan.data[end - 1] >= '\t' && s->scan.data[end - 1] <= '\r')))
+        end--;
+    s->has_text = true;
+    s->text_at = at;
+    s->text_end = end;
+    return STEP_END;
+}
+
 bool sql_splitter_next(SqlSplitter *s, SqlStatement *ret_statement, bool *ret_has, Error *err)
 {
     if (s->has_failed)
@@ -871,7 +907,9 @@ bool sql_splitter_next(SqlSplitter *s, SqlStatement *ret_statement, bool *ret_ha
     while (step == STEP_ON && scan_more(&s->scan, false)) {
         if (s->scan.at - s->trivia_at > longest_bytes)
             return splitter_fail_too_long(s);
-        step = take(s, s->scan.at, (unsigned char)s->scan.data[s->scan.at]);
+        step = s->options.whole_count > 0 ? take_whole(s) : STEP_ON;
+        if (step == STEP_ON)
+            step = take(s, s->scan.at, (unsigned char)s->scan.data[s->scan.at]);
     }
     if (s->has_failed || step == STEP_FAIL)
         return false;

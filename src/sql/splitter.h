@@ -104,6 +104,8 @@ struct SqlSplitter {
     Vec(size_t) joins; /* the backslashes of \; and \: */
     Arena *scratch;    /* of a stream: holds joined texts until the next call */
 
+    size_t whole_at; /* options.whole: the first that ends behind what was read */
+
     /* COPY data */
     bool is_data, is_data_line_start;
     SqlSplitter *rest;

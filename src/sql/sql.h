@@ -17,6 +17,12 @@ typedef struct SqlSource {
 
 /* ---- splitting -------------------------------------------------------------------------------------------------- */
 
+/* Bytes [from, to) of a text. */
+typedef struct SqlRange {
+    size_t from, to;
+} SqlRange;
+typedef Vec(SqlRange) SqlRangeVec;
+
 typedef struct SqlSplitOptions {
     SqlDialect dialect;
     const char *file;             /* for errors; borrowed for the splitter's life; may be NULL */
@@ -24,6 +30,10 @@ typedef struct SqlSplitOptions {
     bool ansi_quotes;             /* MySQL: sql_mode at the start */
     bool nonconforming_strings;   /* PostgreSQL: standard_conforming_strings=off at the start */
     uint64_t max_statement_bytes; /* longer is ERROR_PARSE; 0: 1 GiB */
+    /* Of a text in memory: what stands in one of these is one statement, whatever it holds, less blanks and semicolons at its
+     * end. In order, apart from each other; borrowed. Some tools' files mark such blocks. */
+    const SqlRange *whole;
+    size_t whole_count;
 } SqlSplitOptions;
 
 typedef enum SqlTerminator {

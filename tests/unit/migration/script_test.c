@@ -471,6 +471,78 @@ static void a_file_that_changes_under_way_is_noticed(void **state)
     }
 }
 
+/* Blanks out everything up to "-- up", and makes one statement of what stands between "<" and ">". */
+static bool prepare_sections(const void *ctx, Arena *arena, const Script *script, Str text,
+                             const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
+{
+    (void)ctx;
+    assert_int_equal(split->dialect, SQL_SQLITE);
+    char *sql = str_z(arena, text);
+    size_t from = str_find(text, STR("-- up"), 0);
+    SqlRange range = {0};
+    if (!sql)
+        return error_nomem(err);
+    if (from == SIZE_MAX) {
+        error_set(err, ERROR_PARSE, "no section");
+        return error_at(err, str_from(script->path), 1, 1);
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (i < from && sql[i] != '\n')
+            sql[i] = ' ';
+        if (sql[i] == '<')
+            range.from = i + 1;
+        if (sql[i] == '>')
+            range.to = i;
+        if (sql[i] == '<' || sql[i] == '>')
+            sql[i] = ' ';
+    }
+    *ret_text = (ScriptText){.sql = {sql, text.len}, .no_transaction = true, .checksum = STR("ab")};
+    if (!vec_push(arena, &ret_text->whole, range) ||
+        !vec_push(arena, &ret_text->other_checksums, STR("cd")))
+        return error_nomem(err);
+    return true;
+}
+
+static void a_form_makes_the_script_out_of_its_file(void **state)
+{
+    Fixture *f = *state;
+    ScriptForm form = {.prepare = prepare_sections};
+    scoped(ScriptCursor, script_close) cursor = {0};
+    SqlStatement statement;
+    bool has = false;
+    ScriptOptions options = options_for(SQL_SQLITE);
+    write_file(
+        f, STR("this is; no sql\n-- up\nSELECT 1;\n<\nSELECT 2; -- x\nSELECT 3;;\n>\nSELECT 4\n"));
+    Script script = {.path = "x", .open_path = f->file, .form = &form};
+    assert_true(script_read(f->arena, &script, &options, &f->err));
+    assert_int_equal(script.statements, 3);
+    assert_true(script.head->no_transaction);
+    assert_true(str_eq(script.checksum, STR("ab")));
+    assert_int_equal(form.other_checksums.len, 1);
+    assert_true(script_open(f->arena, &script, &options.split, &cursor, &f->err));
+    static const char *const texts[] = {"SELECT 1", "SELECT 2; -- x\nSELECT 3", "SELECT 4"};
+    static const uint32_t lines[] = {3, 5, 8};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(script_next(&cursor, &statement, &has, &f->err) && has);
+        if (!str_eq(statement.text, str_from(texts[i])))
+            fail_msg("\"%.*s\"", STR_ARG(statement.text));
+        assert_int_equal(statement.line, lines[i]);
+    }
+    assert_true(script_next(&cursor, &statement, &has, &f->err) && !has);
+}
+
+static void a_form_that_refuses_its_file_is_the_error(void **state)
+{
+    Fixture *f = *state;
+    ScriptForm form = {.prepare = prepare_sections};
+    ScriptOptions options = options_for(SQL_SQLITE);
+    Script script = held(STR("SELECT 1;"));
+    script.form = &form;
+    assert_false(script_read(f->arena, &script, &options, &f->err));
+    assert_int_equal(f->err.kind, ERROR_PARSE);
+    assert_string_equal(f->err.message, "no section");
+}
+
 #ifdef WHIMBREL_FAULTS
 static void any_lost_allocation_is_an_error(void **state)
 {
@@ -502,6 +574,8 @@ static void any_lost_allocation_is_an_error(void **state)
 #endif
 
 UNIT_TESTS(script) = {
+    cmocka_unit_test_setup_teardown(a_form_makes_the_script_out_of_its_file, setup, teardown),
+    cmocka_unit_test_setup_teardown(a_form_that_refuses_its_file_is_the_error, setup, teardown),
     cmocka_unit_test_setup_teardown(a_checksum_is_of_the_bytes_and_tokens_are_not, setup, teardown),
     cmocka_unit_test_setup_teardown(the_empty_script_has_its_digest, setup, teardown),
     cmocka_unit_test_setup_teardown(a_file_and_held_text_read_alike_however_long, setup, teardown),

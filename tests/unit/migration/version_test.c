@@ -66,7 +66,39 @@ static void versions_compare_part_by_part_as_numbers(void **state)
     }
 }
 
+static void other_orders_take_any_text(void **state)
+{
+    (void)state;
+    static const VersionOrder text = {.kind = VERSIONS_TEXT};
+    assert_true(version_order_takes(&text, STR("20240101_a")));
+    assert_false(version_order_takes(&text, STR("")));
+    assert_false(version_order_takes(NULL, STR("abc")));
+    assert_true(version_order_compare(NULL, STR("2"), STR("10")) < 0);
+    assert_true(version_order_compare(&text, STR("2"), STR("10")) > 0);
+    assert_true(version_order_compare(&text, STR("1"), STR("001")) != 0);
+}
+
+static void a_list_gives_the_order_and_what_it_lacks_comes_last(void **state)
+{
+    (void)state;
+    scoped(Arena *, arena_freep) arena = arena_new();
+    Error err = {.arena = arena};
+    StrVec versions = {0};
+    VersionOrder order;
+    static const char *const listed[] = {"c0ffee", "a1", "b2", "a1"};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(vec_push(arena, &versions, str_from(listed[i])));
+    assert_true(version_order_list(arena, &versions, &order, &err));
+    assert_true(version_order_compare(&order, STR("c0ffee"), STR("a1")) < 0);
+    assert_true(version_order_compare(&order, STR("b2"), STR("a1")) > 0);
+    assert_int_equal(version_order_compare(&order, STR("a1"), STR("a1")), 0);
+    assert_true(version_order_compare(&order, STR("b2"), STR("aa")) < 0);
+    assert_true(version_order_compare(&order, STR("ab"), STR("aa")) > 0);
+}
+
 UNIT_TESTS(version) = {
+    cmocka_unit_test(other_orders_take_any_text),
+    cmocka_unit_test(a_list_gives_the_order_and_what_it_lacks_comes_last),
     cmocka_unit_test(versions_are_numbers_with_dots),
     cmocka_unit_test(versions_compare_part_by_part_as_numbers),
 };
