@@ -316,9 +316,8 @@ static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *
     return true;
 }
 
-static bool check_folders(Cli *cli, Error *err)
+static bool check_folders(Cli *cli, const StrVec *folders, Error *err)
 {
-    const StrVec *folders = &cli->settings->migrations;
     for (size_t i = 0; i < folders->len; i++) {
         const char *path = str_z(cli->arena, folders->items[i]);
         FileInfo info;
@@ -344,7 +343,7 @@ static bool check_folders(Cli *cli, Error *err)
 
 bool cli_scan(Cli *cli, Error *err)
 {
-    if (!check_folders(cli, err))
+    if (!check_folders(cli, &cli->context.folders, err))
         return false;
     if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
         return false;
@@ -455,7 +454,11 @@ bool cli_open(Cli *cli, unsigned needs, Error *err)
             return false;
         return !(needs & NEEDS_MIGRATIONS) || cli_scan(cli, err);
     }
-    if (((needs & NEEDS_MIGRATIONS) && !check_folders(cli, err)) ||
+    /* Where nobody named a folder, a tool's own configuration may. */
+    bool is_named =
+        cli->configuration.sources[setting_index("migrations")].origin != ORIGIN_DEFAULT;
+    if (((needs & NEEDS_MIGRATIONS) && is_named &&
+         !check_folders(cli, &cli->settings->migrations, err)) ||
         !would_create(cli, needs, &would, err))
         return false;
     /* Files in disorder are no reason to leave an empty database behind. */
