@@ -696,11 +696,10 @@ static bool copy_bytea(PgDb *s, DbBuffer *buffer, const char *written, size_t le
     return is_good;
 }
 
+/* Adds the result's rows to the last result of the buffer. */
 static bool copy_rows(PgDb *s, const PGresult *result, DbBuffer *buffer)
 {
     int rows = s->pq.PQntuples(result), cols = s->pq.PQnfields(result);
-    if (!db_buffer_begin(buffer, (size_t)cols))
-        return false;
     for (int row = 0; row < rows; row++) {
         for (int col = 0; col < cols; col++) {
             const char *text = s->pq.PQgetvalue(result, row, col);
@@ -716,6 +715,26 @@ static bool copy_rows(PgDb *s, const PGresult *result, DbBuffer *buffer)
     return true;
 }
 
+/* What libpq hands out one by one: rows, then the end of their statement, which has a result even without rows. */
+typedef struct Gathering {
+    DbBuffer *buffer;
+    bool is_open;   /* the buffer's last result is still to be completed */
+    size_t results; /* those that are complete */
+} Gathering;
+
+static bool gather(PgDb *s, Gathering *g, PGresult *result)
+{
+    bool is_row = s->pq.PQresultStatus(result) == PGRES_SINGLE_TUPLE;
+    if (!is_row && !g->is_open && !s->pq.PQcmdStatus(result)[0])
+        return true;
+    if (!g->is_open && !db_buffer_begin(g->buffer, (size_t)s->pq.PQnfields(result)))
+        return false;
+    g->is_open = is_row;
+    if (!is_row)
+        g->results = g->buffer->results.len;
+    return copy_rows(s, result, g->buffer);
+}
+
 static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
 {
     PgDb *s = (PgDb *)db;
@@ -728,13 +747,16 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
         return error_set(err, ERROR_PARSE, "the statement holds a NUL byte");
     if (!send_text(s, text, err))
         return false;
+    /* Else libpq would hold all rows a second time before it hands out the first. */
+    (void)s->pq.PQsetSingleRowMode(s->conn);
     Error *failure = &buffer->error;
+    Gathering gathering = {.buffer = buffer};
     PGresult *result;
     while ((result = next_result(s)) != NULL) {
         ExecStatusType status = s->pq.PQresultStatus(result);
-        bool is_rows = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
-        if (is_rows && failure->kind == ERROR_NONE && s->pq.PQcmdStatus(result)[0] &&
-            !copy_rows(s, result, buffer))
+        bool is_rows =
+            status == PGRES_TUPLES_OK || status == PGRES_SINGLE_TUPLE || status == PGRES_COMMAND_OK;
+        if (is_rows && failure->kind == ERROR_NONE && !gather(s, &gathering, result))
             error_nomem(failure);
         if (status == PGRES_COPY_IN)
             feed_copy(s, NULL, NULL);
@@ -747,6 +769,8 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
         if (s->pq.PQstatus(s->conn) != CONNECTION_OK)
             break;
     }
+    /* The rows before an error are no result. */
+    buffer->results.len = gathering.results;
     bool was_asked = s->is_cancelling;
     s->is_cancelling = false;
     if (s->pq.PQstatus(s->conn) != CONNECTION_OK) {

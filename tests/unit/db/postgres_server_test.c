@@ -404,6 +404,24 @@ static void postgres_rows_come_whole_and_result_by_result(void **state)
     assert_true(db_rows_next(&rows));
     assert_false(db_rows_finish(&rows, &f->err));
     assert_string_equal(f->err.sqlstate, "42703");
+    /* Rows come one by one: those in front of an error are no result, and a result without rows is one. */
+    assert_true(db_query(
+        f->db, STR("SELECT 1 WHERE false; SELECT 7 / (2 - n) FROM generate_series(0, 2) n"), &rows,
+        &f->err));
+    assert_false(db_rows_next(&rows));
+    assert_false(db_rows_next_result(&rows));
+    assert_false(db_rows_finish(&rows, &f->err));
+    assert_string_equal(f->err.sqlstate, "22012");
+    assert_true(db_query(f->db, STR("SELECT n, repeat('x', n) FROM generate_series(1, 3000) n"),
+                         &rows, &f->err));
+    for (int n = 1; n <= 3000; n++) {
+        int64_t number = 0;
+        assert_true(db_rows_next(&rows) && db_value_i64(&rows.cols[0], &number));
+        assert_int_equal(number, n);
+        assert_int_equal(rows.cols[1].text.len, n);
+    }
+    assert_false(db_rows_next(&rows));
+    assert_true(db_rows_finish(&rows, &f->err));
 }
 
 /* ---- the catalog --------------------------------------------------------------------------- */
