@@ -1,24 +1,21 @@
 /* whimbrel embed: migrations as a C source, for a program that ships its own database.
  *
- * The same migrations always make the same bytes. Short files become string literals, so that the source reads and
- * compares like the SQL; the C standard promises no literal beyond 4,095 characters, so longer ones become arrays.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Which files they are; embed.c writes them. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
-
-enum { LONGEST_LITERAL = 4000, LINE_WIDTH = 100 };
+#include "cli/embed.h"
 
 typedef struct EmbedArgs {
     Str folder, output, name;
 } EmbedArgs;
 
-typedef struct EmbedFile {
+typedef struct ScriptAt {
     Str path; /* below the folder */
     const Script *script;
-} EmbedFile;
-typedef Vec(EmbedFile) EmbedFileVec;
+} ScriptAt;
+typedef Vec(ScriptAt) ScriptAtVec;
 
 static bool is_identifier(Str name)
 {
@@ -33,7 +30,7 @@ static bool is_identifier(Str name)
 
 /* ---- which files -------------------------------------------------------------------------------------------- */
 
-static bool add_script(Arena *arena, Str folder, const Script *script, EmbedFileVec *files)
+static bool add_script(Arena *arena, Str folder, const Script *script, ScriptAtVec *files)
 {
     Str path = str_from(script->path);
     /* As the convention joined it: "DIR/x", or "x" alone where DIR is ".". */
@@ -41,19 +38,19 @@ static bool add_script(Arena *arena, Str folder, const Script *script, EmbedFile
         path = str_sub(path, folder.len, path.len);
     while (path.len > 0 && path.ptr[0] == '/')
         path = str_sub(path, 1, path.len);
-    return vec_push(arena, files, (EmbedFile){.path = path, .script = script});
+    return vec_push(arena, files, (ScriptAt){.path = path, .script = script});
 }
 
 static int compare_files(const void *a, const void *b)
 {
-    return str_cmp(((const EmbedFile *)a)->path, ((const EmbedFile *)b)->path);
+    return str_cmp(((const ScriptAt *)a)->path, ((const ScriptAt *)b)->path);
 }
 
 /* What the convention reads, and nothing else that lies there. */
-static bool gather(Cli *cli, Str folder, EmbedFileVec *ret_files, Error *err)
+static bool gather(Cli *cli, Str folder, ScriptAtVec *ret_files, Error *err)
 {
     const MigrationSet *set = &cli->set;
-    EmbedFileVec files = {0};
+    ScriptAtVec files = {0};
     bool has_all = true;
     for (size_t i = 0; i < set->migrations.len && has_all; i++) {
         const Migration *migration = &set->migrations.items[i];
@@ -78,123 +75,6 @@ static bool gather(Cli *cli, Str folder, EmbedFileVec *ret_files, Error *err)
         qsort(files.items, files.len, sizeof *files.items, compare_files);
     *ret_files = files;
     return true;
-}
-
-/* ---- the source ------------------------------------------------------------------------------------------------ */
-
-/* One byte inside a literal. Octal escapes have three digits, so that no digit behind them is taken for theirs. */
-static void add_escaped(StrBuf *out, unsigned char byte)
-{
-    switch (byte) {
-    case '\n':
-        strbuf_adds(out, "\\n");
-        break;
-    case '\t':
-        strbuf_adds(out, "\\t");
-        break;
-    case '\r':
-        strbuf_adds(out, "\\r");
-        break;
-    case '"':
-    case '\\':
-    case '?': /* two of them could begin a trigraph */
-        strbuf_add_char(out, '\\');
-        strbuf_add_char(out, (char)byte);
-        break;
-    default:
-        if (byte >= 0x20 && byte < 0x7f)
-            strbuf_add_char(out, (char)byte);
-        else
-            strbuf_addf(out, "\\%03o", byte);
-    }
-}
-
-/* A line of the source for each line of the text, cut where it grows too long. */
-static void add_literal(StrBuf *out, Str text, const char *indent)
-{
-    size_t start = out->len;
-    strbuf_add_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        add_escaped(out, (unsigned char)text.ptr[i]);
-        bool is_line_end = text.ptr[i] == '\n' || out->len - start > LINE_WIDTH;
-        if (is_line_end && i + 1 < text.len) {
-            strbuf_adds(out, "\"\n");
-            start = out->len;
-            strbuf_addf(out, "%s\"", indent);
-        }
-    }
-    strbuf_add_char(out, '"');
-}
-
-static void add_array(StrBuf *out, Str text, size_t number)
-{
-    strbuf_addf(out, "static const unsigned char file_%zu[] = {", number);
-    size_t start = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (i == 0 || out->len - start > LINE_WIDTH) {
-            strbuf_adds(out, "\n   ");
-            start = out->len;
-        }
-        strbuf_addf(out, " %u,", (unsigned char)text.ptr[i]);
-    }
-    strbuf_adds(out, "\n};\n\n");
-}
-
-/* Of all names and bytes: two tables with one digest hold the same. */
-static bool digest_of(Arena *arena, const EmbedFileVec *files, const Str *texts,
-                      const char **ret_digest)
-{
-    Hash hash;
-    unsigned char bytes[HASH_MAX_BYTES];
-    hash_begin(&hash, HASH_SHA256);
-    for (size_t i = 0; i < files->len; i++) {
-        char len[32];
-        Str path = files->items[i].path;
-        hash_add(&hash, path);
-        int count = snprintf(len, sizeof len, "%c%zu%c", 0, texts[i].len, 0);
-        hash_add(&hash, (Str){len, (size_t)count});
-        hash_add(&hash, texts[i]);
-    }
-    size_t count = hash_end(&hash, bytes);
-    const char *hex = hex_encode(arena, bytes, count);
-    *ret_digest = hex ? str_format(arena, "sha256:%s", hex) : NULL;
-    return *ret_digest;
-}
-
-static bool write_source(Arena *arena, Str symbol, const EmbedFileVec *files, const Str *texts,
-                         const char *digest, Str *ret_source)
-{
-    StrBuf out = strbuf(arena);
-    strbuf_adds(&out, "/* Migrations, written by `whimbrel embed`: change those, not this. */\n"
-                      "#include <whimbrel/whimbrel.h>\n\n");
-    for (size_t i = 0; i < files->len; i++)
-        if (texts[i].len > LONGEST_LITERAL)
-            add_array(&out, texts[i], i);
-    strbuf_adds(&out, "static const WhimbrelFile files[] = {\n");
-    for (size_t i = 0; i < files->len; i++) {
-        strbuf_adds(&out, "    {");
-        add_literal(&out, files->items[i].path, "     ");
-        strbuf_adds(&out, ",\n     ");
-        if (texts[i].len > LONGEST_LITERAL)
-            strbuf_addf(&out, "file_%zu", i);
-        else
-            add_literal(&out, texts[i], "     ");
-        strbuf_addf(&out, ", %zu},\n", texts[i].len);
-    }
-    /* An array of nothing is no C. */
-    if (files->len == 0)
-        strbuf_adds(&out, "    {\"\", \"\", 0},\n");
-    strbuf_addf(&out,
-                "};\n\n"
-                "#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
-                "extern const WhimbrelEmbedded %.*s;\n"
-                "const WhimbrelEmbedded %.*s = {\n"
-                "    sizeof(WhimbrelEmbedded), files, %zu,\n"
-                "    \"%s\",\n"
-                "};\n"
-                "#ifdef __cplusplus\n}\n#endif\n",
-                STR_ARG(symbol), STR_ARG(symbol), files->len, digest);
-    return strbuf_finish(&out, ret_source);
 }
 
 /* ---- the command -------------------------------------------------------------------------------------------------- */
@@ -228,7 +108,7 @@ static bool embed_run(Cli *cli, const void *given, Error *err)
 {
     EmbedArgs args = *(const EmbedArgs *)given;
     Arena *arena = cli->arena;
-    EmbedFileVec files;
+    ScriptAtVec files;
     const char *digest, *output = str_z(arena, args.output);
     Str source;
     uint64_t bytes = 0;
@@ -252,16 +132,17 @@ static bool embed_run(Cli *cli, const void *given, Error *err)
     if (!cli_convention(cli, NULL, err) || !cli_scan(cli, err) ||
         !gather(cli, args.folder, &files, err))
         return false;
-    Str *texts = arena_alloc(arena, files.len * sizeof *texts);
-    if (!texts)
+    TreeFile *embedded = arena_alloc(arena, files.len * sizeof *embedded);
+    if (!embedded)
         return error_nomem(err);
     for (size_t i = 0; i < files.len; i++) {
-        if (!script_text(arena, files.items[i].script, 0, &texts[i], err))
+        embedded[i].path = files.items[i].path;
+        if (!script_text(arena, files.items[i].script, 0, &embedded[i].bytes, err))
             return false;
-        bytes += texts[i].len;
+        bytes += embedded[i].bytes.len;
     }
-    if (!digest_of(arena, &files, texts, &digest) ||
-        !write_source(arena, args.name, &files, texts, digest, &source))
+    if (!embed_digest(arena, embedded, files.len, &digest) ||
+        !embed_source(arena, args.name, embedded, files.len, digest, &source))
         return error_nomem(err);
     return file_write(arena, output, source, 0666, err) &&
            report(cli, &args, files.len, bytes, digest, err);
