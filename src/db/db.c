@@ -62,6 +62,28 @@ bool db_sleep(const DbCancel *cancel, int64_t us)
     }
 }
 
+void db_silence_begin(Db *db)
+{
+    db->silent_since_us = db->ticked_us = clock_monotonic_us();
+}
+
+void db_silence_tick(Db *db)
+{
+    if (!db->options.tick)
+        return;
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - db->ticked_us < TICK_MS * 1000 / 2)
+        return;
+    db->options.tick(db->options.tick_ctx, now_us - db->silent_since_us);
+    db->ticked_us = clock_monotonic_us(); /* the tick took its time too */
+}
+
+int64_t db_silence_deadline(const Db *db)
+{
+    int64_t timeout_ms = db->options.answer_timeout_ms;
+    return timeout_ms > 0 ? db->silent_since_us + timeout_ms * 1000 : INT64_MAX;
+}
+
 /* ---- rows --------------------------------------------------------------------------------- */
 
 struct DbPiece {

@@ -63,8 +63,10 @@ typedef struct DbCancel {
 
 /* ---- connecting ------------------------------------------------------------------------------------------------------- */
 typedef struct DbOptions {
-    const DbCancel *cancel;       /* may be NULL; must outlive the Db */
-    int64_t connect_timeout_ms;   /* 0: 10 s */
+    const DbCancel *cancel;     /* may be NULL; must outlive the Db */
+    int64_t connect_timeout_ms; /* 0: 10 s */
+    int64_t
+        answer_timeout_ms; /* a server that is silent for so long counts as lost; 0: it may take its time */
     bool is_read_only;            /* SQLite: open read-only; others: a read-only session */
     bool may_create;              /* SQLite: create the file when absent */
     const char *application_name; /* NULL: "whimbrel" */
@@ -72,6 +74,10 @@ typedef struct DbOptions {
     void (*notice)(void *ctx, Str severity,
                    Str message); /* the server's notices and warnings; may be NULL */
     void *notice_ctx;
+    /* Called about ten times a second while a statement runs or waits, with how long the server has said nothing. It may use
+     * other connections, not this one, and the statement's answer is not looked at before it returns. May be NULL. */
+    void (*tick)(void *ctx, int64_t silent_us);
+    void *tick_ctx;
 } DbOptions;
 
 /* Errors: ERROR_CONNECT (codes "connect-refused", "wrong-password", "database-absent", "client-missing"), with a next step. */
@@ -91,7 +97,9 @@ typedef struct DbInfo {
     const char *database;     /* name; SQLite: file name without its folder */
     const char *user;         /* "" for SQLite */
     const char *place;        /* "db:5432", "/run/mysqld.sock", the SQLite file's folder */
-    bool is_read_only;        /* a standby, read_only=1, a read-only file */
+    const char *
+        session; /* the number by which other sessions know this one; "": there is none, or not always the same */
+    bool is_read_only; /* a standby, read_only=1, a read-only file */
     bool is_in_recovery;
     bool
         is_pooled; /* a transaction-pooling proxy stands between: session locks cannot be trusted */
@@ -109,6 +117,7 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     bool is_broken;         /* the connection is gone: nothing but db_close() makes sense */
     bool is_in_transaction; /* as the server last said */
     uint64_t round_trips;   /* messages sent and answered, for tests and -v */
+    int64_t silent_since_us, ticked_us; /* the drivers' */
 };
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -186,8 +195,21 @@ typedef struct DbSession { /* who holds or waits for something */
     Str user, application, host, state, query;
     int64_t age_us; /* of its transaction or state; -1 unknown */
     bool is_alive;
+    Str advice; /* how it may come to an end, where that is not plain; may be empty */
 } DbSession;
 typedef Vec(DbSession) DbSessionVec;
+
+/* What a session waits for, as another one sees it. */
+typedef struct DbWaiting {
+    bool is_waiting; /* for a lock */
+    Str lock;  /* the mode that it wants: "ACCESS EXCLUSIVE"; empty: the engine does not say */
+    Str table; /* of the lock, as SQL names it; empty: of none, or it is not known */
+    DbSessionVec blockers; /* the oldest first */
+    bool is_inferred;      /* the server does not tell: these are those that probably block */
+    int64_t queued;        /* sessions that wait for this one in turn; -1: not known */
+    int64_t queued_us;     /* how long the first of them has been waiting; -1: not known */
+    Str unseen; /* what was kept from us, and which privilege would show it; empty: nothing */
+} DbWaiting;
 
 /* ---- the catalog -------------------------------------------------------------------------------------------------------- */
 typedef struct DbObjectState {
@@ -240,6 +262,10 @@ struct DbDriver {
     bool (*kill_session)(Db *db, Str id, Error *err);
     bool (*blockers)(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions,
                      Error *err); /* who holds locks on table that block DDL */
+    /* What the session (DbInfo.session of another connection) waits for at this moment, and who waits for it. table: the one
+     * that it works on, if known. What the user may not see is said in unseen. */
+    bool (*waiting)(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
+                    Error *err);
     bool (*long_transactions)(Db *db, Arena *arena, int64_t older_than_ms,
                               DbSessionVec *ret_sessions, Error *err);
     bool (*index_state)(Db *db, Str schema, Str name, DbObjectState *ret_state,

@@ -25,6 +25,13 @@ DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us
 /* Sleeps up to the given time; false when the caller wants to stop. */
 bool db_sleep(const DbCancel *cancel, int64_t us);
 
+/* Before a message is sent, and whenever the server has said something: from now on it is silent. */
+void db_silence_begin(Db *db);
+/* While it is silent: calls the caller's tick when it is time. */
+void db_silence_tick(Db *db);
+/* When its silence has lasted for too long; INT64_MAX: never. */
+int64_t db_silence_deadline(const Db *db);
+
 /* ---- rows --------------------------------------------------------------------------------- */
 
 /* All results of one query, read to their end before the caller sees the first row: the connection

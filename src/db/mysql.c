@@ -353,10 +353,12 @@ static void kill_query(MysqlDb *m)
 /* Waits for what the library wants next; the status to go on with. */
 static int wait_for(MysqlDb *m, int status, bool may_kill)
 {
-    int64_t deadline = INT64_MAX;
-    if (status & MYSQL_WAIT_TIMEOUT)
-        deadline =
+    int64_t deadline = db_silence_deadline(&m->db);
+    if (status & MYSQL_WAIT_TIMEOUT) {
+        int64_t wanted =
             clock_monotonic_us() + (int64_t)m->lib.mysql_get_timeout_value_ms(m->handle) * 1000;
+        deadline = wanted < deadline ? wanted : deadline;
+    }
     short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
                            (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
                            (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
@@ -364,6 +366,7 @@ static int wait_for(MysqlDb *m, int status, bool may_kill)
         const DbCancel *cancel = m->was_killed || !may_kill ? NULL : m->db.options.cancel;
         switch (db_wait(cancel, m->lib.mysql_get_socket(m->handle), events, deadline)) {
         case DB_WAIT_READY:
+            db_silence_begin(&m->db);
             return status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
         case DB_WAIT_DEADLINE:
             return MYSQL_WAIT_TIMEOUT;
@@ -373,6 +376,8 @@ static int wait_for(MysqlDb *m, int status, bool may_kill)
                 may_kill = false;
             break;
         case DB_WAIT_TICK:
+            if (!m->was_killed)
+                db_silence_tick(&m->db);
             break;
         }
     }
@@ -382,6 +387,7 @@ static bool send_query(MysqlDb *m, Str sql)
 {
     int failed;
     m->db.round_trips++;
+    db_silence_begin(&m->db);
     int status = m->lib.mysql_real_query_start(&failed, m->handle, sql.ptr, (unsigned long)sql.len);
     while (status != 0)
         status = m->lib.mysql_real_query_cont(&failed, m->handle, wait_for(m, status, true));
@@ -1095,7 +1101,8 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
     Str user = {0};
     str_cut(cols[3].text, '@', &user);
     m->db.info.user = str_z(m->db.arena, user);
-    if (!m->db.info.version || !m->db.info.database || !m->db.info.user)
+    m->db.info.session = str_format(m->db.arena, "%lu", m->lib.mysql_thread_id(m->handle));
+    if (!m->db.info.version || !m->db.info.database || !m->db.info.user || !m->db.info.session)
         return error_nomem(err);
     if (is_tidb)
         m->db.info.is_cluster = true; /* its GET_LOCK is young, and its DDL is queued elsewhere */
@@ -1278,7 +1285,8 @@ static MysqlDb *new_db(const DbOptions *options)
                           .version = "",
                           .database = "",
                           .user = "",
-                          .place = ""};
+                          .place = "",
+                          .session = ""};
     m->db.features = db_driver_mysql.features;
     m->max_packet_bytes = 1024 * 1024;
     return m;

@@ -77,6 +77,7 @@ typedef struct PgDb {
     Libpq pq;
     PGconn *conn;
     bool is_cancelling; /* the server was told to stop the running message */
+    bool is_silent;     /* it did not answer in time */
     int64_t cancelled_at_us;
     DbStatementVec session; /* after RESET ALL these make the session what it was */
     bool was_nonblocking;
@@ -201,7 +202,8 @@ static bool connection_lost(PgDb *s, Error *err)
     s->db.is_broken = true;
     s->db.is_in_transaction = false;
     if (err && err->kind == ERROR_NONE) {
-        Str text = str_trim(str_from(s->pq.PQerrorMessage(s->conn)));
+        Str text = s->is_silent ? STR("it did not answer in time")
+                                : str_trim(str_from(s->pq.PQerrorMessage(s->conn)));
         Str first;
         str_cut(text, '\n', &first);
         error_set(err, ERROR_CONNECT, "the connection to the database was lost: %.*s",
@@ -233,13 +235,28 @@ static void ask_to_cancel(PgDb *s)
     s->pq.PQfreeCancel(cancel);
 }
 
-/* Waits until the socket has something; looks after the caller's wish to stop. */
-static void wait_for_server(PgDb *s, short events)
+/* Waits until the socket has something; looks after the caller's wish to stop. False: the server's time is over. */
+static bool wait_for_server(PgDb *s, short events)
 {
     const DbCancel *cancel = s->is_cancelling ? NULL : s->db.options.cancel;
-    if (db_wait(cancel, s->pq.PQsocket(s->conn), events, INT64_MAX) == DB_WAIT_CANCEL ||
-        s->is_cancelling)
+    switch (db_wait(cancel, s->pq.PQsocket(s->conn), events, db_silence_deadline(&s->db))) {
+    case DB_WAIT_READY:
+        db_silence_begin(&s->db);
+        break;
+    case DB_WAIT_TICK:
+        if (!s->is_cancelling)
+            db_silence_tick(&s->db);
+        break;
+    case DB_WAIT_CANCEL:
         ask_to_cancel(s);
+        return true;
+    case DB_WAIT_DEADLINE:
+        s->is_silent = true;
+        return false;
+    }
+    if (s->is_cancelling)
+        ask_to_cancel(s);
+    return true;
 }
 
 /* Sends what is left to send, reading meanwhile; false when the connection is gone. */
@@ -251,22 +268,25 @@ static bool flush(PgDb *s)
             return true;
         if (left < 0)
             return false;
-        wait_for_server(s, POLLIN | POLLOUT);
-        if (!s->pq.PQconsumeInput(s->conn))
+        if (!wait_for_server(s, POLLIN | POLLOUT) || !s->pq.PQconsumeInput(s->conn))
             return false;
     }
 }
 
-/* The next result, or NULL at the end of the message. A lost connection shows as an error result. */
+static bool is_connected(PgDb *s)
+{
+    return !s->is_silent && s->pq.PQstatus(s->conn) == CONNECTION_OK;
+}
+
+/* The next result, or NULL at the end of the message. A lost connection shows as an error result, or, where the server has
+ * fallen silent, as none. */
 static PGresult *next_result(PgDb *s)
 {
     if (flush(s))
-        while (s->pq.PQisBusy(s->conn)) {
-            wait_for_server(s, POLLIN);
-            if (!s->pq.PQconsumeInput(s->conn))
+        while (s->pq.PQisBusy(s->conn))
+            if (!wait_for_server(s, POLLIN) || !s->pq.PQconsumeInput(s->conn))
                 break;
-        }
-    return s->pq.PQgetResult(s->conn);
+    return s->is_silent ? NULL : s->pq.PQgetResult(s->conn);
 }
 
 static bool send_text(PgDb *s, Str text, Error *err)
@@ -275,6 +295,7 @@ static bool send_text(PgDb *s, Str text, Error *err)
     if (db_cancel_requested(s->db.options.cancel))
         return db_error_cancelled(err);
     s->db.round_trips++;
+    db_silence_begin(&s->db);
     if (s->pq.PQsendQuery(s->conn, text.ptr))
         return true;
     if (s->pq.PQstatus(s->conn) != CONNECTION_OK)
@@ -360,8 +381,7 @@ static void drop_copy(PgDb *s)
             s->pq.PQfreemem(row);
             continue;
         }
-        wait_for_server(s, POLLIN);
-        if (!s->pq.PQconsumeInput(s->conn))
+        if (!wait_for_server(s, POLLIN) || !s->pq.PQconsumeInput(s->conn))
             return;
     }
 }
@@ -561,12 +581,12 @@ static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t t
             break;
         }
         s->pq.PQclear(result);
-        if (s->pq.PQstatus(s->conn) != CONNECTION_OK)
+        if (!is_connected(s))
             break;
     }
     bool was_asked = s->is_cancelling;
     s->is_cancelling = false;
-    if (s->pq.PQstatus(s->conn) != CONNECTION_OK) {
+    if (!is_connected(s)) {
         run->outcome->is_fate_unknown = true;
         if (err)
             *err = failure;
@@ -766,14 +786,14 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
             failure->kind == ERROR_NONE)
             fill_from_result(s, result, ERROR_SQL, failure);
         s->pq.PQclear(result);
-        if (s->pq.PQstatus(s->conn) != CONNECTION_OK)
+        if (!is_connected(s))
             break;
     }
     /* The rows before an error are no result. */
     buffer->results.len = gathering.results;
     bool was_asked = s->is_cancelling;
     s->is_cancelling = false;
-    if (s->pq.PQstatus(s->conn) != CONNECTION_OK) {
+    if (!is_connected(s)) {
         connection_lost(s, failure);
         return db_error_copy(err, failure);
     }
@@ -1173,6 +1193,9 @@ static bool describe(PgDb *s, const char *before, Error *err)
     bool is_server = strcmp(info->engine_title, "CockroachDB") != 0;
     if (is_server && said != 0 && db_value_i64(&cols[7], &pid) && pid != said)
         info->is_pooled = true;
+    info->session = info->is_pooled ? "" : str_z(arena, cols[7].text);
+    if (!info->session)
+        return error_nomem(err);
     if (info->is_pooled)
         s->db.features &= ~(unsigned)DB_SESSION_LOCK;
     return db_rows_finish(&rows, err);
@@ -1491,6 +1514,7 @@ const DbDriver db_driver_postgres = {
     .lock_holder = postgres_lock_holder,
     .kill_session = postgres_kill_session,
     .blockers = postgres_blockers,
+    .waiting = postgres_waiting,
     .long_transactions = postgres_long_transactions,
     .index_state = postgres_index_state,
     .database_exists = pg_database_exists,

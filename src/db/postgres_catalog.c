@@ -247,37 +247,74 @@ bool postgres_unlock(Db *db, DbLockKey key, Error *err)
     return error_code(err, "lock-lost");
 }
 
-/* The columns of a session, in the order in which read_sessions() takes them. a is pg_stat_activity, and p
+/* The columns of a session, in the order in which take_sessions() takes them. a is pg_stat_activity, and p
  * pg_prepared_xacts: a prepared transaction holds locks without any session. */
-#define SESSION_COLUMNS                                                                            \
-    "coalesce(a.pid::text, 'prepared ' || p.gid), coalesce(a.usename, p.owner, ''), "              \
+#define SESSION_ID "coalesce(a.pid::text, 'prepared ' || p.gid), "
+#define SESSION_DETAILS                                                                            \
+    "coalesce(a.usename, p.owner, ''), "                                                           \
     "coalesce(a.application_name, ''), coalesce(host(a.client_addr), a.client_hostname, "          \
     "'local'), "                                                                                   \
     "coalesce(a.state, CASE WHEN p.gid IS NOT NULL THEN 'prepared transaction' END, ''), "         \
     "coalesce(a.query, ''), (extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, "       \
-    "p.prepared, a.state_change, a.backend_start)) * 1000000)::bigint, a.pid IS NOT NULL"
-enum { SESSION_COLUMN_COUNT = 8 };
+    "p.prepared, a.state_change, a.backend_start)) * 1000000)::bigint, a.pid IS NOT NULL, "        \
+    "coalesce(a.backend_type, '')"
+#define SESSION_COLUMNS SESSION_ID SESSION_DETAILS
 
-static bool read_sessions(Db *db, Arena *arena, Str sql, DbSessionVec *ret_sessions, Error *err)
+static const Str hidden = {"<insufficient privilege>", 24};
+
+/* What ends a session that would not end by itself. */
+static bool add_advice(Arena *arena, DbSession *session, Str kind)
 {
-    scoped(DbRows, db_rows_done) rows = {0};
+    static const Str prepared = {"prepared ", 9};
+    StrBuf text = strbuf(arena);
+    if (!session->is_alive && str_starts(session->id, prepared)) {
+        strbuf_adds(&text, "it is over once someone says COMMIT PREPARED or ROLLBACK PREPARED ");
+        sql_add_literal(&text, SQL_POSTGRES, str_sub(session->id, prepared.len, session->id.len));
+    } else if (str_eq(kind, STR("autovacuum worker"))) {
+        bool is_urgent = str_find(session->query, STR("to prevent wraparound"), 0) != SIZE_MAX;
+        strbuf_adds(&text, is_urgent ? "it keeps transaction numbers from running out and gives "
+                                       "way to nobody: let it finish"
+                                     : "it gives way by itself to whoever waits for longer than "
+                                       "deadlock_timeout (1 s)");
+    } else if (str_starts(session->state, STR("idle in transaction"))) {
+        strbuf_addf(&text,
+                    "its transaction is open and does nothing; SELECT "
+                    "pg_terminate_backend(%.*s) would end it",
+                    STR_ARG(session->id));
+    } else {
+        return true;
+    }
+    return strbuf_finish(&text, &session->advice);
+}
+
+/* The sessions of one result. */
+static bool take_sessions(DbRows *rows, Arena *arena, DbSessionVec *ret_sessions, Error *err)
+{
     DbSessionVec sessions = {0};
-    if (!db_query(db, sql, &rows, err))
-        return false;
-    while (db_rows_next(&rows)) {
+    while (db_rows_next(rows)) {
         DbSession session = {0};
         Str *const texts[] = {&session.id,   &session.user,  &session.application,
                               &session.host, &session.state, &session.query};
         for (size_t i = 0; i < 6; i++)
-            if (!str_copy(arena, rows.cols[i].text, texts[i]))
+            if (!str_copy(arena, rows->cols[i].text, texts[i]))
                 return error_nomem(err);
-        if (!db_value_i64(&rows.cols[6], &session.age_us))
+        if (!db_value_i64(&rows->cols[6], &session.age_us))
             session.age_us = -1;
-        session.is_alive = str_eq(rows.cols[7].text, STR("t"));
-        if (!vec_push(arena, &sessions, session))
+        session.is_alive = str_eq(rows->cols[7].text, STR("t"));
+        if (!add_advice(arena, &session, rows->cols[8].text) ||
+            !vec_push(arena, &sessions, session))
             return error_nomem(err);
     }
-    if (!db_rows_finish(&rows, err))
+    *ret_sessions = sessions;
+    return true;
+}
+
+static bool read_sessions(Db *db, Arena *arena, Str sql, DbSessionVec *ret_sessions, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbSessionVec sessions;
+    if (!db_query(db, sql, &rows, err) || !take_sessions(&rows, arena, &sessions, err) ||
+        !db_rows_finish(&rows, err))
         return false;
     *ret_sessions = sessions;
     return true;
@@ -349,6 +386,117 @@ bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessio
                          exact, folded) &&
                      read_sessions(db, arena, sql, ret_sessions, err)
                : error_nomem(err);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+#define SAME_LOCK(a, b) "(" LOCK_TAG(a) ") IS NOT DISTINCT FROM (" LOCK_TAG(b) ")"
+#define LOCK_TAG(l)                                                                                \
+    l ".locktype, " l ".database, " l ".relation, " l ".page, " l ".tuple, " l ".virtualxid, " l   \
+      ".transactionid, " l ".classid, " l ".objid, " l ".objsubid"
+
+/* "AccessExclusiveLock" is ACCESS EXCLUSIVE in the manual and in LOCK TABLE. */
+static bool mode_in_words(Arena *arena, Str mode, Str *ret_words)
+{
+    StrBuf words = strbuf(arena);
+    if (str_ends(mode, STR("Lock")))
+        mode.len -= 4;
+    for (size_t i = 0; i < mode.len; i++) {
+        char c = mode.ptr[i];
+        bool is_capital = c >= 'A' && c <= 'Z';
+        if (is_capital && i > 0)
+            strbuf_add_char(&words, ' ');
+        strbuf_add_char(&words, c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
+    }
+    return strbuf_finish(&words, ret_words);
+}
+
+/* Three questions in one message: what is waited for, who is in the way, who queues behind. */
+static bool waiting_sql(Db *db, Arena *arena, int64_t pid, Str *ret_sql, Error *err)
+{
+    /* A waiter of a row waits for its transaction, and holds the lock of the row's place meanwhile. */
+    static const char what[] =
+        "SELECT CASE l.locktype WHEN 'relation' THEN l.mode END, coalesce(l.relation, "
+        "t.relation)::regclass::text FROM pg_locks l LEFT JOIN "
+        "pg_locks t ON t.pid = l.pid AND t.locktype = 'tuple' AND t.granted WHERE l.pid = %n AND "
+        "NOT l.granted LIMIT 1;";
+    /* 0 stands for transactions that are prepared; which ones, their locks tell. */
+    static const char who[] =
+        "SELECT coalesce(nullif(b.pid, 0)::text, 'prepared ' || p.gid, "
+        "'prepared'), " SESSION_DETAILS
+        " FROM (SELECT DISTINCT unnest(pg_blocking_pids(%n)) AS pid) b LEFT JOIN pg_stat_activity "
+        "a ON a.pid = b.pid LEFT JOIN pg_prepared_xacts p ON b.pid = 0 AND EXISTS (SELECT 1 FROM "
+        "pg_locks h JOIN pg_locks w ON w.pid = %n AND NOT w.granted AND " SAME_LOCK(
+            "h", "w") " WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction = '-1/' || "
+                      "p.transaction::text) ORDER BY 7 DESC NULLS LAST, 1;";
+    /* Locks of ours that keep nobody from reading and writing hold nobody up. */
+    static const char behind[] =
+        "SELECT count(DISTINCT w.pid), (extract(epoch FROM clock_timestamp() - min(%s)) * "
+        "1000000)::bigint FROM pg_locks o JOIN pg_locks w ON NOT w.granted AND w.pid <> o.pid "
+        "AND " SAME_LOCK(
+            "o",
+            "w") " JOIN pg_stat_activity a ON a.pid = w.pid WHERE o.pid = %n AND (NOT o.granted OR "
+                 "o.mode "
+                 "NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')) AND w.pid <> ALL "
+                 "(pg_blocking_pids(%n))";
+    const char *since = db->info.version_number >= 140000 ? "w.waitstart" : "a.query_start";
+    Str first, second, third;
+    if (!make_sql(arena, &first, err, what, pid) || !make_sql(arena, &second, err, who, pid, pid) ||
+        !make_sql(arena, &third, err, behind, since, pid, pid))
+        return false;
+    char *sql = str_format(arena, "%.*s%.*s%.*s", STR_ARG(first), STR_ARG(second), STR_ARG(third));
+    if (!sql)
+        return error_nomem(err);
+    *ret_sql = str_from(sql);
+    return true;
+}
+
+static void note_hidden(const Db *db, Arena *arena, DbWaiting *waiting)
+{
+    for (size_t i = 0; i < waiting->blockers.len; i++) {
+        DbSession *session = &waiting->blockers.items[i];
+        if (!str_eq(session->query, hidden))
+            continue;
+        session->query = (Str){0};
+        char *text = str_format(arena,
+                                "what others run is hidden from this user: GRANT "
+                                "pg_read_all_stats TO %s",
+                                db->info.user);
+        waiting->unseen = str_from(text);
+    }
+}
+
+bool postgres_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
+                      Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbWaiting waiting = {.queued = -1, .queued_us = -1};
+    Str sql;
+    int64_t pid;
+    (void)table;
+    if (!str_to_i64(session, &pid))
+        return error_set(err, ERROR_USAGE, "'%.*s' is not the pid of a session", STR_ARG(session));
+    if (!waiting_sql(db, arena, pid, &sql, err) || !db_query(db, sql, &rows, err))
+        return false;
+    if (db_rows_next(&rows)) {
+        waiting.is_waiting = true;
+        if (!mode_in_words(arena, rows.cols[0].text, &waiting.lock) ||
+            !str_copy(arena, rows.cols[1].text, &waiting.table))
+            return error_nomem(err);
+    }
+    if (db_rows_next_result(&rows) && !take_sessions(&rows, arena, &waiting.blockers, err))
+        return false;
+    if (db_rows_next_result(&rows) && db_rows_next(&rows)) {
+        if (!db_value_i64(&rows.cols[0], &waiting.queued))
+            waiting.queued = -1;
+        if (!db_value_i64(&rows.cols[1], &waiting.queued_us))
+            waiting.queued_us = -1;
+    }
+    if (!db_rows_finish(&rows, err))
+        return false;
+    note_hidden(db, arena, &waiting);
+    *ret_waiting = waiting;
+    return true;
 }
 
 bool postgres_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,

@@ -18,6 +18,8 @@ bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_ho
                           Error *err);
 bool postgres_kill_session(Db *db, Str id, Error *err);
 bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err);
+bool postgres_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
+                      Error *err);
 bool postgres_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
                                 DbSessionVec *ret_sessions, Error *err);
 bool postgres_drop_all(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,

@@ -134,6 +134,7 @@ static bool may_retry(SqliteDb *s, int tries)
         s->was_cancelled = true;
         return false;
     }
+    db_silence_tick(&s->db);
     return true;
 }
 
@@ -145,8 +146,10 @@ static int on_busy(void *ctx, int tries)
 static int on_progress(void *ctx)
 {
     SqliteDb *s = ctx;
-    if (!db_cancel_requested(s->db.options.cancel))
+    if (!db_cancel_requested(s->db.options.cancel)) {
+        db_silence_tick(&s->db);
         return 0;
+    }
     s->was_cancelled = true;
     return 1;
 }
@@ -262,6 +265,7 @@ static bool run_text(SqliteDb *s, Str sql, DbBuffer *buffer, int64_t *ret_offset
         const char *tail = NULL;
         s->was_cancelled = false;
         s->db.round_trips++;
+        db_silence_begin(&s->db);
         /* A length that includes a terminating NUL spares SQLite a copy of all that follows. */
         int len = (int)rest.len + (scratch != NULL);
         int code = sqlite3_prepare_v2(s->handle, rest.ptr, len, &stmt, &tail);
@@ -542,7 +546,7 @@ static bool describe(SqliteDb *s, Error *err)
     info->version = sqlite3_libversion();
     info->version_number = sqlite3_libversion_number();
     info->database = str_z(s->db.arena, is_memory ? path : path_base(path));
-    info->user = "";
+    info->user = info->session = "";
     info->place = str_z(s->db.arena, folder);
     info->is_read_only = info->is_read_only || sqlite3_db_readonly(s->handle, "main") == 1;
     if (is_memory)

@@ -101,7 +101,7 @@ static void add_sessions(Text *text, const Event *event)
     char took[DURATION_TEXT];
     for (size_t i = 0; i < event->session_count; i++) {
         const DbSession *session = &event->sessions[i];
-        text_adds(text, "     held by ");
+        text_adds(text, event->is_inferred ? "     probably held by " : "     held by ");
         text_add_line(text, session->id);
         text_add(text, STR(" ("));
         bool has_before = false;
@@ -129,6 +129,48 @@ static void add_sessions(Text *text, const Event *event)
         }
         text_add(text, STR("\n"));
     }
+}
+
+static void table_wait(Progress *progress, const Event *event)
+{
+    char took[DURATION_TEXT];
+    Text text = begin(progress);
+    text_add(&text, STR("..   "));
+    add_label(&text, str_from(migration_label(progress->scratch, event->version, event->name,
+                                              event->migration_kind)));
+    if (event->is_rolled_back && event->message.len > 0) {
+        text_add_line(&text, event->message);
+    } else {
+        text_adds(&text, event->is_rolled_back ? "could not have " : "waiting for ");
+        if (event->lock.len > 0)
+            text_add_line(&text, event->lock);
+        else
+            text_adds(&text, "a lock");
+        if (event->text.len > 0) {
+            text_adds(&text, " on ");
+            text_add_line(&text, event->text);
+        }
+    }
+    text_addf(&text, ", try %u", (unsigned)event->attempt);
+    if (event->is_rolled_back)
+        text_addf(&text, ": rolled back, traffic goes on; try %u in %s",
+                  (unsigned)event->attempt + 1, duration_human(event->next_attempt_us, took));
+    text_add(&text, STR("\n"));
+    if (!event->is_repeated)
+        add_sessions(&text, event);
+    if (event->queued > 0) {
+        text_addf(&text, "     %lld %s behind it", (long long)event->queued,
+                  event->queued == 1 ? "session queues" : "sessions queue");
+        if (event->queued_us >= 0)
+            text_addf(&text, ", the first for %s", duration_human(event->queued_us, took));
+        text_add(&text, STR("\n"));
+    }
+    if (event->unseen.len > 0 && !event->is_repeated) {
+        text_adds(&text, "     ");
+        text_add_line(&text, event->unseen);
+        text_add(&text, STR("\n"));
+    }
+    say(progress, &text);
 }
 
 static void set_label(Progress *progress, const Event *event)
@@ -219,19 +261,7 @@ static void line_event(Progress *progress, const Event *event)
         say(progress, &text);
         return;
     case EVENT_TABLE_WAIT:
-        text = begin(progress);
-        text_add(&text, STR("..   "));
-        add_label(&text, str_from(migration_label(progress->scratch, event->version, event->name,
-                                                  event->migration_kind)));
-        text_adds(&text, "waiting for a lock");
-        if (event->text.len > 0) {
-            text_adds(&text, " on ");
-            text_add_line(&text, event->text);
-        }
-        text_addf(&text, ", try %u (rolled back in between, traffic is not held up)\n",
-                  (unsigned)event->attempt);
-        add_sessions(&text, event);
-        say(progress, &text);
+        table_wait(progress, event);
         return;
     case EVENT_SETTLED:
     case EVENT_NOTE:
@@ -278,6 +308,47 @@ static void key_if(JsonWriter *w, const char *key, Str value)
         json_key_str(w, key, value);
 }
 
+static void json_session(JsonWriter *w, const DbSession *session)
+{
+    key_if(w, "user", session->user);
+    key_if(w, "application", session->application);
+    key_if(w, "host", session->host);
+    key_if(w, "state", session->state);
+    key_if(w, "query", session->query);
+    if (session->age_us >= 0)
+        json_key_double(w, "age_ms", (double)session->age_us / 1000.0);
+    key_if(w, "advice", session->advice);
+}
+
+static void json_blockers(JsonWriter *w, const Event *event)
+{
+    key_if(w, "lock", event->lock);
+    json_key(w, "blockers");
+    json_begin_array(w);
+    for (size_t i = 0; i < event->session_count; i++) {
+        const DbSession *session = &event->sessions[i];
+        int64_t pid;
+        json_begin_object(w);
+        /* A prepared transaction has none. */
+        if (str_to_i64(session->id, &pid))
+            json_key_int(w, "pid", pid);
+        else
+            json_key_str(w, "id", session->id);
+        json_session(w, session);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_key_bool(w, "inferred", event->is_inferred);
+    key_if(w, "unseen", event->unseen);
+    if (event->queued >= 0)
+        json_key_int(w, "queued", event->queued);
+    if (event->queued_us >= 0)
+        json_key_double(w, "queued_ms", (double)event->queued_us / 1000.0);
+    json_key_bool(w, "rolled_back", event->is_rolled_back);
+    if (event->is_rolled_back)
+        json_key_double(w, "next_attempt_in_ms", (double)event->next_attempt_us / 1000.0);
+}
+
 static void json_event(Progress *progress, const Event *event)
 {
     arena_reset(progress->scratch);
@@ -310,20 +381,15 @@ static void json_event(Progress *progress, const Event *event)
         json_key_double(&w, "duration_ms", (double)event->duration_us / 1000.0);
     if (event->elapsed_us > 0)
         json_key_double(&w, "elapsed_ms", (double)event->elapsed_us / 1000.0);
-    if (event->session_count > 0) {
+    if (event->kind == EVENT_TABLE_WAIT) {
+        json_blockers(&w, event);
+    } else if (event->session_count > 0) {
         json_key(&w, "sessions");
         json_begin_array(&w);
         for (size_t i = 0; i < event->session_count; i++) {
-            const DbSession *session = &event->sessions[i];
             json_begin_object(&w);
-            json_key_str(&w, "id", session->id);
-            key_if(&w, "user", session->user);
-            key_if(&w, "application", session->application);
-            key_if(&w, "host", session->host);
-            key_if(&w, "state", session->state);
-            key_if(&w, "query", session->query);
-            if (session->age_us >= 0)
-                json_key_double(&w, "age_ms", (double)session->age_us / 1000.0);
+            json_key_str(&w, "id", event->sessions[i].id);
+            json_session(&w, &event->sessions[i]);
             json_end_object(&w);
         }
         json_end_array(&w);

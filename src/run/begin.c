@@ -45,6 +45,7 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
                  .result = result,
                  .begun_step = NO_STEP,
                  .attempt_unit = NO_STEP,
+                 .wait.unit = NO_STEP,
                  .last_commit = NO_STEP,
                  .began_us = clock_monotonic_us(),
                  .began_at = clock_now()};
@@ -64,6 +65,7 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
 void work_done(Run *run)
 {
     feed_close(run);
+    wait_done(run);
     arena_free(run->chunk.arena);
     arena_free(run->feed.arena);
     arena_free(run->timeouts_arena);

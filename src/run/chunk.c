@@ -272,8 +272,11 @@ bool chunk_flush(Run *run, Error *err)
         return false;
     }
     run->has_sent_part = true;
+    run->sent_us = clock_monotonic_us();
+    watch_begin(run);
     bool is_ok = db_run(run->db, chunk->statements.items, chunk->statements.len, on_progress, run,
                         &outcome, err);
+    watch_end(run);
     on_progress(run, is_ok ? chunk->statements.len : outcome.completed);
     if (!is_ok) {
         note_failure(run, &outcome);

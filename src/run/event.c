@@ -52,7 +52,7 @@ void event_note(const Runner *runner, const char *message)
 
 Event event_of_step(const Run *run, EventKind kind, uint32_t step)
 {
-    Event event = {.kind = kind, .total = run->plan.steps.len};
+    Event event = {.kind = kind, .total = run->plan.steps.len, .queued = -1, .queued_us = -1};
     if (step == NO_STEP || step >= run->plan.steps.len)
         return event;
     const PlanStep *plan_step = &run->plan.steps.items[step];

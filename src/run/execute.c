@@ -420,33 +420,6 @@ static bool may_retry(const Run *run, const Error *err)
     return attempt < retries;
 }
 
-static Str table_of(const Run *run, Arena *arena)
-{
-    SqlInfo info = sql_inspect(run->failure.sql, &run->split);
-    Str table = info.table, schema = info.table_schema, name, schema_name;
-    if (table.len == 0 && (info.object == SQL_OBJECT_TABLE || info.object == SQL_OBJECT_VIEW ||
-                           info.object == SQL_OBJECT_MATERIALIZED_VIEW)) {
-        table = info.name;
-        schema = info.schema;
-    }
-    SqlDialect dialect = run->db->driver->dialect;
-    if (table.len == 0 || !sql_ident_value(arena, dialect, table, &name))
-        return (Str){0};
-    if (schema.len == 0 || !sql_ident_value(arena, dialect, schema, &schema_name))
-        return name;
-    char *text = str_format(arena, "%.*s.%.*s", STR_ARG(schema_name), STR_ARG(name));
-    return text ? str_from(text) : name;
-}
-
-/* Who stands in the way, for the event and for the error when patience is at its end. */
-static void find_blockers(Run *run, Arena *arena, Str table, DbSessionVec *ret_sessions)
-{
-    Error ignored = {.arena = arena};
-    if (table.len == 0 || !run->db->driver->blockers ||
-        !run->db->driver->blockers(run->db, arena, table, ret_sessions, &ignored))
-        *ret_sessions = (DbSessionVec){0};
-}
-
 static bool roll_back_unit(Run *run, Error *err)
 {
     Db *db = run->db;
@@ -475,18 +448,12 @@ static bool wait_and_rewind(Run *run, Error *err)
     run->attempt = run->attempt_unit == unit_at ? run->attempt + 1 : 1;
     run->attempt_unit = unit_at;
 
-    Str table = table_of(run, scratch);
-    DbSessionVec sessions = {0};
-    Error ignored = {.arena = scratch};
+    Str sql;
+    Error ignored = {.arena = scratch}, cause = *err;
     if (!roll_back_unit(run, &ignored))
         return false;
-    find_blockers(run, scratch, table, &sessions);
-    Event event = event_of_step(run, EVENT_TABLE_WAIT, unit->step);
-    event.text = table;
-    event.attempt = run->attempt;
-    event.sessions = sessions.items;
-    event.session_count = sessions.len;
-    event_emit(run->runner, &event);
+    if (!str_copy(scratch, run->failure.sql, &sql))
+        return error_nomem(err);
 
     run->lone_at = unit->kind == UNIT_LONE ? run->failure.tag.statement : 0;
     chunk_drop(run);
@@ -506,7 +473,7 @@ static bool wait_and_rewind(Run *run, Error *err)
     if (random_bytes(&number, sizeof number, NULL))
         pause_ms = pause_ms / 2 + (int64_t)(number % (uint32_t)(pause_ms / 2 + 1));
     error_clear(err);
-    return pause_for(run->runner, pause_ms, err);
+    return wait_pause(run, unit_at, sql, pause_ms, &cause, err);
 }
 
 /* Constraints that are checked at the end of a transaction speak up at the end of the whole run, and cannot say which
@@ -537,22 +504,6 @@ static bool go_one_by_one(Run *run, Error *err)
     chunk_drop(run);
     error_clear(err);
     return true;
-}
-
-void name_blockers(Run *run, Error *err)
-{
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    if (!scratch || err->kind != ERROR_TIMEOUT || !run->failure.has_tag)
-        return;
-    Str table = table_of(run, scratch);
-    DbSessionVec sessions = {0};
-    find_blockers(run, scratch, table, &sessions);
-    if (sessions.len == 0 || err->detail)
-        return;
-    const DbSession *session = &sessions.items[0];
-    error_detail(err, "%.*s is held by %.*s (%.*s, %.*s), %.*s: %.*s", STR_ARG(table),
-                 STR_ARG(session->id), STR_ARG(session->application), STR_ARG(session->user),
-                 STR_ARG(session->state), STR_ARG(session->query));
 }
 
 bool work_run(Run *run, Error *err)

@@ -695,7 +695,7 @@ void failure_settle(Run *run, Error *err)
     if (is_lost) {
         settle_lost(run, &step, &kept);
     } else {
-        name_blockers(run, err);
+        wait_explain(run, err);
         write_down(run, step, kept, err);
         if (!run->is_whole)
             for (; run->finished_kept < run->finished.len && !has_lost_outer; run->finished_kept++)

@@ -17,7 +17,8 @@ typedef enum EventKind {
     EVENT_LOCK_WAIT,  /* someone else migrates: sessions[0] if known; attempt, elapsed_us */
     EVENT_STEP_BEGIN, /* version, name, migration_kind, step, total */
     EVENT_STATEMENT, /* statement index..total confirmed; text: summary of the one that runs next, if any */
-    EVENT_TABLE_WAIT, /* a lock on table text could not be had: sessions hold it; attempt; the transaction was rolled back */
+    EVENT_TABLE_WAIT, /* a lock on table text is waited for: sessions hold it, queued wait behind us; attempt, elapsed_us. is_rolled_back:
+                         it could not be had in time, and is tried again after next_attempt_us */
     EVENT_STEP_END,   /* duration_us */
     EVENT_STEP_FAILED, /* error */
     EVENT_SETTLED,     /* after a stop: what the catalog says of the statement in doubt (message) */
@@ -43,6 +44,15 @@ typedef struct Event {
     int64_t duration_us, elapsed_us;
     const DbSession *sessions;
     size_t session_count;
+    /* EVENT_TABLE_WAIT */
+    Str lock;          /* the mode that is wanted; may be empty */
+    bool is_inferred;  /* sessions are those that probably are in the way */
+    bool is_repeated;  /* sessions are those of the event before */
+    int64_t queued;    /* -1: not known */
+    int64_t queued_us; /* how long the first of them has been waiting; -1: not known */
+    Str unseen;        /* what was hidden from us; may be empty */
+    bool is_rolled_back;
+    int64_t next_attempt_us;
     const Error *error;
 } Event;
 

@@ -116,6 +116,23 @@ typedef struct Failure {
     DbOutcome outcome;
 } Failure;
 
+/* The second connection. */
+typedef struct Watch {
+    Db *db;                   /* NULL: it is not open */
+    int64_t refused_until_us; /* it could not be had, or broke: not asked for again before */
+    int64_t looked_us;
+} Watch;
+
+/* A wait for a lock, as last seen. */
+typedef struct LockWait {
+    Arena *arena; /* of seen; NULL until the first */
+    DbWaiting seen;
+    uint32_t unit;    /* whose; NO_STEP: none */
+    uint32_t attempt; /* in which it was seen; 0: not yet */
+    int64_t began_us; /* the first try of the unit */
+    int64_t told_us;
+} LockWait;
+
 typedef struct Run {
     Runner *runner;
     Db *db;
@@ -160,8 +177,11 @@ typedef struct Run {
         session; /* of the step that is produced: said again after a history write in its midst */
     Arena *session_arena;
     uint32_t session_step;
+    int64_t sent_us;  /* when the message under way was sent */
     uint32_t attempt; /* of the unit that is retried */
     uint32_t attempt_unit;
+    LockWait wait;
+    Watch watch;
     Failure failure;
 
     /* progress */
@@ -228,6 +248,25 @@ bool feed_next(Run *run, const Script *script, uint32_t index, SqlStatement *ret
                Error *err);
 void feed_close(Run *run);
 
+/* watch.c: a second connection, for looking at what happens on the first while it is waited for. It is opened when a message has
+ * taken half a second, by the run's URL (without one there is none), and closed with the message; it never holds a
+ * transaction. Whoever has something to look at is called from there once a second. */
+/* Around whatever may take its time on the run's connection. */
+void watch_begin(Run *run);
+void watch_end(Run *run);
+
+/* wait.c: waiting for locks. */
+/* Looks, by the second connection, whether the first waits for a lock, and tells of it. */
+void wait_look(Run *run, Db *second);
+/* The table that the statement works on, as the driver's functions take it; empty: none that shows. */
+Str wait_table(const Run *run, Arena *arena, Str sql);
+/* After a timeout, once it is rolled back: tells of it, and pauses; for less than pause_ms when those who were in the way have
+ * gone. */
+bool wait_pause(Run *run, uint32_t unit, Str sql, int64_t pause_ms, const Error *cause, Error *err);
+/* Says in the error of a lock timeout who holds the lock, how long it was tried, and what may be done. */
+void wait_explain(Run *run, Error *err);
+void wait_done(Run *run);
+
 /* write.c: history writes */
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err);
@@ -253,9 +292,6 @@ void history_note_gone(Run *run, size_t at);
 /* execute.c */
 /* Carries the units out; on failure rolls back, writes down and says what holds. */
 bool work_run(Run *run, Error *err);
-
-/* After a lock timeout, and once it is rolled back: who holds the table. */
-void name_blockers(Run *run, Error *err);
 
 /* failure.c */
 void failure_place(Run *run, Error *err);

@@ -280,7 +280,7 @@ def test_it_waits_for_a_table_and_says_who_holds_it(whimbrel, pg):
         )
         assert result.code == 1
         assert result.json["error"]["kind"] == "timeout" and result.json["error"]["code"] == "lock-timeout"
-        assert "waiting for a lock" in result.err and "held by" in result.err
+        assert "waiting for ACCESS EXCLUSIVE on users" in result.err and "held by" in result.err
     finally:
         holder.kill()
         holder.wait()
