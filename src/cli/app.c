@@ -133,8 +133,9 @@ static bool ask(Cli *cli, const char *question, const char *choices, Str *ret_an
     StrBuf answer = strbuf(cli->arena);
     for (;;) {
         char c;
-        ssize_t len = read(STDIN_FILENO, &c, 1);
-        if (signals_received())
+        bool has_answer = signals_wait(STDIN_FILENO);
+        ssize_t len = has_answer ? read(STDIN_FILENO, &c, 1) : 0;
+        if (!has_answer)
             return error_set(err, ERROR_CANCELLED, "interrupted; nothing was done");
         if (len < 0 && errno == EINTR)
             continue;

@@ -20,6 +20,7 @@ enum {
     EXIT_USAGE = 2,
     EXIT_CHECK = 3,
     EXIT_LOCKED = 4,
+    EXIT_HUNG_UP = 129,
     EXIT_INTERRUPTED = 130,
     EXIT_TERMINATED = 143,
 };
@@ -104,12 +105,14 @@ void stream_write(Stream *stream, Str text);
 
 /* ---- signals ---------------------------------------------------------------------------------------------------------- */
 
-/* SIGINT and SIGTERM set a flag and wake poll(); the second one ends the process at once. SIGPIPE is ignored. */
+/* SIGINT, SIGTERM and SIGHUP set a flag and wake poll(); the second one ends the process at once. SIGPIPE is ignored. */
 bool signals_begin(Error *err);
-int signals_received(void); /* SIGINT, SIGTERM or 0 */
+int signals_received(void); /* SIGINT, SIGTERM, SIGHUP or 0 */
 int signals_wake_fd(void);
 /* Sleeps; false when a signal came. */
 bool signals_sleep_ms(int64_t ms);
+/* Waits until fd can be read; false when a signal came first. */
+bool signals_wait(int fd);
 /* For children: the signals as they were. */
 void signals_restore(void);
 

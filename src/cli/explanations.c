@@ -129,7 +129,8 @@ const Explanation explanations[] = {
              "Go back no further than the baseline."},
     {.code = "cancelled",
      .title = "it was stopped from outside",
-     .text = "SIGINT (Ctrl-C), SIGTERM, or the program that uses the library asked for it.\n"
+     .text = "SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal closed), or the program that uses the "
+             "library asked for it.\n"
              "The transaction under way was rolled back; where statements could not be\n"
              "undone the history says how far it came.\n"
              "\n"

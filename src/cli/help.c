@@ -168,7 +168,8 @@ void help_command(Text *text, const Command *command)
     for (size_t i = 0; command->exits && command->exits[i].what; i++)
         text_addf(text, "  %-3d  %s\n", command->exits[i].code, command->exits[i].what);
     if (has_database)
-        text_adds(text, "  130, 143    interrupted (SIGINT, SIGTERM)\n");
+        text_adds(text,
+                  "  130, 143    interrupted (SIGINT, SIGTERM); 129 when the terminal closed\n");
 }
 
 static void add_commands(Text *text, const Command *const *commands, bool is_short)
@@ -220,5 +221,5 @@ void help_full(Text *text, const Command *const *commands)
                     "  2    wrong usage or configuration; nothing was touched\n"
                     "  3    a check found something\n"
                     "  4    the migration lock could not be had within --lock-wait\n"
-                    "  130, 143    interrupted (SIGINT, SIGTERM)\n");
+                    "  130, 143    interrupted (SIGINT, SIGTERM); 129 when the terminal closed\n");
 }

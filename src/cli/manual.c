@@ -206,7 +206,8 @@ static void main_page(StrBuf *out)
                      ".TP\n2\nWrong usage or configuration; nothing was touched.\n"
                      ".TP\n3\nA check found something.\n"
                      ".TP\n4\nThe migration lock could not be had within \\-\\-lock\\-wait.\n"
-                     ".TP\n130, 143\nInterrupted by SIGINT or SIGTERM.\n");
+                     ".TP\n130, 143\nInterrupted by SIGINT or SIGTERM; 129 when the terminal "
+                     "closed (SIGHUP).\n");
 }
 
 static bool write_page(Arena *arena, const char *folder, const char *name, StrBuf *page, Error *err)

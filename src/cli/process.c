@@ -47,11 +47,25 @@ static int wait_for(pid_t pid)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* What is not wanted any more is asked to end, and made to if it does not within a moment. */
+static void stop(pid_t pid)
+{
+    enum { GRACE_MS = 1000, SLICE_MS = 10 };
+    kill(pid, SIGTERM);
+    for (int waited_ms = 0; waited_ms < GRACE_MS; waited_ms += SLICE_MS) {
+        if (waitpid(pid, NULL, WNOHANG) != 0)
+            return;
+        (void)poll(NULL, 0, SLICE_MS);
+    }
+    kill(pid, SIGKILL);
+    (void)wait_for(pid);
+}
+
 static bool gather(int fd, size_t limit, StrBuf *out, Error *err)
 {
     char buf[4096];
     for (;;) {
-        if (signals_received())
+        if (!signals_wait(fd))
             return error_set(err, ERROR_CANCELLED, "interrupted");
         ssize_t len = read(fd, buf, sizeof buf);
         if (len < 0 && errno == EINTR)
@@ -99,15 +113,15 @@ bool process_read(Arena *arena, const char *const *argv, bool is_quiet, size_t l
     StrBuf out = strbuf(arena);
     if (is_ok) {
         is_ok = gather(output[0], limit, &out, err);
-        if (!is_ok) {
+        if (!is_ok)
             error_wrap(err, "%s", argv[0]);
-            kill(pid, SIGTERM);
-        }
     }
     close(output[0]);
-    int code = wait_for(pid);
-    if (!is_ok)
+    if (!is_ok) {
+        stop(pid);
         return false;
+    }
+    int code = wait_for(pid);
     if (code != 0)
         return error_set(err, ERROR_IO, "%s ended with exit code %d", argv[0], code);
     return strbuf_finish(&out, ret_text) || error_nomem(err);

@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once. SPDX-License-Identifier: Apache-2.0
+/* SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, the second ends at once. SPDX-License-Identifier: Apache-2.0
  *
  * The handler only sets a flag and writes a byte to a pipe, which wakes whatever waits in poll(). The byte is never read,
  * so that every later wait sees it too. */
@@ -10,8 +10,13 @@
 
 #include "cli/cli.h"
 
+/* The last comes when the terminal is closed, or the connection to it lost. */
+static const int asking[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ASKING = sizeof asking / sizeof *asking };
+
 /* A signal handler has no other way to hand anything on. */
 static volatile sig_atomic_t received;
+static bool is_taken[ASKING];
 static int wake_pipe[2] = {-1, -1};
 
 static void on_signal(int number)
@@ -33,15 +38,15 @@ bool signals_begin(Error *err)
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     /* No SA_RESTART: a blocked read is to notice. */
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < ASKING; i++) {
         struct sigaction before;
         /* Ignored before us (nohup, a background job of sh): leave it so. */
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN &&
-            numbers[i] == SIGINT)
+        if (asking[i] != SIGTERM && sigaction(asking[i], NULL, &before) == 0 &&
+            before.sa_handler == SIG_IGN)
             continue;
-        if (sigaction(numbers[i], &action, NULL) != 0)
+        if (sigaction(asking[i], &action, NULL) != 0)
             return error_errno(err, errno, "cannot watch for signals");
+        is_taken[i] = true;
     }
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
@@ -74,12 +79,23 @@ bool signals_sleep_ms(int64_t ms)
     return false;
 }
 
+bool signals_wait(int fd)
+{
+    struct pollfd wait[2] = {{.fd = fd, .events = POLLIN}, {.fd = wake_pipe[0], .events = POLLIN}};
+    while (!received) {
+        if (poll(wait, 2, -1) > 0 && wait[0].revents)
+            return true;
+    }
+    return false;
+}
+
 void signals_restore(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigemptyset(&standard.sa_mask);
-    (void)sigaction(SIGINT, &standard, NULL);
-    (void)sigaction(SIGTERM, &standard, NULL);
+    for (size_t i = 0; i < ASKING; i++)
+        if (is_taken[i])
+            (void)sigaction(asking[i], &standard, NULL);
     (void)sigaction(SIGPIPE, &standard, NULL);
     (void)sigaction(SIGXFSZ, &standard, NULL);
 }

@@ -81,6 +81,7 @@ typedef struct PgDb {
     int64_t cancelled_at_us;
     DbStatementVec session; /* after RESET ALL these make the session what it was */
     bool was_nonblocking;
+    size_t prompts; /* notices of our own that the running message is still to raise, see prompt */
 } PgDb;
 
 /* ---- the client library ------------------------------------------------------------------- */
@@ -400,8 +401,16 @@ typedef enum Role {
 
 typedef struct Part {
     Role role;
-    size_t pieces; /* statements that the server will see in it */
+    bool may_last;    /* long enough to be watched */
+    bool is_prompted; /* prompt stands in front of it in the message */
+    size_t pieces;    /* statements that the server will see in it */
 } Part;
+
+/* The server keeps its answers until the message is over, or until 8 kB have come together; only a notice takes along what
+ * has gathered. So this one is raised, and kept to ourselves, in front of whatever may last: nobody would otherwise learn
+ * before its end what has run and what is running. It needs no table, and is done within microseconds. */
+static const char prompt[] = "SELECT ''::pg_catalog.tsquery";
+static const char prompt_function[] = "parse_tsquery";
 
 static Role role_of(Db *db, Str sql)
 {
@@ -437,9 +446,45 @@ static Role role_of(Db *db, Str sql)
     return ROLE_END;
 }
 
+/* Work on rows that are there already, or code of the user's. LOCK is none: in front of it no snapshot may be taken. */
+static bool may_last(Db *db, Str sql)
+{
+    static const char *const working[] = {"ALTER",   "UPDATE",   "DELETE",   "SELECT",  "WITH",
+                                          "DO",      "CALL",     "REFRESH",  "CLUSTER", "REINDEX",
+                                          "VACUUM",  "ANALYZE",  "TRUNCATE", "DROP",    "MERGE",
+                                          "EXECUTE", "VALIDATE", "COPY",     "IMPORT"};
+    enum { FAR_ENOUGH = 256 };
+    SqlSplitOptions options = db_split_options(db, NULL);
+    SqlLexer lexer = sql_lexer(sql, &options);
+    SqlToken token;
+    if (!sql_lexer_next(&lexer, &token))
+        return false;
+    for (size_t i = 0; i < sizeof working / sizeof *working; i++)
+        if (sql_token_is(&token, working[i]))
+            return true;
+    bool is_create = sql_token_is(&token, "CREATE");
+    if (!is_create && !sql_token_is(&token, "INSERT"))
+        return false;
+    for (int i = 0; i < FAR_ENOUGH && sql_lexer_next(&lexer, &token); i++) {
+        if (is_create && i < 2 &&
+            (sql_token_is(&token, "INDEX") || sql_token_is(&token, "MATERIALIZED")))
+            return true;
+        if (i == 0 && is_create && !sql_token_is(&token, "TABLE") &&
+            !sql_token_is(&token, "UNIQUE") && !sql_token_is(&token, "UNLOGGED") &&
+            !sql_token_is(&token, "TEMP") && !sql_token_is(&token, "TEMPORARY"))
+            return false;
+        if (sql_token_is(&token, "SELECT"))
+            return true;
+        if (!is_create && sql_token_is(&token, "VALUES"))
+            return false;
+    }
+    return false;
+}
+
 static bool look_at(Db *db, Arena *scratch, Str sql, Part *ret_part)
 {
     ret_part->role = role_of(db, sql);
+    ret_part->may_last = may_last(db, sql);
     ret_part->pieces = ret_part->role == ROLE_MANY ? 0 : 1;
     if (str_find_char(sql, ';', 0) == SIZE_MAX)
         return true;
@@ -513,8 +558,16 @@ static void count_tag(PgDb *s, Run *run, PGresult *result, size_t to)
     run->tags++;
     run->pieces++;
     run->outcome->rows = str_to_i64(str_from(s->pq.PQcmdTuples(result)), &rows) ? rows : -1;
-    while (run->at < to && run->pieces >= run->parts[run->at].pieces)
+    while (run->at < to &&
+           run->pieces >= run->parts[run->at].pieces + run->parts[run->at].is_prompted)
         complete_one(run);
+}
+
+/* Others that speak PostgreSQL's protocol answer as they go, or do not know that type. */
+static bool answers_late(const PgDb *s)
+{
+    const char *title = s->db.info.engine_title;
+    return title && (strcmp(title, "PostgreSQL") == 0 || strcmp(title, "EDB Postgres") == 0);
 }
 
 static size_t statement_at(const Run *run, size_t from, size_t to, int64_t offset)
@@ -530,9 +583,17 @@ static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t t
                         size_t *ret_blamed, Error *err)
 {
     StrBuf buf = strbuf(scratch);
+    bool may_prompt = run->progress && answers_late(s);
+    s->prompts = 0;
     for (size_t i = from; i < to; i++) {
         if (i > from)
             strbuf_adds(&buf, "\n;\n"); /* the line feed ends a comment */
+        run->parts[i].is_prompted = may_prompt && i > from && run->parts[i].may_last;
+        if (run->parts[i].is_prompted) {
+            strbuf_adds(&buf, prompt);
+            strbuf_adds(&buf, "\n;\n");
+            s->prompts++;
+        }
         run->starts[i] = buf.len;
         strbuf_add(&buf, run->statements[i].sql);
     }
@@ -996,6 +1057,11 @@ static void on_notice(void *ctx, const PGresult *result)
     PgDb *s = ctx;
     const char *severity = s->pq.PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *message = s->pq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *function = s->pq.PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (s->prompts > 0 && function && strcmp(function, prompt_function) == 0) {
+        s->prompts--;
+        return;
+    }
     if (s->db.options.notice && message)
         s->db.options.notice(s->db.options.notice_ctx, str_from(severity ? severity : "NOTICE"),
                              str_from(message));

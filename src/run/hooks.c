@@ -96,6 +96,7 @@ static int prepare_spawn(posix_spawn_file_actions_t *actions, posix_spawnattr_t 
     sigemptyset(&usual);
     sigaddset(&usual, SIGINT);
     sigaddset(&usual, SIGTERM);
+    sigaddset(&usual, SIGHUP);
     sigaddset(&usual, SIGPIPE);
     sigaddset(&usual, SIGCHLD);
     sigaddset(&usual, SIGXFSZ);
