@@ -197,7 +197,8 @@ const Explanation explanations[] = {
      .title = "the connection broke",
      .text = "The server went away, was restarted, or the network failed. What was in a\n"
              "transaction has been rolled back by the server; the history, which is written\n"
-             "in the same transaction, says what is applied.\n"
+             "in the same transaction, says what is applied. A run has sought a new one for\n"
+             "as long as --reconnect says (30s) before it gave up.\n"
              "Look, then go on:\n"
              "\n"
              "    whimbrel status\n"
@@ -301,6 +302,14 @@ const Explanation explanations[] = {
              "    whimbrel conventions                      what was recognised\n"
              "    whimbrel --convention NAME status         if it is another tool's\n"
              "    whimbrel --table other_history status     if the name is taken"},
+    {.code = "history-changed",
+     .title = "the history is not what the run had left",
+     .text = "The connection was lost amid a run, and on a new one rows are missing of\n"
+             "migrations that the run had been told were applied: someone else has\n"
+             "written the history, or the address now leads to another server (a standby\n"
+             "that lagged behind, say). Nothing more was run.\n"
+             "\n"
+             "    whimbrel status"},
     {.code = "history-table",
      .title = "a script would drop, empty or rename the history table",
      .text = "Which migrations have run is kept in that table, and nowhere else. Without it\n"

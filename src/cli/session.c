@@ -395,6 +395,7 @@ void cli_runner(Cli *cli)
                              .statement_ms = settings->statement_timeout_ms},
                 .lock_retries = settings->lock_retries,
                 .retry_pause_ms = 500,
+                .reconnect_ms = settings->reconnect_ms,
                 .has_placeholders = settings->has_placeholders,
                 .placeholders = settings->placeholders,
                 .environment = settings->environment,

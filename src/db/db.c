@@ -369,11 +369,51 @@ const DbDriver *const *db_drivers(void)
     return drivers;
 }
 
+/* The server is there, and says that a moment later it may be ready. */
+static bool may_answer_soon(const Error *err)
+{
+    if (err->kind != ERROR_CONNECT)
+        return false;
+    return strcmp(err->sqlstate, "57P03") == 0 ||
+           (err->code && strcmp(err->code, "too-many-connections") == 0);
+}
+
 bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err)
 {
     static const DbOptions none = {0};
+    enum { PAUSE_US = 250000 };
+    const DbOptions *chosen = options ? options : &none;
+    Error own = {0}, *why = err ? err : &own;
+    int64_t timeout_ms = chosen->connect_timeout_ms > 0 ? chosen->connect_timeout_ms : 10000;
+    int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+    bool is_told = false;
     *ret_db = NULL;
-    return url->driver->open(url, options ? options : &none, ret_db, err);
+    for (;;) {
+        if (url->driver->open(url, chosen, ret_db, why))
+            return true;
+        if (!may_answer_soon(why) || clock_monotonic_us() + PAUSE_US >= until_us)
+            return false;
+        if (!is_told && chosen->notice)
+            chosen->notice(chosen->notice_ctx, STR("WARNING"),
+                           STR("the server takes no connection yet; asking again"));
+        is_told = true;
+        error_clear(why);
+        if (!db_sleep(chosen->cancel, PAUSE_US))
+            return db_error_cancelled(why);
+    }
+}
+
+bool db_reopen(Db *db, const DbUrl *url, Error *err)
+{
+    Db *fresh = NULL;
+    if (db->is_adopted || !db->driver->replace)
+        return error_set(err, ERROR_UNSUPPORTED, "this connection cannot be opened again");
+    if (!db_open(url, &db->options, &fresh, err))
+        return false;
+    uint64_t round_trips = db->round_trips;
+    db->driver->replace(db, fresh);
+    db->round_trips += round_trips;
+    return true;
 }
 
 bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db **ret_db,

@@ -80,12 +80,16 @@ typedef struct DbOptions {
     void *tick_ctx;
 } DbOptions;
 
-/* Errors: ERROR_CONNECT (codes "connect-refused", "wrong-password", "database-absent", "client-missing"), with a next step. */
+/* Errors: ERROR_CONNECT (codes "connect-refused", "wrong-password", "database-absent", "client-missing"), with a next step. A server
+ * that is there and not ready yet (starting up, no connection free) is asked again until connect_timeout_ms is over. */
 bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err);
 /* On a connection that the application has: sqlite3 *, PGconn *, MYSQL *. It is never closed by us, and is left outside a transaction,
  * with the session settings that it had. An open transaction is ERROR_USAGE. */
 bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db **ret_db,
               Error *err);
+/* Puts a new connection in the place of one that is lost; pointers to db and to what it said stay good. One attempt. Whatever the
+ * session had (locks, settings, temporary tables) is gone. ERROR_UNSUPPORTED where nothing can be opened again: adopted ones, SQLite. */
+bool db_reopen(Db *db, const DbUrl *url, Error *err);
 void db_close(Db *db); /* takes NULL and half-opened ones; frees all */
 void db_closep(Db **db);
 
@@ -254,6 +258,9 @@ struct DbDriver {
     bool (*has_effect)(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
                        bool *ret_has_run, Error *err);
     /* MAY: NULL when the feature bit is not set */
+    void (*replace)(
+        Db *db,
+        Db *fresh); /* db becomes fresh, which is gone afterwards; NULL: no server that could be lost */
     bool (*lock_try)(Db *db, DbLockKey key, bool *ret_is_ours,
                      Error *err); /* DB_SESSION_LOCK; never waits in the server */
     bool (*unlock)(Db *db, DbLockKey key, Error *err);

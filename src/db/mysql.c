@@ -34,6 +34,7 @@ enum {
     ERROR_DB_DROP_ABSENT = 1008,
     ERROR_DISK_FULL = 1021,
     ERROR_TOO_MANY_CONNECTIONS = 1040,
+    ERROR_TOO_MANY_OF_USER = 1203,
     ERROR_SERVER_SHUTDOWN = 1053,
     ERROR_TABLE_FULL = 1114,
     ERROR_PACKET_TOO_LARGE = 1153,
@@ -848,9 +849,9 @@ static bool cannot_connect(MysqlDb *m, const char *place, Error *err)
         error_code(err, "tls");
     } else if (code < CR_MIN_ERROR) { /* the server itself says no */
         error_set(err, ERROR_CONNECT, "%s", message);
-        error_code(err,
-                   code == ERROR_TOO_MANY_CONNECTIONS ? "too-many-connections" : "access-refused");
-        if (code == ERROR_TOO_MANY_CONNECTIONS)
+        bool is_full = code == ERROR_TOO_MANY_CONNECTIONS || code == ERROR_TOO_MANY_OF_USER;
+        error_code(err, is_full ? "too-many-connections" : "access-refused");
+        if (is_full)
             error_hint(err, "Close other connections, or raise max_connections on the server.");
     } else {
         error_set(err, ERROR_CONNECT, "no connection to %s", place);
@@ -1323,6 +1324,16 @@ static bool mysql_open(const DbUrl *url, const DbOptions *options, Db **ret_db, 
     return open_with(url, options, true, ret_db, err);
 }
 
+static void mysql_replace(Db *db, Db *fresh)
+{
+    MysqlDb *m = (MysqlDb *)db, *other = (MysqlDb *)fresh;
+    Arena *arena = m->db.arena;
+    drop_handle(m);
+    *m = *other;
+    m->db.arena = arena; /* this struct lies in it, and others hold what the old connection said */
+    arena_adopt(arena, other->db.arena);
+}
+
 static bool take_over(MysqlDb *m, MYSQL *handle, Error *err)
 {
     Arena *arena = m->db.arena;
@@ -1499,6 +1510,7 @@ const DbDriver db_driver_mysql = {
     .reset_session = mysql_reset_session,
     .has_table = mysql_has_table,
     .has_effect = mysql_has_effect,
+    .replace = mysql_replace,
     .lock_try = mysql_lock_try,
     .unlock = mysql_unlock,
     .lock_holder = mysql_lock_holder,

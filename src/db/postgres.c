@@ -1355,6 +1355,18 @@ static bool pg_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Err
     return true;
 }
 
+static void pg_replace(Db *db, Db *fresh)
+{
+    PgDb *s = (PgDb *)db, *other = (PgDb *)fresh;
+    Arena *arena = s->db.arena;
+    s->pq.PQfinish(s->conn);
+    dlclose(s->pq.handle);
+    *s = *other;
+    s->db.arena = arena; /* this struct lies in it, and others hold what the old connection said */
+    arena_adopt(arena, other->db.arena);
+    s->pq.PQsetNoticeReceiver(s->conn, on_notice, s);
+}
+
 /* What a session may have set and get back; the transaction's own settings and the user are another matter. */
 #define SESSION_SETTINGS                                                                           \
     "FROM pg_settings WHERE source = 'session' AND context IN ('user', 'superuser') "              \
@@ -1575,6 +1587,7 @@ const DbDriver db_driver_postgres = {
     .reset_session = pg_reset_session,
     .has_table = postgres_has_table,
     .has_effect = postgres_has_effect,
+    .replace = pg_replace,
     .lock_try = postgres_lock_try,
     .unlock = postgres_unlock,
     .lock_holder = postgres_lock_holder,

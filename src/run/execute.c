@@ -542,6 +542,12 @@ bool work_run(Run *run, Error *err)
             break;
         }
     }
+    if (!is_ok && reconnect(run, err)) {
+        error_clear(err);
+        if (run->reconnects->goes_on)
+            return false;
+        is_ok = true;
+    }
     if (!is_ok) {
         failure_place(run, err);
         failure_settle(run, err);

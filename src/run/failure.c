@@ -589,7 +589,40 @@ static bool wait_for_end(Run *run, Db *db, Error *err)
     return true;
 }
 
-static bool find_out(Run *run)
+bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err)
+{
+    History now = {0};
+    if (!wait_for_end(run, db, err) ||
+        !run->convention->convention->history_read(run->convention, db, run->arena, &now, err))
+        return false;
+    /* Steps come one after the other: the first that is not done ends the row of those that are. */
+    for (size_t i = run->finished_kept; i < run->plan.steps.len; i++) {
+        const PlanStep *step = &run->plan.steps.items[i];
+        if (!is_done(run, &now, step))
+            break;
+        if (i < run->finished.len || step->kind == STEP_SKIP)
+            continue;
+        RunItem item = {.version = step->version,
+                        .name = step->name,
+                        .kind = step->migration_kind,
+                        .is_fake = step->is_fake};
+        if (!vec_push(run->arena,
+                      step_is_down(step) ? &run->result->rolled_back : &run->result->applied, item))
+            return error_nomem(err);
+        if (step_is_down(step))
+            run->rolled_kept = run->result->rolled_back.len;
+        else
+            run->applied_kept = run->result->applied.len;
+    }
+    run->history = now;
+    size_t done = 0;
+    while (done < run->plan.steps.len && is_done(run, &now, &run->plan.steps.items[done]))
+        done++;
+    *ret_done = done;
+    return true;
+}
+
+static bool find_out(Run *run, size_t *ret_done)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     scoped(Db *, db_closep) db = NULL;
@@ -606,31 +639,7 @@ static bool find_out(Run *run)
         if (!db_open(run->runner->url, &options, &db, &ignored))
             db = NULL;
     }
-    History now = {0};
-    if (!db || !wait_for_end(run, db, &ignored) ||
-        !run->convention->convention->history_read(run->convention, db, run->arena, &now, &ignored))
-        return false;
-    /* Steps come one after the other: the first that is not done ends the row of those that are. */
-    for (size_t i = run->finished_kept; i < run->plan.steps.len; i++) {
-        const PlanStep *step = &run->plan.steps.items[i];
-        if (!is_done(run, &now, step))
-            break;
-        if (i < run->finished.len || step->kind == STEP_SKIP)
-            continue;
-        RunItem item = {.version = step->version,
-                        .name = step->name,
-                        .kind = step->migration_kind,
-                        .is_fake = step->is_fake};
-        if (!vec_push(run->arena,
-                      step_is_down(step) ? &run->result->rolled_back : &run->result->applied, item))
-            return false;
-        if (step_is_down(step))
-            run->rolled_kept = run->result->rolled_back.len;
-        else
-            run->applied_kept = run->result->applied.len;
-    }
-    run->history = now;
-    return true;
+    return db && failure_find_out(run, db, ret_done, &ignored);
 }
 
 /* After a lost connection: which step stands in the way now, and how far it came. */
@@ -639,7 +648,8 @@ static void settle_lost(Run *run, const PlanStep **step, uint32_t *kept)
     RunResult *result = run->result;
     if (!run->failure.outcome.is_fate_unknown && !run->failure.is_committing)
         return;
-    if (!find_out(run)) {
+    size_t done = 0;
+    if (!find_out(run, &done)) {
         result->is_fate_unknown = run->failure.is_committing;
         /* The message may have held more migrations than the one whose statement was under way. */
         if (run->finished_kept < run->plan.steps.len)
@@ -648,9 +658,6 @@ static void settle_lost(Run *run, const PlanStep **step, uint32_t *kept)
     }
     result->applied.len = run->applied_kept;
     result->rolled_back.len = run->rolled_kept;
-    size_t done = 0;
-    while (done < run->plan.steps.len && is_done(run, &run->history, &run->plan.steps.items[done]))
-        done++;
     if (done == run->plan.steps.len) {
         say(run, &result->holds, "All migrations of this run are done: the history says so.");
         *step = NULL;

@@ -277,7 +277,7 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
     if (!is_forgotten || !plan_now(run, run->arena, request, err) ||
         !check_digest(run, expected_digest, err) || !settle_and_plan(run, request, err) ||
         !run_fill_stored(run->runner, run->arena, &run->plan, err) ||
-        !stop_or_nothing(run, &is_done, err))
+        !stop_or_nothing(run, &is_done, err) || !reconnect_fits(run, err))
         return false;
     if (is_done)
         return true;
@@ -294,19 +294,39 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
     return is_ok;
 }
 
-bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request,
-                 const char *expected_digest, RunResult *ret_result, Error *err)
+/* On one connection: to the end, to a failure, or until the connection is lost and there is another. */
+static bool execute_once(Runner *runner, Arena *arena, const char *expected_digest,
+                         Reconnects *reconnects, RunResult *result, Error *err)
 {
     Run run;
-    *ret_result = (RunResult){.is_dry_run = runner->settings.is_dry_run};
-    bool is_ok = work_begin(&run, runner, arena, ret_result, err) &&
-                 execute(&run, request, expected_digest, err);
+    const PlanRequest request = reconnects->request;
+    reconnects->goes_on = false;
+    bool is_ok = work_begin(&run, runner, arena, result, err);
+    run.reconnects = reconnects;
+    is_ok = is_ok && execute(&run, &request, expected_digest, err);
+    if (!is_ok && run.units.len == 0 && reconnect(&run, err))
+        error_clear(err);
     /* With something done, the state is that of the history in memory; without, it is the plan's. */
     if (is_ok && run.units.len > 0)
         is_ok = result_finish(&run, err);
-    ret_result->duration_us = clock_monotonic_us() - run.began_us;
     lock_drop(&run);
     work_done(&run);
+    return is_ok;
+}
+
+bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request,
+                 const char *expected_digest, RunResult *ret_result, Error *err)
+{
+    Reconnects reconnects = {.request = *request};
+    int64_t began_us = clock_monotonic_us();
+    *ret_result = (RunResult){.is_dry_run = runner->settings.is_dry_run};
+    bool is_ok;
+    do {
+        /* What a saved plan says was looked at before anything began; from then on it is what is left that counts. */
+        const char *digest = reconnects.left.len > 0 ? NULL : expected_digest;
+        is_ok = execute_once(runner, arena, digest, &reconnects, ret_result, err);
+    } while (!is_ok && reconnects.goes_on);
+    ret_result->duration_us = clock_monotonic_us() - began_us;
     return is_ok;
 }
 

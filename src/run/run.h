@@ -70,6 +70,8 @@ typedef struct RunSettings {
     uint32_t lock_retries; /* after a lock timeout; default 10 */
     int64_t
         retry_pause_ms; /* first pause, doubled each time up to 30 s, with jitter; default 500 */
+    int64_t
+        reconnect_ms; /* a connection that is lost amid a run is sought again for so long, and the run goes on; 0: never */
     bool
         is_dry_run; /* everything in a transaction that is rolled back; ERROR_UNSUPPORTED where DDL cannot be */
     bool has_placeholders;

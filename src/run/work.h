@@ -133,6 +133,15 @@ typedef struct LockWait {
     int64_t told_us;
 } LockWait;
 
+/* What is left of a plan when its connection was lost, and how often that was. */
+typedef struct Reconnects {
+    bool goes_on;        /* there is a new connection, and something to do on it */
+    PlanRequest request; /* what to ask for now */
+    PlanStepVec left;    /* what the plan has to be then */
+    uint32_t without_progress;
+    size_t done_before; /* migrations, when the connection was last lost */
+} Reconnects;
+
 typedef struct Run {
     Runner *runner;
     Db *db;
@@ -199,6 +208,7 @@ typedef struct Run {
     SqlPlaceholderVec placeholders;
     size_t version_placeholder;
     const DbCancel *cancel; /* set aside while cleaning up */
+    Reconnects *reconnects; /* NULL: a lost connection ends the run */
 } Run;
 
 /* event.c */
@@ -290,13 +300,24 @@ void history_note_step(Run *run, uint32_t index);
 void history_note_gone(Run *run, size_t at);
 
 /* execute.c */
-/* Carries the units out; on failure rolls back, writes down and says what holds. */
+/* Carries the units out; on failure rolls back, writes down and says what holds. False without an error: see
+ * run->reconnects. */
 bool work_run(Run *run, Error *err);
 
 /* failure.c */
 void failure_place(Run *run, Error *err);
 /* Rolls back, journals, logs, finds out what holds. */
 void failure_settle(Run *run, Error *err);
+
+/* Which steps of the plan a lost session had finished, asked on another connection: the history counts from then on, and
+ * ret_done the steps from the first on. False when it cannot be known. */
+bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err);
+
+/* reconnect.c: after a connection was lost. True with reconnects->goes_on set: the run is to be made anew; without:
+ * the lost session had done everything. False: err stands as it was. */
+bool reconnect(Run *run, Error *err);
+/* Whether the plan that was made anew is what was left of the old one. */
+bool reconnect_fits(const Run *run, Error *err);
 
 /* settle.c: a migration that stopped half-way. */
 /* Whether the step goes on after a stop, so that one has to look first. */
