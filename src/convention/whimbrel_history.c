@@ -809,6 +809,9 @@ enum {
     COL_COUNT
 };
 
+/* There is a run after each that is read. */
+#define LAST_RUN (INT64_MAX - 1)
+
 /* A time as a number where the server's text for it depends on settings; reading text costs less. */
 static void add_time_column(StrBuf *sql, SqlDialect dialect, const char *column)
 {
@@ -911,6 +914,14 @@ static bool number_in(const DbValue *value, int64_t min, int64_t max, int64_t *r
     return true;
 }
 
+/* How long something took, or -1: what cannot be is as good as nothing, and must not be counted with. */
+static int64_t duration_value(const DbValue *value)
+{
+    static const int64_t century_us = (int64_t)100 * 366 * 24 * 3600 * 1000000;
+    int64_t duration_us;
+    return number_in(value, 0, century_us, &duration_us) ? duration_us : -1;
+}
+
 /* "app@host" without a copy for each row. */
 static bool applied_by(Arena *arena, const DbValue *cols, const HistoryRow *before, Str *ret_who)
 {
@@ -932,12 +943,12 @@ static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *
                      const DbRows *rows, const HistoryRow *before, HistoryRow *ret_row, Error *err)
 {
     const DbValue *cols = rows->cols;
-    HistoryRow row = {.duration_us = -1, .has_journal = true};
+    HistoryRow row = {.has_journal = true};
     int64_t done = 0, total = 0;
     if (rows->col_count != COL_COUNT || !kind_from_word(cols[COL_KIND].text, &row.kind) ||
         !outcome_from_word(cols[COL_OUTCOME].text, &row.outcome) ||
         !number_in(&cols[COL_ORDINAL], INT64_MIN, INT64_MAX, &row.rank) ||
-        !number_in(&cols[COL_RUN], 0, INT64_MAX, &row.run) ||
+        !number_in(&cols[COL_RUN], 0, LAST_RUN, &row.run) ||
         !number_in(&cols[COL_DONE], 0, UINT32_MAX, &done) ||
         !number_in(&cols[COL_TOTAL], 0, UINT32_MAX, &total))
         return foreign_history(tables, arena, "a row holds values that whimbrel does not write",
@@ -950,8 +961,7 @@ static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *
     row.has_down_text = str_eq(cols[COL_HAS_DOWN].text, STR("1"));
     row.started_at = time_value(ctx->dialect, &cols[COL_STARTED]);
     row.finished_at = time_value(ctx->dialect, &cols[COL_FINISHED]);
-    if (!cols[COL_DURATION].is_null && !db_value_i64(&cols[COL_DURATION], &row.duration_us))
-        row.duration_us = -1;
+    row.duration_us = duration_value(&cols[COL_DURATION]);
     if (!str_copy(arena, cols[COL_VERSION].text, &row.version) ||
         !str_copy(arena, cols[COL_NAME].text, &row.name) ||
         !str_copy(arena, cols[COL_CHECKSUM].text, &row.checksum) ||
@@ -1013,7 +1023,8 @@ static bool take_number(const Tables *tables, Arena *arena, DbRows *rows, int64_
     bool is_number = true;
     while (db_rows_next(rows)) {
         int64_t number = 0;
-        is_number = is_number && rows->col_count > 0 && db_value_i64(&rows->cols[0], &number);
+        is_number = is_number && rows->col_count > 0 &&
+                    number_in(&rows->cols[0], INT64_MIN, LAST_RUN, &number);
         found = number > found ? number : found;
         if (ret_count && rows->col_count > 1 && !db_value_i64(&rows->cols[1], ret_count))
             *ret_count = 0;
@@ -1232,13 +1243,12 @@ enum {
 static bool run_from(const ConventionContext *ctx, Arena *arena, const DbValue *cols,
                      RunRow *ret_run, Error *err)
 {
-    RunRow run = {.duration_us = -1};
+    RunRow run = {0};
     if (!db_value_i64(&cols[RUN_RUN], &run.run))
         return error_set(err, ERROR_STATE, "the run log holds a run without a number");
     run.started_at = time_value(ctx->dialect, &cols[RUN_STARTED]);
     run.finished_at = time_value(ctx->dialect, &cols[RUN_FINISHED]);
-    if (!cols[RUN_DURATION].is_null && !db_value_i64(&cols[RUN_DURATION], &run.duration_us))
-        run.duration_us = -1;
+    run.duration_us = duration_value(&cols[RUN_DURATION]);
     if (!str_copy(arena, cols[RUN_COMMAND].text, &run.command) ||
         !str_copy(arena, cols[RUN_WHO].text, &run.who) ||
         !str_copy(arena, cols[RUN_HOST].text, &run.host) ||

@@ -470,11 +470,14 @@ static bool set_pragmas(SqliteDb *s, const DbUrl *url, Error *err)
             s->busy_ms = us / 1000;
             continue;
         }
-        char *sql = str_format(scratch, "PRAGMA %s='%.*s'", url_pragmas[i].name, STR_ARG(*value));
+        StrBuf sql = strbuf(scratch);
+        Str text;
         DbRows rows = {0};
-        if (!sql)
+        strbuf_addf(&sql, "PRAGMA %s=", url_pragmas[i].name);
+        sql_add_literal(&sql, SQL_SQLITE, *value);
+        if (!strbuf_finish(&sql, &text))
             return error_nomem(err);
-        if (!sqlite_query(&s->db, str_from(sql), &rows, err))
+        if (!sqlite_query(&s->db, text, &rows, err))
             return error_wrap(err, "setting %s", url_pragmas[i].name);
         Str now = db_buffer_next(&rows) && rows.col_count > 0 ? rows.cols[0].text : *value;
         bool is_set = strcmp(url_pragmas[i].name, "journal_mode") != 0 ||

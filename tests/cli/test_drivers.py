@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import certificates as certificates_of
 import servers
 
 
@@ -90,25 +91,8 @@ def test_postgres(driver_tests, pg, pgbouncer):
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """A folder with an authority, a server's certificate for 127.0.0.1 by it, and another authority."""
-    openssl = shutil.which("openssl")
-    if not openssl:
-        return None
     folder = tmp_path_factory.mktemp("tls")
-
-    def call(*arguments):
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    for name in ("ca", "other"):
-        call("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
-    call("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=127.0.0.1")
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
-    call("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
-    call(
-        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", "san", "-out", "server.pem",
-    )
-    return folder
+    return folder if certificates_of.make(folder) else None
 
 
 @pytest.fixture
@@ -121,9 +105,7 @@ def tls_mariadb(certificates):
     class TlsMariaDb(servers.MariaDb):
         def command(self):
             for name in ("ca.pem", "server.pem", "server.key"):
-                shutil.copy(certificates / name, self.folder / name)
-                if self.user:
-                    os.chown(self.folder / name, self.user.pw_uid, self.user.pw_gid)
+                certificates_of.hand_over(certificates / name, self.folder / name, self.user)
             return [
                 *super().command(),
                 f"--ssl-ca={self.folder}/ca.pem",

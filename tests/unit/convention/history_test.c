@@ -631,6 +631,17 @@ static void a_foreign_table_is_refused(void **state)
         fixture_refused(
             f, f->ctx.convention->history_read(&f->ctx, f->db, f->arena, &history, &f->err),
             "foreign-history", "values", NULL);
+        /* A run that none could follow. */
+        fixture_exec(f,
+                     "UPDATE whimbrel_history SET outcome = 'applied', run = 9223372036854775807");
+        fixture_refused(
+            f, f->ctx.convention->history_read(&f->ctx, f->db, f->arena, &history, &f->err),
+            "foreign-history", "values", NULL);
+        /* Times that cannot be are not known. */
+        fixture_exec(f, "UPDATE whimbrel_history SET run = 1, duration_us = -5");
+        assert_int_equal(read_history(f).rows.items[0].duration_us, -1);
+        fixture_exec(f, "UPDATE whimbrel_history SET duration_us = 9223372036854775807");
+        assert_int_equal(read_history(f).rows.items[0].duration_us, -1);
     }
 }
 
