@@ -25,6 +25,11 @@ int64_t clock_monotonic_us(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boottime_us(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 typedef struct Civil {
     int64_t year;
     unsigned month, day, hour, minute, second, us;

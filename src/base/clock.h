@@ -10,6 +10,7 @@ typedef int64_t Timestamp;
 
 Timestamp clock_now(void);
 int64_t clock_monotonic_us(void); /* never goes back */
+int64_t clock_boottime_us(void);  /* the same, and goes on while the machine sleeps */
 
 /* "2026-11-20T18:00:00Z" (JSON), "2026-11-18 09:12 UTC" (people), "2026-11-18 09:12:33.123456" (SQL), "20250405120000"
  * (versions). The buffer holds at least TIMESTAMP_TEXT bytes and is returned. Proleptic Gregorian calendar. */

@@ -33,7 +33,9 @@ typedef struct Settings {
     Str environment, config, convention, table, name_space;
     bool has_placeholders;
     StrVec set; /* "KEY=VALUE" of --set */
-    int64_t lock_wait_ms, lock_timeout_ms, statement_timeout_ms, connect_timeout_ms, reconnect_ms;
+    Str lock;
+    int64_t lock_wait_ms, lease_ms, lock_timeout_ms, statement_timeout_ms, connect_timeout_ms;
+    int64_t reconnect_ms;
     uint32_t lock_retries;
     uint64_t store_limit_bytes;
     bool allow_reset, out_of_order;

@@ -72,14 +72,12 @@ static bool check_server(Doctor *d, Error *err)
     if (info->is_read_only && !info->is_in_recovery &&
         !add(d, "server", VERDICT_BAD, "the database is read-only", err))
         return false;
-    if (info->is_pooled && !add(d, "server", VERDICT_NOTE,
-                                "a transaction-pooling proxy stands between: connect to the server "
-                                "itself for migrations",
-                                err))
-        return false;
-    if (info->is_cluster &&
+    if (info->is_pooled &&
         !add(d, "server", VERDICT_NOTE,
-             "this is one node of a cluster: a session lock holds on this node only", err))
+             "a pooling proxy stands between; what a migration sets for its session does not last",
+             err))
+        return false;
+    if (info->is_cluster && !add(d, "server", VERDICT_NOTE, "this is one node of a cluster", err))
         return false;
     if (!info->is_in_recovery && !info->is_read_only && !info->is_pooled && !info->is_cluster)
         return add(d, "server", VERDICT_OK, "takes writes, and is talked to directly", err);
@@ -122,18 +120,26 @@ static bool check_lock(Doctor *d, Error *err)
 {
     Cli *cli = d->cli;
     Error why = {.arena = cli->arena};
-    DbSession holder = {0};
+    LockHolder lock = {0};
+    const DbSession *holder = &lock.session;
+    const char *reason;
     bool has = false;
-    if (!run_lock_holder(&cli->runner, cli->arena, &holder, &has, &why))
+    if (run_lock_is_lease(&cli->runner, &reason) &&
+        !add(d, "lock", VERDICT_OK,
+             str_format(cli->arena, "the migration lock is a lease of %lld s in whimbrel_lock: %s",
+                        (long long)(cli->settings->lease_ms / 1000), reason),
+             err))
+        return false;
+    if (!run_lock_holder(&cli->runner, cli->arena, &lock, &has, &why))
         return add_error(d, "lock", &why, err);
     if (!has)
         return add(d, "lock", VERDICT_OK, "nobody holds the migration lock", err);
     char took[DURATION_TEXT];
     return add(d, "lock", VERDICT_NOTE,
-               str_format(cli->arena, "the migration lock is held by session %.*s (%.*s)%s%s",
-                          STR_ARG(holder.id), STR_ARG(holder.user),
-                          holder.age_us >= 0 ? ", since " : "",
-                          holder.age_us >= 0 ? duration_human(holder.age_us, took) : ""),
+               str_format(cli->arena, "the migration lock is held by %s %.*s (%.*s)%s%s",
+                          lock.is_lease ? "process" : "session", STR_ARG(holder->id),
+                          STR_ARG(holder->user), holder->age_us >= 0 ? ", since " : "",
+                          holder->age_us >= 0 ? duration_human(holder->age_us, took) : ""),
                err);
 }
 

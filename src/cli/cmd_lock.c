@@ -6,9 +6,10 @@ typedef struct LockArgs {
     Str action;
 } LockArgs;
 
-static bool lock_json(Cli *cli, const DbSession *holder, bool has, bool is_released, Error *err)
+static bool lock_json(Cli *cli, const LockHolder *lock, bool has, bool is_released, Error *err)
 {
     CliJson json;
+    const DbSession *holder = &lock->session;
     cli_json_begin(cli, &json);
     json_begin_object(&json.w);
     json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);
@@ -16,6 +17,7 @@ static bool lock_json(Cli *cli, const DbSession *holder, bool has, bool is_relea
     json_begin_array(&json.w);
     if (has) {
         json_begin_object(&json.w);
+        json_key_text(&json.w, "kind", lock->is_lease ? "lease" : "session");
         json_key_str(&json.w, "id", holder->id);
         json_key_str(&json.w, "user", holder->user);
         json_key_str(&json.w, "host", holder->host);
@@ -28,6 +30,11 @@ static bool lock_json(Cli *cli, const DbSession *holder, bool has, bool is_relea
         else
             json_null_value(&json.w);
         json_key_bool(&json.w, "alive", holder->is_alive);
+        json_key(&json.w, "expires_in_ms");
+        if (lock->is_lease)
+            json_double(&json.w, (double)lock->left_us / 1000.0);
+        else
+            json_null_value(&json.w);
         json_end_object(&json.w);
     }
     json_end_array(&json.w);
@@ -37,10 +44,12 @@ static bool lock_json(Cli *cli, const DbSession *holder, bool has, bool is_relea
     return cli_json_end(cli, &json, err);
 }
 
-static void add_holder(Text *text, const DbSession *holder)
+static void add_holder(Text *text, const LockHolder *lock)
 {
     char took[DURATION_TEXT];
-    text_adds(text, "The migration lock is held by session ");
+    const DbSession *holder = &lock->session;
+    text_adds(text, lock->is_lease ? "The migration lock is a lease, held by process "
+                                   : "The migration lock is held by session ");
     text_add_line(text, holder->id);
     const Str parts[] = {holder->application, holder->user, holder->host};
     bool is_open = false;
@@ -60,6 +69,9 @@ static void add_holder(Text *text, const DbSession *holder)
         text_add_line(text, holder->state);
     }
     text_add(text, STR(".\n"));
+    if (lock->is_lease)
+        text_addf(text, "  Unless it is renewed, the lease ends in %s.\n",
+                  duration_human(lock->left_us, took));
     if (holder->query.len > 0) {
         text_adds(text, "  last statement: ");
         text_add_line(text, str_sub(holder->query, 0, 200));
@@ -69,14 +81,17 @@ static void add_holder(Text *text, const DbSession *holder)
         text_adds(text, "  It is gone; only its lock is left.\n");
 }
 
-static bool lock_release(Cli *cli, const DbSession *holder, Error *err)
+static bool lock_release(Cli *cli, const LockHolder *holder, Error *err)
 {
-    bool is_yes = !holder->is_alive;
+    bool is_yes = !holder->session.is_alive;
     if (!is_yes) {
         Text text = cli_err_text(cli);
         add_holder(&text, holder);
         const char *question = str_format(
-            cli->arena, "End session %.*s, and with it whatever it is doing?", STR_ARG(holder->id));
+            cli->arena,
+            holder->is_lease ? "Take the lease from process %.*s, which can then commit no more?"
+                             : "End session %.*s, and with it whatever it is doing?",
+            STR_ARG(holder->session.id));
         if (!question)
             return error_nomem(err);
         if (!cli_show(cli, &text, err) || !cli_confirm(cli, question, &is_yes, err))
@@ -94,7 +109,7 @@ static bool lock_release(Cli *cli, const DbSession *holder, Error *err)
 static bool lock_run(Cli *cli, const void *args, Error *err)
 {
     const LockArgs *options = args;
-    DbSession holder = {0};
+    LockHolder holder = {0};
     bool has = false;
     if (!run_lock_holder(&cli->runner, cli->arena, &holder, &has, err))
         return false;
@@ -134,7 +149,9 @@ const Command cmd_lock = {
     .about = "One runner migrates at a time. The lock belongs to a connection, so it ends with it: "
              "'release' ends the "
              "session that holds it, and the transaction that it may be in is rolled back by the "
-             "server.",
+             "server. Behind a proxy that pools transactions and on a cluster it is a lease in the "
+             "table whimbrel_lock: it runs out by itself when its holder is gone, and 'release' "
+             "takes it from a holder that lives, which can then commit nothing more.",
     .group = GROUP_MENDING,
     .arguments = lock_arguments,
     .examples = lock_examples,

@@ -57,6 +57,12 @@ const Explanation explanations[] = {
      .title = "something in the folder is not a file that can be read",
      .text = "A symbolic link that leads nowhere, a folder or a device where a migration\n"
              "should be. The message names it: mend or remove it."},
+    {.code = "bad-lease",
+     .title = "the lease is too short",
+     .text = "It has to be renewed several times before it ends, over the network: give it a\n"
+             "second at least. The default is 30 s.\n"
+             "\n"
+             "    lease = \"30s\"            in whimbrel.toml"},
     {.code = "bad-name",
      .title = "a file is nearly a migration, but its name is not right",
      .text = "The name looks like a migration's and cannot be read as one, for instance\n"
@@ -333,12 +339,27 @@ const Explanation explanations[] = {
              "has no place there.\n"
              "Write the hook as SQL, or let the program that embeds the migrations do that\n"
              "work itself."},
+    {.code = "lease-lost",
+     .title = "the lease of the migration lock ran out",
+     .text = "Behind a pooling proxy and on a cluster the migration lock is a lease, renewed\n"
+             "three times in its length. This run was stopped, or could not reach the server,\n"
+             "for longer: from then on another run may hold the lock, so that this one commits\n"
+             "nothing more. What it had committed before is in the history.\n"
+             "\n"
+             "    whimbrel status           what holds\n"
+             "    whimbrel lock list        who holds the lock now\n"
+             "    lease = \"2min\"            in whimbrel.toml: a longer lease"},
     {.code = "lock-holder-changed",
      .title = "someone else holds the lock now",
      .text = "Between looking and ending the session, the holder has changed. Nothing was\n"
              "done.\n"
              "\n"
              "    whimbrel lock list"},
+    {.code = "lock-in-use",
+     .title = "the lock cannot be taken from a transaction",
+     .text = "The holder of the migration lock is in the middle of a transaction, and the lock\n"
+             "is held by that transaction too. Wait for its end, or end its session on the\n"
+             "server; the message names it."},
     {.code = "lock-lost",
      .title = "the migration lock was lost on the way",
      .text = "The session that held it ended, or a proxy handed the connection to someone\n"
@@ -429,7 +450,9 @@ const Explanation explanations[] = {
     {.code = "no-lock",
      .title = "this engine or connection has no lock that could be looked at",
      .text = "On SQLite the write transaction is the lock: it belongs to whoever writes, and\n"
-             "ends with that transaction."},
+             "ends with that transaction. Behind a pooling proxy and on a cluster the lock is\n"
+             "a lease, which a second connection keeps: an application's own connection is not\n"
+             "enough for that, give the database's URL."},
     {.code = "no-migrations",
      .title = "the folder of migrations is not there",
      .text = "    whimbrel init            makes it\n"
@@ -589,6 +612,10 @@ const Explanation explanations[] = {
              "\n"
              "    whimbrel resume --skip        it has run\n"
              "    whimbrel resume --from 4      it has not: run it (again)"},
+    {.code = "statement-pooling",
+     .title = "the proxy in between pools statements",
+     .text = "Each statement may reach another session, and no transaction can be had. Give the\n"
+             "server's own address, or that of a pool of sessions or transactions."},
     {.code = "statement-timeout",
      .title = "a statement ran longer than it may",
      .text = "statement_timeout, of whimbrel or of the server, ended it, and its transaction\n"

@@ -379,6 +379,13 @@ static const char *const *hook_environment(Cli *cli)
     return made[at] ? made : NULL;
 }
 
+static LockKind lock_kind(Str word)
+{
+    return str_eq(word, STR("lease"))     ? LOCK_KIND_LEASE
+           : str_eq(word, STR("session")) ? LOCK_KIND_SESSION
+                                          : LOCK_KIND_AUTO;
+}
+
 void cli_runner(Cli *cli)
 {
     const Settings *settings = cli->settings;
@@ -391,6 +398,8 @@ void cli_runner(Cli *cli)
         .settings =
             {
                 .lock_wait_ms = settings->lock_wait_ms,
+                .lock_kind = lock_kind(settings->lock),
+                .lease_ms = settings->lease_ms,
                 .timeouts = {.lock_ms = settings->lock_timeout_ms,
                              .statement_ms = settings->statement_timeout_ms},
                 .lock_retries = settings->lock_retries,

@@ -4,6 +4,7 @@
 
 static const char *const output_choices[] = {"text", "json", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
+static const char *const lock_choices[] = {"auto", "session", "lease", NULL};
 static const char *const progress_choices[] = {"auto", "bar", "plain", "none", NULL};
 
 const Option settings_table[] = {
@@ -80,6 +81,25 @@ const Option settings_table[] = {
      .env = {"WHIMBREL_LOCK_WAIT"},
      .fallback = "60s",
      .help = "how long to wait for the migration lock; 0: not at all; forever"},
+    {.name = "lock",
+     .type = OPTION_CHOICE,
+     .value = "auto|session|lease",
+     .choices = lock_choices,
+     .offset = offsetof(Settings, lock),
+     .key = "lock",
+     .env = {"WHIMBREL_LOCK"},
+     .fallback = "auto",
+     .complete = COMPLETE_CHOICE,
+     .help = "what the migration lock is: a session's, or a lease behind a pooling proxy and on a "
+             "cluster"},
+    {.name = "lease",
+     .type = OPTION_DURATION,
+     .value = "DURATION",
+     .offset = offsetof(Settings, lease_ms),
+     .key = "lease",
+     .env = {"WHIMBREL_LEASE"},
+     .fallback = "30s",
+     .help = "how long a lease lasts unless it is renewed, which happens three times as often"},
     {.name = "lock-timeout",
      .type = OPTION_DURATION,
      .flags = OPTION_ZERO_OK,

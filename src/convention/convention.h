@@ -159,6 +159,11 @@ struct Convention {
 
 enum { NEW_DEFAULT, NEW_SQL_ONLY, NEW_REVERSIBLE, NEW_REPEATABLE, NEW_FOLDER };
 
+/* Where a lease is kept that stands for the migration lock, should that be needed: in the schema of the history (empty: the
+ * connection's default), under the name of the history table. */
+bool convention_lease_place(const ConventionContext *ctx, Arena *arena, Str *ret_schema,
+                            Str *ret_name, Error *err);
+
 /* NULL-terminated: whimbrel's own first. */
 const Convention *const *conventions(void);
 const Convention *convention_find(Str name); /* NULL: unknown */

@@ -182,3 +182,17 @@ bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, cons
                ? probe(ctx, db, arena, text, ret_has_table, ret_has_rows, err)
                : error_nomem(err);
 }
+
+bool convention_lease_place(const ConventionContext *ctx, Arena *arena, Str *ret_schema,
+                            Str *ret_name, Error *err)
+{
+    TableName name;
+    /* A name that a tool pastes into SQL as it is means what the server folds it to; see table_name_read(). */
+    bool folds =
+        ctx->dialect == SQL_POSTGRES && !(ctx->convention->features & CONVENTION_NAMESPACE);
+    if (!table_name_read(ctx, arena, folds, &name, err))
+        return false;
+    *ret_schema = name.schema;
+    *ret_name = name.table;
+    return true;
+}

@@ -187,6 +187,9 @@ bool db_value_i64(const DbValue *value, int64_t *ret_number);
 typedef struct DbTimeouts {
     int64_t lock_ms;      /* -1: leave, 0: none */
     int64_t statement_ms; /* -1: leave, 0: none */
+    /* Above 0, and only for a transaction: how long it may stand idle before the server ends it, and how soon the server looks whether
+     * we are still there. PostgreSQL; the second from 14 on, on Linux. */
+    int64_t abandoned_ms;
 } DbTimeouts;
 
 /* ---- the migration lock ------------------------------------------------------------------------------------------------- */

@@ -70,6 +70,7 @@ enum {
     OID_BYTEA = 17,
     DEFAULT_CONNECT_MS = 10000,
     CANCEL_AGAIN_US = 1000000,
+    LONGEST_CHECK_MS = 5000,
 };
 
 typedef struct PgDb {
@@ -82,6 +83,8 @@ typedef struct PgDb {
     DbStatementVec session; /* after RESET ALL these make the session what it was */
     bool was_nonblocking;
     size_t prompts; /* notices of our own that the running message is still to raise, see prompt */
+    bool pools_sessions; /* the URL says that a proxy that is there leaves us our session */
+    bool notices_gone;   /* the server can look for its client while a statement runs */
 } PgDb;
 
 /* ---- the client library ------------------------------------------------------------------- */
@@ -1209,6 +1212,8 @@ static bool recognise(PgDb *s, Str version)
     } else if (str_find(version, STR("EnterpriseDB"), 0) != SIZE_MAX) {
         info->engine_title = "EDB Postgres";
     }
+    s->notices_gone = !info->is_cluster && info->version_number >= 140000 &&
+                      str_find(version, STR("linux"), 0) != SIZE_MAX;
     return info->version != NULL;
 }
 
@@ -1257,7 +1262,7 @@ static bool describe(PgDb *s, const char *before, Error *err)
      * sessions or transactions cannot be seen from here, so the worse is taken for true. */
     int said = s->pq.PQbackendPID(s->conn);
     bool is_server = strcmp(info->engine_title, "CockroachDB") != 0;
-    if (is_server && said != 0 && db_value_i64(&cols[7], &pid) && pid != said)
+    if (is_server && !s->pools_sessions && said != 0 && db_value_i64(&cols[7], &pid) && pid != said)
         info->is_pooled = true;
     info->session = info->is_pooled ? "" : str_z(arena, cols[7].text);
     if (!info->session)
@@ -1302,6 +1307,7 @@ static bool session_settings(PgDb *s, const DbUrl *url, Error *err)
         return error_nomem(err);
     const Str *pooled = db_url_param(url, "pgbouncer");
     s->db.info.is_pooled = pooled && str_eq_nocase(*pooled, STR("true"));
+    s->pools_sessions = pooled && str_eq_nocase(*pooled, STR("false"));
     return true;
 }
 
@@ -1461,16 +1467,29 @@ static void pg_close(Db *db)
 static bool pg_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_local,
                         DbStatementVec *out)
 {
-    (void)db;
+    const PgDb *s = (PgDb *)db;
     const char *word = is_local ? "SET LOCAL" : "SET";
     int64_t lock_ms = timeouts.lock_ms > INT_MAX ? INT_MAX : timeouts.lock_ms;
     int64_t statement_ms = timeouts.statement_ms > INT_MAX ? INT_MAX : timeouts.statement_ms;
     if (lock_ms >= 0 &&
         !push(arena, out, str_format(arena, "%s lock_timeout = %lld", word, (long long)lock_ms)))
         return false;
-    return statement_ms < 0 ||
+    if (statement_ms >= 0 &&
+        !push(arena, out,
+              str_format(arena, "%s statement_timeout = %lld", word, (long long)statement_ms)))
+        return false;
+    if (!is_local || timeouts.abandoned_ms <= 0)
+        return true;
+    int64_t idle_ms = timeouts.abandoned_ms > INT_MAX ? INT_MAX : timeouts.abandoned_ms;
+    if (!push(arena, out,
+              str_format(arena, "SET LOCAL idle_in_transaction_session_timeout = %lld",
+                         (long long)idle_ms)))
+        return false;
+    int64_t check_ms = idle_ms / 3 > LONGEST_CHECK_MS ? LONGEST_CHECK_MS : idle_ms / 3 + 1;
+    return !s->notices_gone ||
            push(arena, out,
-                str_format(arena, "%s statement_timeout = %lld", word, (long long)statement_ms));
+                str_format(arena, "SET LOCAL client_connection_check_interval = %lld",
+                           (long long)check_ms));
 }
 
 static bool pg_reset_session(Db *db, Arena *arena, DbStatementVec *out)

@@ -267,6 +267,8 @@ bool chunk_flush(Run *run, Error *err)
         return false;
     step_begin(run, run->units.items[chunk->tags.items[0].unit].step);
     DbOutcome outcome = {.error_offset = -1};
+    if (!lease_check(run, err))
+        return false;
     if (FAULT("run.before-chunk", err)) {
         note_failure(run, &outcome);
         return false;
@@ -280,7 +282,7 @@ bool chunk_flush(Run *run, Error *err)
     on_progress(run, is_ok ? chunk->statements.len : outcome.completed);
     if (!is_ok) {
         note_failure(run, &outcome);
-        return false;
+        return lease_says_lost(run, &run->failure.tag, err) && lease_lost(run, err);
     }
     chunk_reset(run);
     if (FAULT("run.after-chunk", err)) {

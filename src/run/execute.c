@@ -199,9 +199,13 @@ static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement
     if (info.flags & SQL_CONCURRENTLY)
         timeouts.lock_ms = 0;
     if (!timeouts_add(run, timeouts, false, err) || !chunk_flush(run, err) ||
-        !drop_invalid_index(run, unit, &info, err))
+        !lease_renew(run, err) || !drop_invalid_index(run, unit, &info, err))
         return false;
     if (FAULT("run.before-lone", err))
+        return false;
+    /* Alone in its message it cannot carry a fence. What remains is the time between the server's answer and the sending:
+     * chunk_flush() looks at the clock once more. */
+    if (!lease_renew(run, err))
         return false;
     size_t before = run->chunk.statements.len;
     if (!chunk_add_statement(run, statement, tag, err))
@@ -224,7 +228,7 @@ static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_la
     bool resets = (finishes && unit->resets && !run->is_nested) || is_between;
     if (FAULT("run.before-journal", err))
         return false;
-    if (unit->segment.is_implicit_commit && !run->is_nested) {
+    if (unit->segment.is_implicit_commit && !run->is_nested && run->lock != LOCK_LEASE) {
         /* Here every statement is a transaction of its own, so a write that is one statement needs no words around it. */
         size_t before = run->chunk.statements.len;
         Tag tag = {.finishes = finishes, .commits = true};
@@ -258,7 +262,7 @@ static bool produce_lone(Run *run, const Unit *unit, Error *err)
             return false;
         if (is_batch) {
             if (!timeouts_add(run, timeouts_of(run, unit), false, err) ||
-                !chunk_add_statement(run, &statement, tag, err))
+                !lease_fence(run, i, err) || !chunk_add_statement(run, &statement, tag, err))
                 return false;
         } else if (!send_alone(run, unit, &statement, tag, err)) {
             return false;
@@ -410,7 +414,7 @@ static bool may_retry(const Run *run, const Error *err)
         return false;
     const Unit *unit = &run->units.items[failure->unit];
     if (unit->kind == UNIT_LONE &&
-        (failure->tag.kind != TAG_STATEMENT ||
+        ((failure->tag.kind != TAG_STATEMENT && failure->tag.kind != TAG_FENCE) ||
          (sql_inspect(failure->sql, &run->split).flags & SQL_CONCURRENTLY)))
         return false;
     uint32_t retries = run->runner->settings.lock_retries;

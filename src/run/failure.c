@@ -212,6 +212,10 @@ void failure_place(Run *run, Error *err)
     case TAG_WRITE:
         error_wrap(err, "writing the history");
         return;
+    case TAG_FENCE:
+        if (!run->is_lease_lost)
+            error_wrap(err, "checking the migration lock");
+        return;
     case TAG_PLUMBING:
         if (failure->tag.path)
             place_statement(run, &failure->tag, err);
@@ -465,7 +469,8 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
     Unit writer = {.kind = UNIT_CLOSING, .step = unit ? unit->step : NO_STEP};
     chunk_drop(run);
     run->failure.sql = run->failure.tag.source = (Str){0};
-    if (!scratch || (!has_journal && !has_log && !run->has_outer) ||
+    /* Without the lease nothing may be written any more. */
+    if (!scratch || run->is_lease_lost || (!has_journal && !has_log && !run->has_outer) ||
         FAULT("run.before-failed", &ignored)) {
         arena_free(scratch);
         return;
@@ -532,9 +537,13 @@ static void on_error_hooks(Run *run, const Error *failure)
                          .hook = hook};
             is_ok = hook_run_program(run, &unit, failure, &own);
         } else if (!run->db->is_broken) {
-            is_ok = compile_script(run, hook->script, &segments, &own);
+            /* The fence is the first statement here on every engine: nothing renews while a hook mends. */
+            Str fence = {0};
+            bool is_leased = run->lock == LOCK_LEASE;
+            is_ok = !run->is_lease_lost && compile_script(run, hook->script, &segments, &own) &&
+                    (!is_leased || lease_fence_sql(run, scratch, &fence, &own));
             bool is_open = is_ok && db_exec(run->db, str_from(run->db->driver->begin), &own);
-            is_ok = is_open;
+            is_ok = is_open && (!is_leased || db_exec(run->db, fence, &own));
             for (size_t s = 0; is_ok && s < segments.len; s++)
                 for (uint32_t k = 0; is_ok && k < segments.items[s].count; k++) {
                     SqlStatement statement = {0};
@@ -572,10 +581,21 @@ static bool is_done(const Run *run, const History *history, const PlanStep *step
     return row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_SKIPPED;
 }
 
-/* Only when the lost session's lock is free is it certain that the server has ended it. */
+/* Only when the lost session's lock is free is it certain that the server has ended it. A lease is retired instead: what
+ * the session has not committed by then it never will. */
 static bool wait_for_end(Run *run, Db *db, Error *err)
 {
     int64_t began_us = clock_monotonic_us();
+    while (run->lock == LOCK_LEASE && run->lease) {
+        bool is_retired = false;
+        if (!lease_retire(run, db, &is_retired, err))
+            return false;
+        if (is_retired)
+            return true;
+        if ((clock_monotonic_us() - began_us) / MS > SETTLE_WAIT_MS ||
+            !pause_for(run->runner, 200, err))
+            return false;
+    }
     while (run->lock == LOCK_SESSION) {
         bool is_ours = false;
         if (!db->driver->lock_try(db, run->lock_key, &is_ours, err))

@@ -63,11 +63,32 @@ static bool refuse_locked(Run *run, const DbSession *holder, bool has_holder, Er
     return false;
 }
 
-typedef bool TryLock(Run *run, bool *ret_is_ours, Error *err);
+/* Who holds it makes a better message; not to know is no failure. */
+typedef struct Attempt {
+    bool is_ours, has_holder;
+    DbSession holder;
+} Attempt;
+typedef bool TryLock(Run *run, Arena *arena, Attempt *ret_attempt, Error *err);
 
-static bool try_session(Run *run, bool *ret_is_ours, Error *err)
+static bool try_session(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 {
-    return run->db->driver->lock_try(run->db, run->lock_key, ret_is_ours, err);
+    Db *db = run->db;
+    Error ignored = {.arena = arena};
+    *ret_attempt = (Attempt){0};
+    if (!db->driver->lock_try(db, run->lock_key, &ret_attempt->is_ours, err))
+        return false;
+    if (!ret_attempt->is_ours && db->driver->lock_holder &&
+        !db->driver->lock_holder(db, arena, run->lock_key, &ret_attempt->holder,
+                                 &ret_attempt->has_holder, &ignored))
+        ret_attempt->has_holder = false;
+    return true;
+}
+
+static bool try_lease(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
+{
+    *ret_attempt = (Attempt){0};
+    return lease_try(run, arena, &ret_attempt->is_ours, &ret_attempt->holder,
+                     &ret_attempt->has_holder, err);
 }
 
 /* ---- a run that lets go of the database in between ---------------------------------------------------
@@ -131,16 +152,17 @@ static void drop_side(Run *run)
     run->has_side = false;
 }
 
-static bool try_file(Run *run, bool *ret_is_ours, Error *err)
+static bool try_file(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 {
     bool is_held = false;
-    *ret_is_ours = db_exec(run->db, str_from(run->db->driver->begin), err);
-    if (*ret_is_ours) {
+    (void)arena;
+    *ret_attempt = (Attempt){0};
+    if (db_exec(run->db, str_from(run->db->driver->begin), err)) {
         if (!is_side_held(run, &is_held, err))
             return false;
+        ret_attempt->is_ours = !is_held;
         if (!is_held)
             return true;
-        *ret_is_ours = false;
         return db_exec(run->db, STR("ROLLBACK"), err);
     }
     if (err->kind != ERROR_TIMEOUT && err->kind != ERROR_LOCKED)
@@ -165,29 +187,22 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    Db *db = run->db;
     int64_t began_us = clock_monotonic_us();
     int64_t wait_ms = run->runner->settings.lock_wait_ms;
     int64_t pause_ms = FIRST_PAUSE_MS;
     for (uint32_t attempt = 1;; attempt++) {
         if (FAULT("run.lock", err))
             return false;
-        bool is_ours = false;
-        if (!try_lock(run, &is_ours, err))
-            return error_wrap(err, "taking the migration lock");
-        if (is_ours)
-            return true;
         arena_reset(scratch);
-        DbSession holder = {0};
-        bool has_holder = false;
-        Error ignored = {.arena = scratch};
-        if (try_lock == try_session && db->driver->lock_holder &&
-            !db->driver->lock_holder(db, scratch, run->lock_key, &holder, &has_holder, &ignored))
-            has_holder = false; /* who it is makes a better message; not to know is no failure */
-        tell_wait(run, &holder, has_holder, attempt, began_us);
+        Attempt tried = {0};
+        if (!try_lock(run, scratch, &tried, err))
+            return error_wrap(err, "taking the migration lock");
+        if (tried.is_ours)
+            return true;
+        tell_wait(run, &tried.holder, tried.has_holder, attempt, began_us);
         int64_t waited_ms = (clock_monotonic_us() - began_us) / MS;
         if (wait_ms >= 0 && waited_ms >= wait_ms)
-            return refuse_locked(run, &holder, has_holder, err);
+            return refuse_locked(run, &tried.holder, tried.has_holder, err);
         int64_t pause = jittered(pause_ms);
         if (wait_ms >= 0 && pause > wait_ms - waited_ms)
             pause = wait_ms - waited_ms;
@@ -234,19 +249,21 @@ bool lock_take(Run *run, Error *err)
         run->lock = LOCK_FILE;
         return true;
     }
-    if (!db_has(db, DB_SESSION_LOCK) || !db->driver->lock_try) {
-        error_set(err, ERROR_UNSUPPORTED, "no migration lock can be held on this connection");
-        error_code(err, "no-lock");
-        if (db->info.is_pooled)
-            return error_hint(
-                err, "A transaction-pooling proxy stands between; give the server's own address.");
-        return error_hint(err, "Connect to a server that keeps session locks.");
-    }
+    bool is_lease = lease_is_due(run->runner);
     if (!run->convention->convention->lock_key(run->convention, db, run->arena, &run->lock_key,
-                                               err) ||
-        !poll_lock(run, try_session, err))
+                                               err))
         return false;
-    run->lock = LOCK_SESSION;
+    if (is_lease && (!lease_begin(run, err) || !poll_lock(run, try_lease, err)))
+        return false;
+    if (!is_lease && !poll_lock(run, try_session, err))
+        return false;
+    run->lock = is_lease ? LOCK_LEASE : LOCK_SESSION;
+    if (is_lease && !(run->convention->convention->features & CONVENTION_NAMESPACE))
+        event_note(run->runner,
+                   str_format(run->arena,
+                              "%s's own lock cannot be held here: the lock is a lease in the table "
+                              "whimbrel_lock, which only whimbrel heeds",
+                              run->convention->convention->title));
     return true;
 }
 
@@ -265,40 +282,67 @@ void lock_drop(Run *run)
         if (run->lock == LOCK_SESSION)
             (void)db->driver->unlock(db, run->lock_key, &ignored);
     }
+    lease_drop(run);
     db->options.cancel = cancel;
     drop_side(run);
     run->has_outer = false;
     run->lock = LOCK_NONE;
 }
 
-bool run_lock_holder(Runner *runner, Arena *arena, DbSession *ret_holder, bool *ret_has, Error *err)
+bool run_lock_is_lease(const Runner *runner, const char **ret_why)
+{
+    const DbInfo *info = &runner->db->info;
+    *ret_why = runner->settings.lock_kind == LOCK_KIND_LEASE ? "the configuration asks for it"
+               : info->is_pooled  ? "a proxy that pools transactions keeps no session's lock"
+               : info->is_cluster ? "a session's lock holds on one node of the cluster only"
+                                  : "the server keeps no session's lock";
+    return lease_is_due(runner);
+}
+
+static bool session_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has,
+                           Error *err)
 {
     Db *db = runner->db;
     DbLockKey key = {0};
+    *ret_holder = (LockHolder){0};
     *ret_has = false;
-    if (!db_has(db, DB_SESSION_LOCK) || !db->driver->lock_holder)
+    if (db_has(db, DB_FILE_LOCK) || db->info.is_cluster || !db->driver->lock_holder)
         return true;
     return runner->convention->convention->lock_key(runner->convention, db, arena, &key, err) &&
-           db->driver->lock_holder(db, arena, key, ret_holder, ret_has, err);
+           db->driver->lock_holder(db, arena, key, &ret_holder->session, ret_has, err);
 }
 
-bool run_lock_release(Runner *runner, Arena *arena, const DbSession *holder, Error *err)
+/* Of either kind: runners may come with and without the proxy. */
+bool run_lock_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has,
+                     Error *err)
+{
+    if (!session_holder(runner, arena, ret_holder, ret_has, err))
+        return false;
+    if (*ret_has || db_has(runner->db, DB_FILE_LOCK))
+        return true;
+    return lease_holder(runner, arena, ret_holder, ret_has, err);
+}
+
+bool run_lock_release(Runner *runner, Arena *arena, const LockHolder *holder, Error *err)
 {
     Db *db = runner->db;
-    if (!db->driver->kill_session)
+    if (!holder->is_lease && !db->driver->kill_session)
         return error_set(err, ERROR_UNSUPPORTED, "%s has no sessions that could be ended",
                          db->info.engine_title);
-    /* Between the question and the answer another may have taken the lock: only the session that was shown is ended. */
-    DbSession now = {0};
+    /* Between the question and the answer another may have taken the lock: only the one that was shown is ended. */
+    LockHolder now = {0};
     bool has_holder = false;
     if (!run_lock_holder(runner, arena, &now, &has_holder, err))
         return false;
     if (!has_holder)
         return true;
-    if (!str_eq(now.id, holder->id)) {
-        error_set(err, ERROR_STATE, "the migration lock is now held by %.*s", STR_ARG(now.id));
+    if (now.is_lease != holder->is_lease || now.token != holder->token ||
+        !str_eq(now.session.id, holder->session.id)) {
+        error_set(err, ERROR_STATE, "the migration lock is now held by %.*s",
+                  STR_ARG(now.session.id));
         error_code(err, "lock-holder-changed");
         return error_hint(err, "Look again: whimbrel lock list");
     }
-    return db->driver->kill_session(db, holder->id, err);
+    return holder->is_lease ? lease_take_over(runner, arena, holder->token, err)
+                            : db->driver->kill_session(db, holder->session.id, err);
 }

@@ -415,6 +415,9 @@ static bool drop_listed(Run *run, const DbStatementVec *statements, uint32_t *re
     Db *db = run->db;
     DbOutcome outcome = {.error_offset = -1};
     bool is_one = db_has(db, DB_TRANSACTIONAL_DDL);
+    /* With the table of the lease everything goes that a fence could look at: it is looked at before. */
+    if (!lease_renew(run, err))
+        return false;
     if (is_one && !run->has_outer && !db_exec(db, str_from(db->driver->begin), err))
         return false;
     bool is_ok = statements->len == 0 ||

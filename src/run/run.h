@@ -63,9 +63,14 @@ typedef struct EventSink {
 
 /* ---- what a run needs --------------------------------------------------------------------------------------------------------- */
 
+/* What the migration lock is: a session's lock, or a lease where the server's session locks cannot be trusted. */
+typedef enum LockKind { LOCK_KIND_AUTO, LOCK_KIND_SESSION, LOCK_KIND_LEASE } LockKind;
+
 typedef struct RunSettings {
     int64_t
         lock_wait_ms; /* how long to poll for the migration lock; 0: one try; -1: for ever. Default 60 s is the caller's business */
+    LockKind lock_kind;
+    int64_t lease_ms;      /* 0: 30 s */
     DbTimeouts timeouts;   /* of DDL: lock_ms (default 3 s), statement_ms (0) */
     uint32_t lock_retries; /* after a lock timeout; default 10 */
     int64_t
@@ -180,10 +185,17 @@ bool run_text_diff(Runner *runner, Arena *arena, const StateRow *row, Str *ret_a
                    Str *ret_file, bool *ret_has, Error *err);
 
 /* ---- the migration lock ------------------------------------------------------------------------------------------------------------ */
-bool run_lock_holder(Runner *runner, Arena *arena, DbSession *ret_holder, bool *ret_has,
+typedef struct LockHolder {
+    DbSession session; /* of a lease: the process, its user, host and program; since when */
+    bool is_lease;
+    int64_t token, left_us; /* of a lease */
+} LockHolder;
+bool run_lock_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has,
                      Error *err);
-/* Ends the holder's session. */
-bool run_lock_release(Runner *runner, Arena *arena, const DbSession *holder, Error *err);
+/* Ends the holder's session, or its lease. */
+bool run_lock_release(Runner *runner, Arena *arena, const LockHolder *holder, Error *err);
+/* Whether the lock is a lease here; a sentence says why. */
+bool run_lock_is_lease(const Runner *runner, const char **ret_why);
 
 /* Drops all objects of the user's in the schemas, under the lock; the history goes with them. */
 bool run_drop_all(Runner *runner, Arena *arena, const StrVec *schemas, uint32_t *ret_dropped,

@@ -9,6 +9,7 @@
 #ifndef WHIMBREL_RUN_WORK_H
 #define WHIMBREL_RUN_WORK_H
 
+#include "run/lease.h"
 #include "run/run.h"
 
 enum { NO_STEP = UINT32_MAX };
@@ -62,6 +63,7 @@ typedef enum TagKind {
     TAG_HOOK,      /* of a hook */
     TAG_WRITE,     /* of the history */
     TAG_COMMIT,
+    TAG_FENCE, /* the lease is still ours */
 } TagKind;
 
 /* Where a statement of the message comes from, and what its confirmation means. */
@@ -102,7 +104,7 @@ typedef struct SessionSetting {
 
 /* ---- a run ------------------------------------------------------------------------------------ */
 
-typedef enum LockState { LOCK_NONE, LOCK_SESSION, LOCK_FILE } LockState;
+typedef enum LockState { LOCK_NONE, LOCK_SESSION, LOCK_FILE, LOCK_LEASE } LockState;
 
 /* What failed, and where. */
 typedef struct Failure {
@@ -161,6 +163,8 @@ typedef struct Run {
 
     LockState lock;
     DbLockKey lock_key;
+    Lease *lease; /* LOCK_LEASE */
+    bool is_lease_lost;
     bool has_side; /* side_fd holds the file beside the database */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
@@ -238,6 +242,32 @@ bool lock_take(Run *run, Error *err);
 void lock_drop(Run *run);
 /* The surrounding transaction of a nested run; polls as the lock does. */
 bool nest_open(Run *run, Error *err);
+
+/* lease.c */
+/* Whether this server's lock is a lease. */
+bool lease_is_due(const Runner *runner);
+/* Before the first try: what cannot hold a lease is refused. */
+bool lease_begin(Run *run, Error *err);
+bool lease_try(Run *run, Arena *arena, bool *ret_is_ours, DbSession *ret_holder, bool *ret_has,
+               Error *err);
+void lease_drop(Run *run);
+/* By our own clock, before anything is sent. ERROR_STATE, code "lease-lost". */
+bool lease_check(Run *run, Error *err);
+/* By the server's, in a message of its own, before what cannot carry a fence; a whole lease lies ahead then. */
+bool lease_renew(Run *run, Error *err);
+/* Adds the check that commits with what it is added to: nothing without a lease. */
+bool lease_fence(Run *run, uint32_t statement, Error *err);
+bool lease_fence_sql(const Run *run, Arena *arena, Str *ret_sql, Error *err);
+/* Whether a transaction's fence is its first statement; else it is its last. */
+bool lease_fences_first(const Run *run);
+bool lease_says_lost(const Run *run, const Tag *tag, const Error *err);
+/* Fills err. Returns false. */
+bool lease_lost(Run *run, Error *err);
+/* From another connection: what this run has sent and not yet begun can commit no more. */
+bool lease_retire(Run *run, Db *db, bool *ret_is_retired, Error *err);
+bool lease_prepare(Run *run, Error *err);
+bool lease_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has, Error *err);
+bool lease_take_over(Runner *runner, Arena *arena, int64_t token, Error *err);
 
 /* compile.c */
 bool compile_plan(Run *run, Error *err);

@@ -202,6 +202,9 @@ bool write_prepare(Run *run, Error *err)
     if (!run->convention->convention->history_prepare(run->convention, run->db, run->chunk.arena,
                                                       &run->history, &out, err))
         return error_wrap(err, "making the history table");
+    /* Where making a table commits, a fence at the end of the transaction comes too late. */
+    if (out.len > 0 && !lease_fences_first(run) && !lease_fence(run, 0, err))
+        return false;
     return chunk_add_all(run, &out, (Tag){.kind = TAG_PLUMBING}, err);
 }
 
@@ -210,6 +213,9 @@ bool write_prepare(Run *run, Error *err)
 DbTimeouts timeouts_of(const Run *run, const Unit *unit)
 {
     DbTimeouts timeouts = run->runner->settings.timeouts;
+    /* A transaction holds the lease with it: it must not outlast us by much. */
+    if (run->lock == LOCK_LEASE)
+        timeouts.abandoned_ms = run->lease->length_us / MS;
     /* A segment without statements was never given directives. */
     if (unit->segment.count == 0)
         return timeouts;
@@ -260,6 +266,12 @@ static bool add_settings(Run *run, const Unit *unit, bool is_lazy, Error *err)
     return timeouts_add(run, timeouts_of(run, unit), true, err);
 }
 
+/* Each transaction carries one, at the end that suits the engine. */
+static bool add_fence(Run *run, bool is_begin, Error *err)
+{
+    return lease_fences_first(run) != is_begin || lease_fence(run, 0, err);
+}
+
 bool transaction_begin(Run *run, const Unit *unit, Error *err)
 {
     Tag tag = {.kind = TAG_PLUMBING};
@@ -274,13 +286,13 @@ bool transaction_begin(Run *run, const Unit *unit, Error *err)
             return timeouts_add(run, timeouts_of(run, unit), true, err);
         run->has_outer = true;
         return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
-               add_settings(run, unit, false, err);
+               add_fence(run, true, err) && add_settings(run, unit, false, err);
     }
     bool is_plain = unit->kind == UNIT_TRANSACTION || unit->kind == UNIT_OPENING;
     bool is_lazy = is_plain && run->at != run->last_commit && !run->has_programs &&
                    run->last_commit != NO_STEP;
     return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
-           add_settings(run, unit, is_lazy, err);
+           add_fence(run, true, err) && add_settings(run, unit, is_lazy, err);
 }
 
 bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)
@@ -294,7 +306,7 @@ bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)
         return chunk_add(run, STR("RELEASE whimbrel_step"), tag, err);
     }
     if (!run->is_whole)
-        return chunk_add(run, STR("COMMIT"), tag, err);
+        return add_fence(run, false, err) && chunk_add(run, STR("COMMIT"), tag, err);
     if (!finishes)
         return true;
     /* Without a statement of its own that could be confirmed, the step ends with what was added last. */
@@ -367,7 +379,8 @@ bool nest_close(Run *run, Error *err)
     int64_t began_us = clock_monotonic_us();
     int64_t wait_ms = run->runner->settings.lock_wait_ms;
     for (;;) {
-        if (!chunk_add(run, STR("COMMIT"), (Tag){.kind = TAG_COMMIT, .commits = true}, err))
+        if (!add_fence(run, false, err) ||
+            !chunk_add(run, STR("COMMIT"), (Tag){.kind = TAG_COMMIT, .commits = true}, err))
             return false;
         if (chunk_flush(run, err))
             break;

@@ -4,6 +4,7 @@
 `whimbrel`             calls the program in this test's own folder, with nothing inherited
 `sqlite` `pg` `maria`  a fresh, empty database of that engine: .url, .sql(), .value()
 `db`                   the same, once for each engine; its .engine says which
+`pooled` ...           `pg` through PgBouncer, in transaction mode or another; .direct_url goes past it
 `postgres` `mariadb`   the server behind it, for tests that stop or restart one
 `proxy`                makes a proxy before a server's database: counts, delays and cuts (proxy.py)
 
@@ -87,6 +88,28 @@ def pg(postgres):
     database = postgres.create_database()
     yield database
     postgres.drop_database(database)
+
+
+def pool_fixture(name, mode):
+    """A fresh database, reached through a pool: .direct_url goes past it."""
+
+    @pytest.fixture(name=name)
+    def fixture(pg):
+        try:
+            pool = servers.PgBouncer(pg.server, mode)
+        except servers.NotInstalled as missing:
+            absent(str(missing))
+        database = pg.server.database(pg.name)
+        database.direct_url, database.url = pg.url, pool.url(pg)
+        yield database
+        pool.remove()
+
+    return fixture
+
+
+pooled = pool_fixture("pooled", "transaction")
+session_pooled = pool_fixture("session_pooled", "session")
+statement_pooled = pool_fixture("statement_pooled", "statement")
 
 
 @pytest.fixture

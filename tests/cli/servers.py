@@ -375,6 +375,62 @@ class MariaDb(Server):
             self.execute(f"DROP DATABASE IF EXISTS {database.name}")
 
 
+class PgBouncer:
+    """A pool in front of a server. It runs as the server's user, with its files in the server's folder."""
+
+    def __init__(self, server, mode="transaction", size=20):
+        program = find_program(["pgbouncer"], ["/usr/sbin"])
+        self.server = server
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pool-", dir=server.folder))
+        for _ in range(5):
+            self.port = free_port()
+            ini = self.folder / "pgbouncer.ini"
+            ini.write_text(
+                f"[databases]\n* = host={server.folder} port={server.port} user=postgres\n"
+                f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+                f"unix_socket_dir = {self.folder}\nauth_type = any\npool_mode = {mode}\n"
+                f"default_pool_size = {size}\nmax_client_conn = 500\n"
+            )
+            if server.user:
+                for path in (self.folder, ini):
+                    os.chown(path, server.user.pw_uid, server.user.pw_gid)
+            die_with_parent = ctypes.CDLL(None).prctl
+            with open(self.folder / "log", "ab") as log:
+                self.process = subprocess.Popen(
+                    [program, str(ini)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=lambda: die_with_parent(PR_SET_PDEATHSIG, signal.SIGKILL),
+                    **server.identity(),
+                )
+            if self.wait_until_ready():
+                return
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        raise RuntimeError("pgbouncer does not start")
+
+    def wait_until_ready(self):
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return True
+            except OSError:
+                time.sleep(0.05)
+        return False
+
+    def url(self, database):
+        return f"postgres://postgres@127.0.0.1:{self.port}/{database.name}"
+
+    def remove(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class SqliteDatabase:
     """A file that does not exist yet; the program or the first sql() makes it."""
 

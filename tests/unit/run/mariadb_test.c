@@ -235,7 +235,7 @@ static void one_runner_at_a_time(void **state)
     assert_false(session_migrate(&s));
     assert_int_equal(s.err.kind, ERROR_LOCKED);
     assert_has(s.err.detail, "held by ");
-    DbSession who = {0};
+    LockHolder who = {0};
     bool has = false;
     assert_true(run_lock_holder(&s.runner, s.arena, &who, &has, &s.err) && has);
     assert_true(run_lock_release(&s.runner, s.arena, &who, &s.err));
