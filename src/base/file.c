@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static void close_fd(int *fd)
@@ -226,6 +227,117 @@ bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error
         return false;
     }
     return sync_folder_of(scratch, real, err);
+}
+
+/* ---- stamps --------------------------------------------------------------------------------------- */
+
+static int64_t nanoseconds(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+static bool stamp_of(const struct stat *info, FileStamp *ret_stamp)
+{
+    *ret_stamp = (FileStamp){.device = (uint64_t)info->st_dev,
+                             .inode = (uint64_t)info->st_ino,
+                             .size_bytes = (uint64_t)info->st_size,
+                             .modified_ns = nanoseconds(&info->st_mtim),
+                             .changed_ns = nanoseconds(&info->st_ctim)};
+    return S_ISREG(info->st_mode);
+}
+
+bool file_stamp(const char *path, FileStamp *ret_stamp)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && stamp_of(&info, ret_stamp);
+}
+
+bool file_reader_stamp(const FileReader *reader, FileStamp *ret_stamp)
+{
+    struct stat info;
+    return fstat(reader->fd, &info) == 0 && stamp_of(&info, ret_stamp);
+}
+
+bool file_stamp_equal(const FileStamp *a, const FileStamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size_bytes == b->size_bytes &&
+           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
+bool file_is_local(const char *path)
+{
+    /* NFS, SMB (three generations), FUSE, 9P, Ceph, AFS, Coda, VirtualBox: linux/magic.h has the first ones. */
+    static const uint32_t remote[] = {0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x65735546,
+                                      0x01021997, 0x00c36400, 0x5346414f, 0x73757245, 0x786f4256};
+    struct statfs info;
+    if (statfs(path, &info) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++)
+        if ((uint32_t)info.f_type == remote[i])
+            return false;
+    return true;
+}
+
+/* ---- what is kept for this user ---------------------------------------------------------------------- */
+
+static bool is_own(const struct stat *info)
+{
+    return info->st_uid == geteuid() && (info->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool file_read_kept(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_text)
+{
+    scoped(int, close_fd) fd = open_again(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || !is_own(&info) ||
+        info.st_size <= 0 || (uint64_t)info.st_size > limit_bytes)
+        return false;
+    size_t len = (size_t)info.st_size, at = 0;
+    char *text = arena_alloc_raw(arena, len);
+    while (text && at < len) {
+        size_t got;
+        if (!read_some(fd, path, text + at, len - at, &got, NULL) || got == 0)
+            return false;
+        at += got;
+    }
+    *ret_text = (Str){text, len};
+    return text != NULL;
+}
+
+/* The user's folder, which is made where it is not there. */
+static bool user_folder(const char *path, struct stat *ret_info)
+{
+    if (stat(path, ret_info) != 0 &&
+        ((mkdir(path, 0700) != 0 && errno != EEXIST) || stat(path, ret_info) != 0))
+        return false;
+    return S_ISDIR(ret_info->st_mode) && ret_info->st_uid == geteuid();
+}
+
+/* The same with the one above it; root makes nothing in the home of another. */
+static bool own_folder(Arena *scratch, const char *path)
+{
+    struct stat info;
+    const char *above = str_z(scratch, path_folder(str_from(path)));
+    const char *top = above ? str_z(scratch, path_folder(str_from(above))) : NULL;
+    if (!top)
+        return false;
+    if (stat(above, &info) != 0 && (stat(top, &info) != 0 || info.st_uid != geteuid()))
+        return false;
+    return user_folder(above, &info) && user_folder(path, &info) && is_own(&info);
+}
+
+bool file_write_kept(Arena *scratch, const char *path, Str text)
+{
+    const char *folder = str_z(scratch, path_folder(str_from(path)));
+    scoped(int, close_fd) fd = -1;
+    char *temporary;
+    if (!folder || !own_folder(scratch, folder) ||
+        !create_beside(scratch, path, 0600, &fd, &temporary, NULL))
+        return false;
+    bool is_kept = write_all(fd, path, text, NULL) && rename(temporary, path) == 0;
+    if (!is_kept)
+        unlink(temporary);
+    return is_kept;
 }
 
 bool file_create_new(const char *path, Str text, unsigned mode, Error *err)

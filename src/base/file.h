@@ -15,6 +15,13 @@ bool file_read(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_te
  * never half of one. mode as for open(2). */
 bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error *err);
 
+/* What only spares time and can be made anew, kept for this user alone. Both return false, without an error, whenever it
+ * cannot be had: absent, unreadable, larger than the limit, or a file or folder that others could have written to. Writing
+ * makes the folder of path and the one above (mode 0700; the rest must be there and be the user's), replaces the file in one
+ * step (mode 0600) and does not wait for the disk. */
+bool file_read_kept(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_text);
+bool file_write_kept(Arena *scratch, const char *path, Str text);
+
 /* Creates path, failing with ERROR_IO (errno EEXIST) if anything has that name already. */
 bool file_create_new(const char *path, Str text, unsigned mode, Error *err);
 
@@ -28,6 +35,19 @@ typedef struct FileInfo {
 /* ENOENT and ENOTDIR give FILE_ABSENT, other failures an error. */
 bool file_info(const char *path, FileInfo *ret_info, Error *err);
 bool file_remove(const char *path, Error *err);
+
+/* What tells one state of a file from another. Every change of bytes, name or mode moves changed_ns on, and no call can put
+ * that back; modified_ns anybody can set. */
+typedef struct FileStamp {
+    uint64_t device, inode, size_bytes;
+    int64_t modified_ns, changed_ns; /* since 1970, by the clock of the file system */
+} FileStamp;
+/* Of what path is or leads to; false when it is not a regular file or cannot be looked at. */
+bool file_stamp(const char *path, FileStamp *ret_stamp);
+bool file_stamp_equal(const FileStamp *a, const FileStamp *b);
+/* Whether path lies on a file system of this machine: one of the network stamps by another clock and may be told late. */
+bool file_is_local(const char *path);
+
 bool file_rename(const char *from, const char *to, Error *err);
 /* Makes the folder and those above it. */
 bool folder_make(Arena *scratch, const char *path, unsigned mode, Error *err);
@@ -53,6 +73,7 @@ bool file_reader_open(FileReader *reader, Arena *arena, const char *path, Error 
 /* The same for a path that the listing of a folder called a regular file: it is opened at once and looked at then, which
  * spares a walk along the path. Anything but a regular file is an error here too. path is borrowed. */
 bool file_reader_open_listed(FileReader *reader, const char *path, Error *err);
+bool file_reader_stamp(const FileReader *reader, FileStamp *ret_stamp);
 /* ret_len 0 means the end. */
 bool file_reader_read(FileReader *reader, char *buf, size_t cap, size_t *ret_len, Error *err);
 void file_reader_close(FileReader *reader); /* takes a closed one */

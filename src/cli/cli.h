@@ -38,7 +38,7 @@ typedef struct Settings {
     int64_t reconnect_ms;
     uint32_t lock_retries;
     uint64_t store_limit_bytes;
-    bool allow_reset, out_of_order;
+    bool allow_reset, out_of_order, cache;
     StrVec schemas;
     Str password_file;
     StrVec password_command;
@@ -156,6 +156,8 @@ DbOptions cli_db_options(Cli *cli, unsigned needs);
 bool cli_convention(Cli *cli, Db *db, Error *err); /* fills cli->context */
 void cli_runner(Cli *cli);
 bool cli_scan(Cli *cli, Error *err); /* fills cli->set */
+/* Where checksums of the context's folders are kept; nowhere if the environment names no place or the user wants none. */
+DigestCachePlace cli_cache(Cli *cli);
 void cli_close(Cli *cli);
 /* Where a report comes from; the environment's name included. */
 ReportPlace cli_place(Cli *cli);

@@ -202,6 +202,6 @@ const Command cmd_validate = {
     .examples = validate_examples,
     .exits = validate_exits,
     .args_size = sizeof(ValidateArgs),
-    .needs = NEEDS_SETTINGS | NEEDS_DATABASE | READS_ONLY,
+    .needs = NEEDS_SETTINGS | NEEDS_DATABASE | READS_ONLY | READS_FILES,
     .run = validate_run,
 };

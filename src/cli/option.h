@@ -94,6 +94,7 @@ enum {
     PRINTS_RESULT = 1 << 5,    /* its JSON document is that of migrate */
     HAS_EVENTS = 1 << 6,       /* progress is shown */
     NEEDS_CONVENTION = 1 << 7, /* whose files these are is found out */
+    READS_FILES = 1 << 8,      /* all of them, whatever the cache of checksums says */
 };
 
 typedef struct Cli Cli;

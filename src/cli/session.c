@@ -348,6 +348,8 @@ bool cli_scan(Cli *cli, Error *err)
     if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
         return false;
     cli->context.set = &cli->set;
+    if (!(cli->command->needs & READS_FILES))
+        cli->set.cache = cli_cache(cli);
     for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)
         cli_note(cli, "%.*s is not a migration and is passed over",
                  STR_ARG(cli->set.ignored.items[i]));

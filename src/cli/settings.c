@@ -191,6 +191,13 @@ const Option settings_table[] = {
      .fallback = "1MB",
      .help = "texts of migrations up to this size are kept in the history, for rollback from "
              "another checkout"},
+    {.type = OPTION_FLAG,
+     .offset = offsetof(Settings, cache),
+     .key = "cache",
+     .env = {"WHIMBREL_CACHE"},
+     .value = "BOOLEAN",
+     .fallback = "true",
+     .help = "of large projects, keep the checksums of unchanged files in the user's cache folder"},
     {.type = OPTION_STRING,
      .flags = OPTION_PATH,
      .offset = offsetof(Settings, templates),

@@ -219,6 +219,17 @@ typedef struct Seed {
 } Seed;
 typedef Vec(Seed) SeedVec;
 
+/* Where the checksums of unchanged files are kept from one run to the next. */
+typedef struct DigestCachePlace {
+    const char *path; /* of the file; NULL: nothing is kept */
+    size_t fewest;    /* scripts, for which it is worth it */
+    int64_t rest_us;  /* how long a file must have been left alone before it is kept */
+} DigestCachePlace;
+#define DIGEST_CACHE_DEFAULTS                                                                      \
+    {                                                                                              \
+        .fewest = 200, .rest_us = 2000000                                                          \
+    }
+
 /* What the folders hold. migrations is sorted: versioned by version, then repeatables by name. */
 typedef struct MigrationSet {
     MigrationVec migrations;
@@ -227,7 +238,9 @@ typedef struct MigrationSet {
     StrVec ignored; /* paths of files that are none of ours; for -v */
     ScriptOptions script_options;
     VersionOrder versions;
-    const void *own; /* the convention's */
+    const void *own;        /* the convention's */
+    DigestCachePlace cache; /* zeroed: none */
+    size_t opened;          /* files that migration_set_read() has opened so far; for tests */
 } MigrationSet;
 
 /* Sorts, and refuses two with one version or two repeatables with one name: ERROR_STATE, code "duplicate-version", naming both files. */
@@ -240,9 +253,12 @@ const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name
  * calls script_read_parts(). Rows of history are pointed at and their slices kept, until migration_set_forget(). */
 typedef struct History History;
 void migration_set_expect(MigrationSet *set, const History *history);
+/* After migration_set_read(): the parts of ups that are not applied and of downs that were under way; with_all: of all. */
+bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *history, bool with_all,
+                            Error *err);
 /* Lets go of that history, so that it can be freed before another is read; what was found in files is kept. */
 bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err);
-/* script_read() of all ups (and downs if with_downs). */
+/* script_read() of all ups (and downs if with_downs). Files that are as the cache knows them are not opened. */
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err);
 /* "20250405120000 create_users", "R views" */
 const char *migration_label(Arena *arena, Str version, Str name, MigrationKind kind);

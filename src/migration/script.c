@@ -446,14 +446,36 @@ static bool hash_plain_tokens(Pass *pass, Str checksum, Error *err)
     return true;
 }
 
-/* The checksum alone; the text is not looked into. */
-static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
-                          const ScriptOptions *options, Str *ret_checksum, uint64_t *ret_size,
-                          Error *err)
+static bool is_hex_of(Str hex, const unsigned char *digest, size_t len)
 {
+    static const char digits[] = "0123456789abcdef";
+    if (hex.len != len * 2)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (hex.ptr[2 * i] != digits[digest[i] >> 4] ||
+            hex.ptr[2 * i + 1] != digits[digest[i] & 15])
+            return false;
+    return true;
+}
+
+/* Whether the bytes still are those that history knows; the text is not looked into, nor the file opened while it is as it
+ * was when that was last found out. */
+static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOptions *options,
+                        bool *ret_is, uint64_t *ret_size, Error *err)
+{
+    Str known = script->known->checksum;
+    bool may_keep = room->cache && script->open_path && !script->form;
+    DigestLook look = {0};
+    const unsigned char *kept;
+    if (may_keep && digest_cache_find(room->cache, script->open_path, &look, &kept)) {
+        *ret_is = is_hex_of(known, kept, room->cache->digest_len);
+        *ret_size = look.stamp.size_bytes;
+        return true;
+    }
     scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
     ByteDigest digest;
     byte_digest_begin(&digest, options);
+    room->opened += script->open_path != NULL;
     if (!source_open(&source, room->scratch, script, &options->split, room->buf, PIECE_BYTES, err))
         return false;
     byte_digest_add(&digest, source.raw);
@@ -467,10 +489,17 @@ static bool checksum_only(Arena *arena, ReadingRoom *room, const Script *script,
     byte_digest_flush(&digest);
     *ret_size = digest.size_bytes;
     if (source.text.checksum.len > 0) {
-        *ret_checksum = source.text.checksum;
+        *ret_is = str_eq(source.text.checksum, known);
         return true;
     }
-    return hex_digest(arena, room->scratch, &digest.hash, ret_checksum, err);
+    unsigned char bytes[HASH_MAX_BYTES];
+    size_t len = hash_end(&digest.hash, bytes);
+    FileStamp after;
+    if (may_keep && look.has_stamp && file_reader_stamp(&source.reader, &after) &&
+        after.size_bytes == digest.size_bytes)
+        digest_cache_add(room->cache, &look, &after, bytes);
+    *ret_is = is_hex_of(known, bytes, len);
+    return true;
 }
 
 static bool is_no_transaction_marker(Str head)
@@ -516,11 +545,11 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         return true;
     arena_reset(room->scratch);
     if (!wants_parts && script->known) {
-        Str checksum;
+        bool is_known = false;
         uint64_t size_bytes = 0;
-        if (!checksum_only(room->scratch, room, script, options, &checksum, &size_bytes, err))
+        if (!is_as_known(room, script, options, &is_known, &size_bytes, err))
             return false;
-        if (str_eq(checksum, script->known->checksum)) {
+        if (is_known) {
             script->checksum = script->known->checksum;
             script->tokens = script->known->tokens;
             script->size_bytes = size_bytes;
@@ -529,6 +558,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         }
     }
     wants_parts = wants_parts || !options->only_hash;
+    room->opened += script->open_path != NULL;
     Pass pass = {
         .arena = arena,
         .room = room,

@@ -2,13 +2,15 @@
 #ifndef WHIMBREL_MIGRATION_SCRIPT_H
 #define WHIMBREL_MIGRATION_SCRIPT_H
 
-#include "migration/migration.h"
+#include "migration/digest_cache.h"
 
 /* Buffers that one script after the other uses. */
 typedef struct ReadingRoom {
     Arena *arena;   /* of buf */
     Arena *scratch; /* emptied before each script */
     char *buf;
+    DigestCache *cache; /* NULL: none */
+    size_t opened;      /* files */
 } ReadingRoom;
 bool reading_room_open(ReadingRoom *room, Error *err);
 void reading_room_close(ReadingRoom *room); /* takes a zeroed one */

@@ -137,15 +137,46 @@ const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name
     return find(set, MIGRATION_REPEATABLE, (Str){0}, name);
 }
 
+/* In the order of the look-ups, if there is one. */
+static const HistoryRow *row_at(const History *history, size_t place)
+{
+    return &history->rows.items[history->order ? history->order[place] : place];
+}
+
+static size_t find_place(const History *history, MigrationKind kind, Str version, Str name);
+
+/* Goes through the rows as a set goes through its migrations: mostly both are in one order, and a look-up is a step. */
+typedef struct Walk {
+    const History *history;
+    size_t next;
+} Walk;
+
+static const HistoryRow *row_of(Walk *walk, const Migration *migration)
+{
+    const History *history = walk->history;
+    if (walk->next < history->rows.len) {
+        const HistoryRow *row = row_at(history, walk->next);
+        if (compare_identity(history->versions, row->kind, row->version, row->name, migration->kind,
+                             migration->version, migration->name) == 0) {
+            walk->next++;
+            return row;
+        }
+    }
+    size_t place = find_place(history, migration->kind, migration->version, migration->name);
+    if (place == SIZE_MAX)
+        return NULL;
+    walk->next = place + 1;
+    return row_at(history, place);
+}
+
 void migration_set_expect(MigrationSet *set, const History *history)
 {
+    Walk walk = {.history = history};
     for (size_t i = 0; i < set->migrations.len; i++) {
         Migration *migration = &set->migrations.items[i];
         if (!migration->up)
             continue;
-        const HistoryRow *row = migration->kind == MIGRATION_REPEATABLE
-                                    ? history_find_repeatable(history, migration->name)
-                                    : history_find(history, migration->version);
+        const HistoryRow *row = row_of(&walk, migration);
         bool is_known = row && row->outcome == HISTORY_APPLIED && row->checksum.len > 0;
         Script *up = migration->up;
         if (up->is_read && !up->known)
@@ -175,18 +206,53 @@ bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err)
     return true;
 }
 
+static bool read_script(MigrationSet *set, ReadingRoom *room, Arena *arena, Script *script,
+                        bool wants_parts, Error *err)
+{
+    room->opened = 0;
+    bool is_ok = script_read_in(room, arena, script, &set->script_options, wants_parts, err);
+    set->opened += room->opened;
+    return is_ok;
+}
+
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err)
 {
     scoped(ReadingRoom, reading_room_close) room = {0};
+    scoped(DigestCache, digest_cache_close) cache = {0};
+    if (!reading_room_open(&room, err))
+        return false;
+    digest_cache_open(&cache, &set->cache, set->migrations.len, &set->script_options);
+    room.cache = &cache;
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        Migration *migration = &set->migrations.items[i];
+        if (migration->up && !read_script(set, &room, arena, migration->up, false, err))
+            return false;
+        if (with_downs && migration->down &&
+            !read_script(set, &room, arena, migration->down, false, err))
+            return false;
+    }
+    return true;
+}
+
+bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *history, bool with_all,
+                            Error *err)
+{
+    scoped(ReadingRoom, reading_room_close) room = {0};
+    Walk walk = {.history = history};
     if (!reading_room_open(&room, err))
         return false;
     for (size_t i = 0; i < set->migrations.len; i++) {
-        Migration *migration = &set->migrations.items[i];
-        if (migration->up &&
-            !script_read_in(&room, arena, migration->up, &set->script_options, false, err))
+        const Migration *migration = &set->migrations.items[i];
+        const HistoryRow *row = row_of(&walk, migration);
+        bool is_applied =
+            row && (row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED);
+        bool is_up_due = with_all || !is_applied;
+        bool is_down_due = with_all || (row && row->outcome == HISTORY_RUNNING_DOWN);
+        if (migration->up && is_up_due && !migration->up->has_parts &&
+            !read_script(set, &room, arena, migration->up, true, err))
             return false;
-        if (with_downs && migration->down &&
-            !script_read_in(&room, arena, migration->down, &set->script_options, false, err))
+        if (migration->down && is_down_due && !migration->down->has_parts &&
+            !read_script(set, &room, arena, migration->down, true, err))
             return false;
     }
     return true;
@@ -220,31 +286,29 @@ bool history_finish(Arena *arena, History *history, Error *err)
     return true;
 }
 
-static const HistoryRow *find_row(const History *history, MigrationKind kind, Str version, Str name)
+/* Where in the order of the look-ups a row is; SIZE_MAX: nowhere. */
+static size_t find_place(const History *history, MigrationKind kind, Str version, Str name)
 {
-    if (!history->order) {
-        for (size_t i = 0; i < history->rows.len; i++) {
-            const HistoryRow *row = &history->rows.items[i];
-            if (compare_identity(history->versions, row->kind, row->version, row->name, kind,
-                                 version, name) == 0)
-                return row;
-        }
-        return NULL;
-    }
     size_t low = 0, high = history->rows.len;
     while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        const HistoryRow *row = &history->rows.items[history->order[mid]];
+        size_t mid = history->order ? low + (high - low) / 2 : low;
+        const HistoryRow *row = row_at(history, mid);
         int order = compare_identity(history->versions, row->kind, row->version, row->name, kind,
                                      version, name);
         if (order == 0)
-            return row;
-        if (order < 0)
+            return mid;
+        if (order < 0 || !history->order)
             low = mid + 1;
         else
             high = mid;
     }
-    return NULL;
+    return SIZE_MAX;
+}
+
+static const HistoryRow *find_row(const History *history, MigrationKind kind, Str version, Str name)
+{
+    size_t place = find_place(history, kind, version, name);
+    return place == SIZE_MAX ? NULL : row_at(history, place);
 }
 
 const HistoryRow *history_find(const History *history, Str version)

@@ -75,29 +75,6 @@ void work_done(Run *run)
     run->chunk.arena = run->feed.arena = run->timeouts_arena = run->session_arena = NULL;
 }
 
-/* What is not applied needs its parts; what is applied needs them where the way may lead down and up again. */
-static bool read_parts(Runner *runner, Arena *arena, const History *history, bool with_all,
-                       Error *err)
-{
-    MigrationSet *set = runner->set;
-    for (size_t i = 0; i < set->migrations.len; i++) {
-        const Migration *migration = &set->migrations.items[i];
-        const HistoryRow *row = migration->kind == MIGRATION_REPEATABLE
-                                    ? history_find_repeatable(history, migration->name)
-                                    : history_find(history, migration->version);
-        bool is_applied =
-            row && (row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED);
-        if (migration->up && (with_all || !is_applied) && !migration->up->has_parts &&
-            !script_read_parts(arena, migration->up, &set->script_options, err))
-            return false;
-        bool is_down_due = with_all || (row && row->outcome == HISTORY_RUNNING_DOWN);
-        if (migration->down && is_down_due && !migration->down->has_parts &&
-            !script_read_parts(arena, migration->down, &set->script_options, err))
-            return false;
-    }
-    return true;
-}
-
 bool read_all(Runner *runner, Arena *arena, const History *history, bool with_all, Error *err)
 {
     /* Scripts are read as this server's session reads them. */
@@ -105,7 +82,8 @@ bool read_all(Runner *runner, Arena *arena, const History *history, bool with_al
     set->script_options.split = db_split_options(runner->db, set->script_options.split.file);
     migration_set_expect(set, history);
     return migration_set_read(arena, set, with_all, err) &&
-           read_parts(runner, arena, history, with_all, err);
+           /* What is applied needs its parts where the way may lead down and up again. */
+           migration_set_read_due(arena, set, history, with_all, err);
 }
 
 bool result_finish(Run *run, Error *err)

@@ -143,7 +143,7 @@ def test_the_text_form_lists_every_key(whimbrel):
     whimbrel.write("whimbrel.toml", 'placeholders = true\n[placeholder]\nowner = "app"\napi_token = "hunter2"\n')
     out = whimbrel.ok("config", "--set", "owner=other").out
     for key in """database migrations environment convention table namespace lock_wait lock_timeout lock_retries
-        statement_timeout store_limit allow_reset schemas password_file password_command out_of_order placeholders
+        cache statement_timeout store_limit allow_reset schemas password_file password_command out_of_order placeholders
         templates""".split():
         assert f"\n{key} " in out, key
     assert "${owner}" in out and "other" in out and "--set" in out

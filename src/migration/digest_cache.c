@@ -1,0 +1,216 @@
+/* The cache of checksums: its file, and when an entry may be trusted. SPDX-License-Identifier: Apache-2.0
+ *
+ * A file may be written twice within one tick of the file system's clock, and a stamp taken between the two would be that of
+ * both. As in git, an entry is therefore kept only when the file had been at rest for a while before it was read; and the file
+ * is looked at before and after reading, so that what is written meanwhile is not taken for what was read. */
+#include "migration/digest_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of this machine alone, so in the order of its bytes; another machine's fails at the mark. */
+static const char magic[8] = "wbdigst1";
+enum { ORDER_MARK = 0x01020304 };
+#define LARGEST_CACHE ((uint64_t)256 << 20)
+
+typedef struct Header {
+    char magic[8];
+    uint32_t order, entry_bytes;
+    unsigned char options[16];
+    uint64_t count;
+    uint32_t crc; /* of the entries */
+    uint32_t reserved;
+} Header;
+
+struct DigestEntry {
+    FileStamp stamp;
+    unsigned char digest[HASH_MAX_BYTES];
+};
+
+static size_t entry_bytes(const DigestCache *cache)
+{
+    return sizeof(FileStamp) + cache->digest_len;
+}
+
+static void add_field(Hash *hash, Str text)
+{
+    uint64_t len = text.len;
+    hash_add(hash, (Str){(const char *)&len, sizeof len});
+    hash_add(hash, text);
+}
+
+/* What else than the bytes decides on a digest. */
+static void options_digest(DigestCache *cache, const ScriptOptions *options)
+{
+    unsigned char digest[HASH_MAX_BYTES];
+    Hash hash;
+    hash_begin(&hash, options->checksum_hash);
+    cache->digest_len = hash_end(&hash, digest);
+    hash_begin(&hash, HASH_SHA256);
+    uint32_t kind = (uint32_t)options->checksum_hash;
+    hash_add(&hash, (Str){(const char *)&kind, sizeof kind});
+    add_field(&hash, options->ignored_chars);
+    hash_end(&hash, digest);
+    memcpy(cache->options, digest, sizeof cache->options);
+}
+
+static void read_file(DigestCache *cache)
+{
+    Str text;
+    Header header;
+    if (!file_read_kept(cache->arena, cache->place->path, LARGEST_CACHE, &text) ||
+        text.len < sizeof header)
+        return;
+    memcpy(&header, text.ptr, sizeof header);
+    Str entries = str_sub(text, sizeof header, text.len);
+    if (memcmp(header.magic, magic, sizeof magic) != 0 || header.order != ORDER_MARK ||
+        header.entry_bytes != entry_bytes(cache) ||
+        memcmp(header.options, cache->options, sizeof header.options) != 0 ||
+        entries.len % header.entry_bytes != 0 || header.count != entries.len / header.entry_bytes ||
+        header.crc != crc32_of(entries))
+        return;
+    cache->served = arena_alloc(cache->arena, (size_t)header.count);
+    if (!cache->served)
+        return;
+    cache->read = (const unsigned char *)entries.ptr;
+    cache->read_count = (size_t)header.count;
+}
+
+void digest_cache_open(DigestCache *cache, const DigestCachePlace *place, size_t scripts,
+                       const ScriptOptions *options)
+{
+    *cache = (DigestCache){0};
+    if (!place || !place->path || scripts < place->fewest)
+        return;
+    cache->arena = arena_new();
+    if (!cache->arena)
+        return;
+    cache->place = place;
+    options_digest(cache, options);
+    read_file(cache);
+}
+
+static FileStamp stamp_at(const DigestCache *cache, size_t i)
+{
+    FileStamp stamp;
+    memcpy(&stamp, cache->read + i * entry_bytes(cache), sizeof stamp);
+    return stamp;
+}
+
+static int compare_identity(const FileStamp *a, const FileStamp *b)
+{
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    return a->inode < b->inode ? -1 : a->inode > b->inode;
+}
+
+/* Where files are, is asked once for each device. */
+static bool is_on_local_device(DigestCache *cache, const char *path, uint64_t device)
+{
+    if (!cache->has_device || cache->device != device) {
+        cache->has_device = true;
+        cache->device = device;
+        cache->is_local = file_is_local(path);
+    }
+    return cache->is_local;
+}
+
+bool digest_cache_find(DigestCache *cache, const char *path, DigestLook *ret_look,
+                       const unsigned char **ret_digest)
+{
+    *ret_look = (DigestLook){0};
+    if (!cache->place)
+        return false;
+    ret_look->looked_at_us = clock_now();
+    ret_look->has_stamp = file_stamp(path, &ret_look->stamp) &&
+                          is_on_local_device(cache, path, ret_look->stamp.device);
+    if (!ret_look->has_stamp)
+        return false;
+    size_t low = 0, high = cache->read_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        FileStamp stamp = stamp_at(cache, middle);
+        if (compare_identity(&stamp, &ret_look->stamp) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == cache->read_count)
+        return false;
+    FileStamp stamp = stamp_at(cache, low);
+    if (!file_stamp_equal(&stamp, &ret_look->stamp))
+        return false;
+    cache->served[low] = 1;
+    *ret_digest = cache->read + low * entry_bytes(cache) + sizeof stamp;
+    return true;
+}
+
+void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStamp *after,
+                      const unsigned char *digest)
+{
+    if (!cache->place || !look->has_stamp || !file_stamp_equal(&look->stamp, after))
+        return;
+    int64_t touched_ns =
+        after->changed_ns > after->modified_ns ? after->changed_ns : after->modified_ns;
+    if (touched_ns / 1000 > look->looked_at_us - cache->place->rest_us)
+        return;
+    DigestEntry entry = {.stamp = *after};
+    memcpy(entry.digest, digest, cache->digest_len);
+    (void)vec_push(cache->arena, &cache->added, entry);
+}
+
+static int by_identity(const void *a, const void *b)
+{
+    return compare_identity(&((const DigestEntry *)a)->stamp, &((const DigestEntry *)b)->stamp);
+}
+
+/* The entries that served and those that are new, merged. */
+static size_t put_entries(const DigestCache *cache, char *text)
+{
+    size_t each = entry_bytes(cache), count = 0;
+    for (size_t old = 0, new = 0; old < cache->read_count || new < cache->added.len;) {
+        const DigestEntry *added = new < cache->added.len ? &cache->added.items[new] : NULL;
+        FileStamp stamp = old < cache->read_count ? stamp_at(cache, old) : (FileStamp){0};
+        char *at = text + count * each;
+        if (added && (old == cache->read_count || compare_identity(&added->stamp, &stamp) <= 0)) {
+            memcpy(at, &added->stamp, sizeof added->stamp);
+            memcpy(at + sizeof added->stamp, added->digest, cache->digest_len);
+            new ++;
+            count++;
+            continue;
+        }
+        if (cache->served[old]) {
+            memcpy(at, cache->read + old * each, each);
+            count++;
+        }
+        old++;
+    }
+    return count;
+}
+
+static void write_file(DigestCache *cache)
+{
+    size_t most = (cache->read_count + cache->added.len) * entry_bytes(cache);
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    char *text = scratch ? arena_alloc_raw(scratch, sizeof(Header) + most) : NULL;
+    if (!text)
+        return;
+    qsort(cache->added.items, cache->added.len, sizeof *cache->added.items, by_identity);
+    size_t count = put_entries(cache, text + sizeof(Header));
+    Header header = {
+        .order = ORDER_MARK, .entry_bytes = (uint32_t)entry_bytes(cache), .count = count};
+    Str entries = {text + sizeof header, count * entry_bytes(cache)};
+    memcpy(header.magic, magic, sizeof magic);
+    memcpy(header.options, cache->options, sizeof header.options);
+    header.crc = crc32_of(entries);
+    memcpy(text, &header, sizeof header);
+    (void)file_write_kept(scratch, cache->place->path, (Str){text, sizeof header + entries.len});
+}
+
+void digest_cache_close(DigestCache *cache)
+{
+    if (cache->place && cache->added.len > 0)
+        write_file(cache);
+    arena_free(cache->arena);
+    *cache = (DigestCache){0};
+}
