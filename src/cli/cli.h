@@ -139,6 +139,7 @@ struct Cli {
     const char *database_name;
     bool is_imagined; /* an absent file, looked at as the empty database that it would be */
     ConventionContext context;
+    FolderLists lists; /* for the scan */
     MigrationSet set;
     Runner runner;
     RunResult result; /* of the run, for what is said when it fails */

@@ -254,6 +254,7 @@ static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext
         .store_limit_bytes = settings->store_limit_bytes,
         .variables = (const char *const *)environ,
         .environment = settings->environment,
+        .lists = context == &cli->context ? &cli->lists : NULL,
     };
     if (settings->migrations.len == 0) {
         error_set(err, ERROR_USAGE, "no folder of migrations is named (%s)",
@@ -345,7 +346,9 @@ bool cli_scan(Cli *cli, Error *err)
 {
     if (!check_folders(cli, &cli->context.folders, err))
         return false;
-    if (!cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err))
+    bool is_scanned = cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err);
+    folder_lists_done(&cli->lists);
+    if (!is_scanned)
         return false;
     cli->context.set = &cli->set;
     if (!(cli->command->needs & READS_FILES))
@@ -486,6 +489,7 @@ bool cli_open(Cli *cli, unsigned needs, Error *err)
 
 void cli_close(Cli *cli)
 {
+    folder_lists_done(&cli->lists);
     db_close(cli->db);
     cli->db = NULL;
     cli->database_name = NULL;

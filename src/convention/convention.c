@@ -85,30 +85,52 @@ static bool list_folder(const ConventionContext *ctx, Arena *arena, Str folder,
     return true;
 }
 
+static const FolderList *known_list(const ConventionContext *ctx, Str folder)
+{
+    for (size_t i = 0; ctx->lists && i < ctx->lists->count; i++)
+        if (str_eq(ctx->lists->items[i].folder, folder))
+            return &ctx->lists->items[i];
+    return NULL;
+}
+
 bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
                  Error *err)
 {
-    for (size_t i = 0; i < ctx->known_list_count; i++) {
-        if (str_eq(ctx->known_lists[i].folder, folder)) {
-            *ret_list = ctx->known_lists[i];
-            return true;
-        }
-    }
-    return list_folder(ctx, arena, folder, ret_list, err);
+    const FolderList *known = known_list(ctx, folder);
+    if (known)
+        *ret_list = *known;
+    return known || list_folder(ctx, arena, folder, ret_list, err);
 }
 
-/* Folders may be long: their lists are read once, into memory that goes when the question is answered. */
-static bool list_folders(ConventionContext *ctx, Arena *scratch, Error *err)
+bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *folder,
+                    FolderEntryVec *ret_entries, Error *err)
 {
-    FolderList *lists = arena_alloc(scratch, ctx->folders.len * sizeof *lists);
+    const FolderList *known = known_list(ctx, str_from(folder));
+    if (!known || !known->is_there)
+        return file_tree_list(ctx->files, arena, folder, ret_entries, err);
+    *ret_entries = known->entries;
+    return true;
+}
+
+void folder_lists_done(FolderLists *lists)
+{
+    arena_free(lists->arena);
+    *lists = (FolderLists){0};
+}
+
+/* Folders may be long: their lists are read once for all that is to be found out. */
+static bool list_folders(const ConventionContext *ctx, FolderLists *ret_lists, Error *err)
+{
+    folder_lists_done(ret_lists);
+    Arena *arena = ret_lists->arena = arena_new();
+    FolderList *lists = arena ? arena_alloc(arena, ctx->folders.len * sizeof *lists) : NULL;
     if (!lists)
         return error_nomem(err);
-    for (size_t i = 0; i < ctx->folders.len; i++) {
-        if (!list_folder(ctx, scratch, ctx->folders.items[i], &lists[i], err))
+    for (size_t i = 0; i < ctx->folders.len; i++)
+        if (!list_folder(ctx, arena, ctx->folders.items[i], &lists[i], err))
             return false;
-    }
-    ctx->known_lists = lists;
-    ctx->known_list_count = ctx->folders.len;
+    ret_lists->items = lists;
+    ret_lists->count = ctx->folders.len;
     return true;
 }
 
@@ -189,10 +211,10 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
     StrVec tables = {0}, filled = {0};
     if (db && ctx->table.len == 0 && !find_tables(&asked, db, arena, &tables, &filled, err))
         return error_wrap(err, "looking for history tables");
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    if (!scratch)
-        return error_nomem(err);
-    if (!list_folders(&asked, scratch, err))
+    scoped(FolderLists, folder_lists_done) unkept = {0};
+    if (!asked.lists)
+        asked.lists = &unkept;
+    if (!list_folders(ctx, asked.lists, err))
         return false;
     for (size_t i = 0; all[i]; i++) {
         ConventionGuess guess = {0};

@@ -12,6 +12,14 @@
 typedef struct Convention Convention;
 typedef struct ConventionGuess ConventionGuess;
 
+/* Listings of folders, to be kept no longer than they are true: folder_lists_done() as soon as the scan is over. */
+typedef struct FolderLists {
+    Arena *arena; /* NULL: there are none */
+    const struct FolderList *items;
+    size_t count;
+} FolderLists;
+void folder_lists_done(FolderLists *lists); /* takes a zeroed one */
+
 enum {
     CONVENTION_REPEATABLE = 1 << 0,  /* has repeatables */
     CONVENTION_DOWN = 1 << 1,        /* has downs */
@@ -70,9 +78,8 @@ typedef struct ConventionContext {
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
      * which of those hold something (NULL: ask). */
     const StrVec *known_tables, *known_filled;
-    const struct FolderList *
-        known_lists; /* what the folders hold, read once for all of them; known_list_count of them */
-    size_t known_list_count;
+    /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
+    struct FolderLists *lists;
     int64_t run; /* number of the run under way, set by run/ */
 } ConventionContext;
 

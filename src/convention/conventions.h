@@ -13,6 +13,9 @@ typedef struct FolderList {
     bool is_there;
     FolderEntryVec entries;
 } FolderList;
+/* As file_tree_list(), of one of the context's folders or another; not read again if it has been for the recognition. */
+bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *folder,
+                    FolderEntryVec *ret_entries, Error *err);
 /* As convention_recognise() has read it, or from the disk. */
 bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
                  Error *err);

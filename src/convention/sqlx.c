@@ -220,7 +220,7 @@ static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    if (!file_tree_list(ctx->files, scratch, folder, &entries, err))
+    if (!folder_entries(ctx, scratch, folder, &entries, err))
         return error_hint(
             err, "Make the folder with `whimbrel new NAME`, or name another with --migrations.");
     for (size_t i = 0; i < entries.len; i++) {

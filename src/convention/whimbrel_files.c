@@ -221,6 +221,7 @@ typedef struct Down {
 } Down;
 
 typedef struct Walk {
+    const ConventionContext *ctx;
     const FileTree *files; /* NULL: on disk */
     Arena *arena;
     Arena *scratch;
@@ -323,7 +324,7 @@ static bool is_in_tree(const Walk *walk, Str real)
 
 static bool list(Walk *walk, const char *path, FolderEntryVec *ret_entries)
 {
-    return file_tree_list(walk->files, walk->scratch, path, ret_entries, walk->err);
+    return folder_entries(walk->ctx, walk->scratch, path, ret_entries, walk->err);
 }
 
 /* A folder of downs: whatever has a version is the down of that version. */
@@ -551,7 +552,10 @@ static int by_version(const void *a, const void *b)
 /* Gives each down to its up; the set is sorted. */
 static bool pair_downs(Walk *walk)
 {
-    if (walk->downs.len > 1)
+    bool is_sorted = true; /* as folders are listed, if versions have one length */
+    for (size_t i = 1; i < walk->downs.len && is_sorted; i++)
+        is_sorted = by_version(&walk->downs.items[i - 1], &walk->downs.items[i]) <= 0;
+    if (!is_sorted)
         qsort(walk->downs.items, walk->downs.len, sizeof *walk->downs.items, by_version);
     size_t at = 0;
     for (size_t i = 0; i < walk->downs.len; i++) {
@@ -587,7 +591,7 @@ bool whimbrel_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    Walk walk = {.files = ctx->files, .arena = arena, .scratch = scratch, .err = err};
+    Walk walk = {.ctx = ctx, .files = ctx->files, .arena = arena, .scratch = scratch, .err = err};
     walk.set.script_options = (ScriptOptions){
         .split = {.dialect = ctx->dialect},
         .checksum_hash = HASH_SHA256,

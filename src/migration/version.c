@@ -85,6 +85,8 @@ static bool compare_alike(Str a, Str b, int *ret_order)
 int version_compare(Str a, Str b)
 {
     int alike;
+    if (str_eq(a, b))
+        return 0;
     if (compare_alike(a, b, &alike))
         return alike;
     bool is_valid_a = version_is_valid(a), is_valid_b = version_is_valid(b);
