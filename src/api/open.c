@@ -221,7 +221,7 @@ static bool connect_database(Whimbrel *whimbrel, const char *url, WhimbrelEngine
     const WhimbrelOptions *options = &whimbrel->options;
     whimbrel->cancel =
         (DbCancel){.is_requested = is_requested, .ctx = whimbrel, .wake_fd = whimbrel->wake[0]};
-    const DbOptions db_options = {
+    DbOptions db_options = {
         .cancel = &whimbrel->cancel,
         .connect_timeout_ms = options->connect_timeout_ms,
         .is_read_only = (options->flags & WHIMBREL_READ_ONLY) != 0,
@@ -241,6 +241,11 @@ static bool connect_database(Whimbrel *whimbrel, const char *url, WhimbrelEngine
         return false;
     if (options->password &&
         !db_url_set_password(whimbrel->arena, &whimbrel->url, str_from(options->password), err))
+        return false;
+    bool recognises = options->convention && strcmp(options->convention, "auto") == 0;
+    if (recognises && !options->table &&
+        !convention_question(whimbrel->url.driver->dialect, whimbrel->arena, &db_options.question,
+                             err))
         return false;
     return db_open(&whimbrel->url, &db_options, &whimbrel->db, err);
 }

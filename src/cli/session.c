@@ -209,7 +209,13 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
             cli->is_imagined = true;
         }
     }
-    const DbOptions options = cli_db_options(cli, needs);
+    DbOptions options = cli_db_options(cli, needs);
+    bool recognises = str_eq(cli->settings->convention, STR("auto")) &&
+                      cli->settings->table.len == 0 &&
+                      (needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION));
+    if (recognises && !is_file &&
+        !convention_question(url.driver->dialect, cli->arena, &options.question, err))
+        return false;
     if (!db_open(&url, &options, &cli->db, err) || !wait_for_file(cli, &url, err))
         return false;
     if (!is_file && url.driver->dialect == SQL_MYSQL && cli->db->info.database[0] == '\0') {
@@ -416,6 +422,7 @@ void cli_runner(Cli *cli)
                 .cancel = &cli->cancel,
                 .hook_environment = hook_environment(cli),
                 .command = str_from(cli->command->names[0]),
+                .ends_session = true,
             },
         .sink = progress_sink(&cli->progress),
     };

@@ -22,15 +22,13 @@ bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err)
     return !ctx->convention->configure || ctx->convention->configure(ctx, arena, err);
 }
 
-/* Which of the conventions' own tables are there, by one query. PostgreSQL also says which have a page: a table that was emptied
- * may still have one, which is evidence too. */
-static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *tables,
-                        StrVec *filled, Error *err)
+/* Which of the conventions' own tables are there, and which of those surely hold something. PostgreSQL says so of a table that
+ * has a page: one that was emptied may still have it, which is evidence too. MySQL and MariaDB know how many rows there
+ * are, though 0 may be out of date. */
+bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err)
 {
-    scoped(DbRows, db_rows_done) rows = {0};
     StrBuf sql = strbuf(arena);
-    Str text;
-    switch (ctx->dialect) {
+    switch (dialect) {
     case SQL_POSTGRES:
         strbuf_adds(
             &sql, "SELECT relname, CASE WHEN pg_catalog.pg_relation_size(oid) > 0 THEN 1 ELSE 0 "
@@ -38,21 +36,29 @@ static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *ta
                   " WHERE relkind = 'r' AND pg_catalog.pg_table_is_visible(oid) AND relname IN (");
         break;
     case SQL_MYSQL:
-        strbuf_adds(&sql, "SELECT table_name FROM information_schema.tables WHERE table_schema = "
-                          "DATABASE() AND table_name IN (");
+        strbuf_adds(&sql, "SELECT table_name, CASE WHEN table_rows > 0 THEN 1 ELSE 0 END FROM "
+                          "information_schema.tables WHERE table_schema = DATABASE() AND "
+                          "table_name IN (");
         break;
     case SQL_SQLITE:
-        strbuf_adds(&sql, "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN (");
+        strbuf_adds(&sql, "SELECT name, 0 FROM sqlite_master WHERE type = 'table' AND name IN (");
         break;
     }
     for (size_t i = 0; all[i]; i++) {
         strbuf_adds(&sql, i > 0 ? ", " : "");
-        sql_add_literal(&sql, ctx->dialect, str_from(all[i]->default_table));
+        sql_add_literal(&sql, dialect, str_from(all[i]->default_table));
     }
     strbuf_adds(&sql, ")");
-    if (!strbuf_finish(&sql, &text))
-        return error_nomem(err);
-    if (!db_query(db, text, &rows, err))
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
+static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *tables,
+                        StrVec *filled, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Str text;
+    if (!convention_question(ctx->dialect, arena, &text, err) ||
+        (!db_answer(db, text, &rows) && !db_query(db, text, &rows, err)))
         return false;
     while (db_rows_next(&rows)) {
         Str name;
@@ -64,7 +70,7 @@ static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *ta
     if (!db_rows_finish(&rows, err))
         return false;
     ctx->known_tables = tables;
-    ctx->known_filled = ctx->dialect == SQL_POSTGRES ? filled : NULL;
+    ctx->known_filled = filled;
     return true;
 }
 

@@ -76,7 +76,7 @@ typedef struct ConventionContext {
     bool allows_out_of_order;
     const void *own; /* the convention's, by configure() */
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
-     * which of those hold something (NULL: ask). */
+     * which of those surely hold something (of the others PostgreSQL's are empty; elsewhere: ask). */
     const StrVec *known_tables, *known_filled;
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
@@ -189,12 +189,14 @@ struct ConventionGuess {
 typedef Vec(ConventionGuess) ConventionGuessVec;
 /* One more piece of evidence. The heaviest gives the weight. sentence: NULL when there was no memory for it, which is then the error. */
 bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sentence, Error *err);
+/* What convention_recognise() asks a database first, for DbOptions.question: then the answer is there already. */
+bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err);
 /* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since
  * several tools name theirs alike (a timestamp with .up.sql is whimbrel's own form and SQLx's): between those, without a history and
  * without a configuration file of another tool, whimbrel's own is meant. Any other tie, and a history of one tool with files that only
  * another can read, is ERROR_STATE, code "ambiguous-convention", listing candidates and the option to choose. db may be NULL.
- * ret_guesses (may be NULL) gets all with evidence. One round trip, and where the catalog does not tell whether a table is empty, one
- * more for each history table that is there. */
+ * ret_guesses (may be NULL) gets all with evidence. One round trip (none where the Db was opened with the question), and where the catalog
+ * does not tell whether a table is empty, one more for each history table that is there. */
 bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
                           const Convention **ret_convention, ConventionGuessVec *ret_guesses,
                           Error *err);

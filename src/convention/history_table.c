@@ -153,6 +153,34 @@ static bool holds(const StrVec *names, Str name)
     return false;
 }
 
+bool history_add_presence(const Db *db, Arena *arena, const TableName *name, StrBuf *sql,
+                          Error *err)
+{
+    Str question;
+    if (!db->driver->has_table_question)
+        return true;
+    const char *plain = table_name_plain(arena, name, "");
+    if (!plain)
+        return error_nomem(err);
+    if (!db->driver->has_table_question(arena, str_from(plain), &question, err))
+        return false;
+    strbuf_add(sql, question);
+    strbuf_adds(sql, "; ");
+    return true;
+}
+
+bool history_take_presence(DbRows *rows, bool *ret_has)
+{
+    int64_t count = 0;
+    if (!rows->db->driver->has_table_question) {
+        *ret_has = true;
+        return true;
+    }
+    *ret_has = db_rows_next(rows) && rows->col_count == 1 && db_value_i64(&rows->cols[0], &count) &&
+               count > 0;
+    return db_rows_next_result(rows);
+}
+
 bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
                         const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err)
 {
@@ -171,7 +199,8 @@ bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, cons
         return true;
     if (is_default && ctx->known_filled) {
         *ret_has_rows = holds(ctx->known_filled, name->table);
-        return true;
+        if (*ret_has_rows || ctx->dialect == SQL_POSTGRES)
+            return true;
     }
     StrBuf sql = strbuf(arena);
     Str text;

@@ -26,6 +26,13 @@ bool error_means_absent(const Error *err, SqlDialect dialect);
 bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
                         const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err);
 
+/* In front of queries that fail where the table is not there: the question whether it is, so that the failure is understood without
+ * asking again. Where asking again costs nothing it is left out, and taken for there. */
+bool history_add_presence(const Db *db, Arena *arena, const TableName *name, StrBuf *sql,
+                          Error *err);
+/* Its answer, from the first result; rows then stand at the next. False when there is none. */
+bool history_take_presence(DbRows *rows, bool *ret_has);
+
 /* Appends "sql" built in buf as one statement. */
 bool statement_push(Arena *arena, StrBuf *buf, DbStatementVec *out, Error *err);
 

@@ -394,12 +394,16 @@ static bool row_from(const ConventionContext *ctx, Arena *arena, const DbValue *
     return true;
 }
 
+/* asks: whether the table is there, in the same message; *ret_has_table is the answer, also where the rest then fails. */
 static bool read_rows(const ConventionContext *ctx, const TableName *name, Db *db, Arena *arena,
-                      History *history, Error *err)
+                      bool asks, bool *ret_has_table, History *history, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
     StrBuf sql = strbuf(arena);
     Str text;
+    *ret_has_table = true;
+    if (asks && !history_add_presence(db, arena, name, &sql, err))
+        return false;
     strbuf_addf(&sql,
                 "SELECT version, description, %s, CASE WHEN success THEN 1 ELSE 0 END, checksum, "
                 "execution_time FROM ",
@@ -410,6 +414,8 @@ static bool read_rows(const ConventionContext *ctx, const TableName *name, Db *d
         return error_nomem(err);
     if (!db_query(db, text, &rows, err))
         return false;
+    if (asks && !history_take_presence(&rows, ret_has_table))
+        return db_rows_finish(&rows, err);
     while (db_rows_next(&rows)) {
         HistoryRow row;
         bool is_good = false;
@@ -437,10 +443,13 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
     /* As in whimbrel's own: read at once, and ask for the table only when that fails or must not fail. */
     bool tries_at_once = db_has(db, DB_BATCH) && !db->is_in_transaction;
     Error local = {.arena = err ? err->arena : arena};
-    bool is_read = tries_at_once && read_rows(ctx, &name, db, arena, &history, &local);
-    bool has_table = is_read;
-    if (!is_read) {
-        if (tries_at_once && !error_means_absent(&local, ctx->dialect)) {
+    bool has_table = false;
+    bool is_read =
+        tries_at_once && read_rows(ctx, &name, db, arena, true, &has_table, &history, &local);
+    has_table = has_table || is_read;
+    bool is_absent = tries_at_once && !is_read && error_means_absent(&local, ctx->dialect);
+    if (!is_read && !(is_absent && !has_table)) {
+        if (tries_at_once && !is_absent) {
             if (err)
                 *err = local;
             return error_wrap(err, "reading the history");
@@ -449,7 +458,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
             return error_wrap(err, "reading the history");
         history = (History){0};
         error_clear(&local);
-        if (has_table && !read_rows(ctx, &name, db, arena, &history, &local)) {
+        if (has_table && !read_rows(ctx, &name, db, arena, false, &has_table, &history, &local)) {
             if (error_means_absent(&local, ctx->dialect))
                 return foreign_history(&name, arena, local.message, err);
             if (err)

@@ -1036,15 +1036,18 @@ static bool take_number(const Tables *tables, Arena *arena, DbRows *rows, int64_
 }
 
 /* Marker, rows and last run in one message. What fails here fails as the server says it; *ret_is_absent is set when it says that
- * something is not there. */
+ * something is not there. Where that is the history's own table, there is no history, and nothing has failed. */
 static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *db, Arena *arena,
                         History *history, bool *ret_is_absent, Error *err)
 {
+    bool has_table = true;
     scoped(DbRows, db_rows_done) rows = {0};
     Error local = {.arena = err ? err->arena : arena};
     StrBuf sql = strbuf(arena);
     Str text;
     int64_t format = 0, count = 0, last_run = 0;
+    if (!history_add_presence(db, arena, &tables->name, &sql, err))
+        return false;
     add_format_and_count_query(&sql, ctx, tables);
     strbuf_adds(&sql, "; ");
     add_rows_query(&sql, ctx, tables);
@@ -1052,8 +1055,9 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     add_last_run_query(&sql, tables);
     if (!strbuf_finish(&sql, &text))
         return error_nomem(err);
-    bool ok = db_query(db, text, &rows, &local) &&
-              take_number(tables, arena, &rows, &format, &count, &local);
+    bool ok = db_query(db, text, &rows, &local);
+    bool goes_on = ok && history_take_presence(&rows, &has_table);
+    ok = ok && (!goes_on || take_number(tables, arena, &rows, &format, &count, &local));
     if (ok && format > FORMAT)
         return newer_history(tables, arena, format, err);
     ok = ok && make_room(arena, history, count, &local);
@@ -1064,6 +1068,8 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     ok = ok && db_rows_finish(&rows, &local);
     if (!ok) {
         *ret_is_absent = error_means_absent(&local, ctx->dialect);
+        if (*ret_is_absent && !has_table)
+            return true;
         if (err)
             *err = local;
         return false;

@@ -466,9 +466,40 @@ bool db_exec(Db *db, Str sql, Error *err)
     return db_run(db, &statement, 1, NULL, NULL, NULL, err);
 }
 
+/* To the caller it is as if its own query had been sent alone. */
+static bool query_behind_lead(Db *db, Str sql, DbRows *ret_rows, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    StrBuf whole = strbuf(scratch);
+    Str text;
+    strbuf_add(&whole, db->lead);
+    strbuf_adds(&whole, "; ");
+    strbuf_add(&whole, sql);
+    db->lead = (Str){0};
+    if (!strbuf_finish(&whole, &text))
+        return error_nomem(err);
+    if (!db->driver->query(db, text, ret_rows, err))
+        return false;
+    while (ret_rows->col_count == 0 && db_rows_next_result(ret_rows))
+        ;
+    if (db_rows_next(ret_rows) && ret_rows->col_count == 1) {
+        Str value = ret_rows->cols[0].text;
+        bool is_yes = str_eq(value, STR("t")) || str_eq(value, STR("1"));
+        db->lead_answer = is_yes && !ret_rows->cols[0].is_null ? DB_LEAD_YES : DB_LEAD_NO;
+    }
+    if (db_rows_next_result(ret_rows))
+        return true;
+    return db_rows_finish(ret_rows, err) &&
+           error_set(err, ERROR_SQL, "the server gave fewer answers than it was asked for");
+}
+
 bool db_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
 {
     *ret_rows = (DbRows){0};
+    if (db->lead.len > 0 && is_usable(db, NULL))
+        return query_behind_lead(db, sql, ret_rows, err) || db_error_statement(err, sql);
     if (is_usable(db, err) && db->driver->query(db, sql, ret_rows, err))
         return true;
     return db_error_statement(err, sql);
@@ -515,6 +546,28 @@ bool db_query_value(Db *db, Arena *arena, Str sql, DbValue *ret_value, Error *er
         return db_error_statement(err, sql);
     *ret_value = value;
     return true;
+}
+
+bool db_answer(Db *db, Str question, DbRows *ret_rows)
+{
+    if (!db->answer.db || !str_eq(question, db->options.question))
+        return false;
+    *ret_rows = db->answer;
+    db->answer = (DbRows){0};
+    return true;
+}
+
+void db_lead(Db *db, Str sql)
+{
+    db->lead = sql;
+    db->lead_answer = DB_LEAD_UNASKED;
+}
+
+DbLead db_lead_take(Db *db)
+{
+    DbLead answer = db->lead_answer;
+    db_lead(db, (Str){0});
+    return answer;
 }
 
 bool db_value_i64(const DbValue *value, int64_t *ret_number)

@@ -78,6 +78,9 @@ typedef struct DbOptions {
      * other connections, not this one, and the statement's answer is not looked at before it returns. May be NULL. */
     void (*tick)(void *ctx, int64_t silent_us);
     void *tick_ctx;
+    /* A query that is asked along with what a server is asked at first, to save a round trip; see db_answer(). It must not depend
+     * on the server's features, and outlive the Db. Empty: none */
+    Str question;
 } DbOptions;
 
 /* Errors: ERROR_CONNECT (codes "connect-refused", "wrong-password", "database-absent", "client-missing"), with a next step. A server
@@ -92,6 +95,25 @@ bool db_adopt(const DbDriver *driver, void *native, const DbOptions *options, Db
 bool db_reopen(Db *db, const DbUrl *url, Error *err);
 void db_close(Db *db); /* takes NULL and half-opened ones; frees all */
 void db_closep(Db **db);
+
+/* Rows, as the caller of db_query() gets them; see there. */
+typedef struct DbValue {
+    Str text; /* bytea and BLOB: the raw bytes */
+    bool is_null;
+} DbValue;
+typedef struct DbRows {
+    Db *db;
+    void *impl;          /* the driver's */
+    const DbValue *cols; /* valid until the next call */
+    size_t col_count;
+    Error *err;
+} DbRows;
+
+typedef enum DbLead {
+    DB_LEAD_UNASKED, /* none was given, or no query took it along */
+    DB_LEAD_NO,
+    DB_LEAD_YES,
+} DbLead;
 
 typedef struct DbInfo {
     const char *engine;       /* "sqlite", "postgres", "mysql", "mariadb": for JSON */
@@ -122,6 +144,9 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     bool is_in_transaction; /* as the server last said */
     uint64_t round_trips;   /* messages sent and answered, for tests and -v */
     int64_t silent_since_us, ticked_us; /* the drivers' */
+    DbRows answer;          /* to options.question; no rows (db is NULL): it was not asked */
+    Str lead;               /* waits for a query to go with */
+    DbLead lead_answer;
 };
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -130,6 +155,8 @@ typedef struct DbStatement {
     /* the data of a COPY ... FROM STDIN: pieces until an empty one. NULL: none */
     bool (*copy_data)(void *ctx, Str *ret_piece, Error *err);
     void *copy_ctx;
+    /* It neither writes nor minds with what it becomes one transaction: outside a block it may stand behind others in their message */
+    bool joins;
 } DbStatement;
 typedef Vec(DbStatement) DbStatementVec;
 
@@ -163,17 +190,6 @@ bool db_exec(Db *db, Str sql, Error *err); /* one statement */
 /* Rows. One result at a time; sql may hold several statements where DB_BATCH is set: db_rows_next_result() goes on to the next. Every
  * statement has a result, one without columns too. All are read to their end before db_query() returns, so that other statements may run
  * while rows are looked at; an error behind the first result is told by db_rows_finish(). */
-typedef struct DbValue {
-    Str text; /* bytea and BLOB: the raw bytes */
-    bool is_null;
-} DbValue;
-typedef struct DbRows {
-    Db *db;
-    void *impl;          /* the driver's */
-    const DbValue *cols; /* valid until the next call */
-    size_t col_count;
-    Error *err;
-} DbRows;
 bool db_query(Db *db, Str sql, DbRows *ret_rows, Error *err);
 bool db_rows_next(DbRows *rows); /* whether there is a row; the error, if any, is told by finish */
 bool db_rows_next_result(DbRows *rows);        /* whether there is a further result */
@@ -182,6 +198,14 @@ void db_rows_done(DbRows *rows); /* clean-up for scoped(); takes a zeroed or fin
 /* One value of one row, copied; is_null when there is no row. */
 bool db_query_value(Db *db, Arena *arena, Str sql, DbValue *ret_value, Error *err);
 bool db_value_i64(const DbValue *value, int64_t *ret_number);
+
+/* What options.question was answered with, handed over once; false when this very question was not asked. */
+bool db_answer(Db *db, Str question, DbRows *ret_rows);
+/* A question to be answered with yes or no (one row; one value: t, f, 1, 0), which the next db_query() takes along in front of its
+ * own in one message (DB_BATCH). What stands in front of it and has no columns is no answer. sql is borrowed until then. */
+void db_lead(Db *db, Str sql);
+/* The answer; it stands even where the query behind it failed. The lead is forgotten. */
+DbLead db_lead_take(Db *db);
 
 /* ---- transactions and settings as text, to be sent with other statements ------------------------------------------------ */
 typedef struct DbTimeouts {
@@ -257,6 +281,8 @@ struct DbDriver {
     bool (*reset_session)(Db *db, Arena *arena, DbStatementVec *out);
     /* Does table exist? name may be schema-qualified ("s.t"), unquoted value. */
     bool (*has_table)(Db *db, Str name, bool *ret_has, Error *err);
+    /* MAY (DB_BATCH): the same as a query that counts, to be sent with others. */
+    bool (*has_table_question)(Arena *arena, Str name, Str *ret_sql, Error *err);
     /* The state of what the statement (inspected) would make or remove, for settling a crash. ret_is_known false: the catalog cannot tell. */
     bool (*has_effect)(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
                        bool *ret_has_run, Error *err);
@@ -267,6 +293,10 @@ struct DbDriver {
     bool (*lock_try)(Db *db, DbLockKey key, bool *ret_is_ours,
                      Error *err); /* DB_SESSION_LOCK; never waits in the server */
     bool (*unlock)(Db *db, DbLockKey key, Error *err);
+    /* DB_SESSION_LOCK: the same two as SQL: what db_lead() takes, such that queries behind it see all that the lock's last holder has
+     * committed; and what may stand behind a run's last transaction, with no look at the answer. */
+    bool (*lock_question)(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
+    bool (*unlock_question)(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
     bool (*lock_holder)(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
                         Error *err);
     bool (*kill_session)(Db *db, Str id, Error *err);

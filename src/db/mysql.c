@@ -1197,6 +1197,7 @@ static bool may_write_anyway(MysqlDb *m)
 static bool describe(MysqlDb *m, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
+    Str also = m->db.is_adopted ? (Str){0} : m->db.options.question;
     Session session = {0};
     const char *read_only = m->db.options.is_read_only ? "; SET SESSION TRANSACTION READ ONLY" : "";
     static const char question[] =
@@ -1208,9 +1209,9 @@ static bool describe(MysqlDb *m, Error *err)
         "'max_allowed_packet', "
         "'wsrep_on', 'read_only', 'super_read_only', 'innodb_read_only')";
     /* What an application has set is read before it is changed. */
-    char *sql = m->db.is_adopted
-                    ? str_format(m->db.arena, "%s", question)
-                    : str_format(m->db.arena, OUR_SETTINGS "%s; %s", read_only, question);
+    char *sql = m->db.is_adopted ? str_format(m->db.arena, "%s", question)
+                                 : str_format(m->db.arena, OUR_SETTINGS "%s; %s%s%.*s", read_only,
+                                              question, also.len > 0 ? "; " : "", STR_ARG(also));
     if (!sql)
         return error_nomem(err);
     if (!db_query(&m->db, str_from(sql), &rows, err))
@@ -1226,8 +1227,13 @@ static bool describe(MysqlDb *m, Error *err)
         while (db_rows_next(&rows))
             if (!read_variable(m, &session, rows.cols[0].text, rows.cols[1].text))
                 return error_nomem(err);
-    if (!db_rows_finish(&rows, err))
+    /* Whoever asked the question asks it again where it had no answer, and is told why. */
+    if (also.len > 0 && db_rows_next_result(&rows)) {
+        m->db.answer = rows;
+        rows = (DbRows){0};
+    } else if (!db_rows_finish(&rows, also.len > 0 ? NULL : err) && also.len == 0) {
         return error_wrap(err, "asking the server what it is");
+    }
     m->db.info.no_backslash_escapes = has_word(session.sql_mode, "NO_BACKSLASH_ESCAPES");
     m->db.info.ansi_quotes = has_word(session.sql_mode, "ANSI_QUOTES");
     if (m->max_packet_bytes < 1024)
@@ -1263,6 +1269,7 @@ static void give_back(MysqlDb *m)
 static void mysql_close_db(Db *db)
 {
     MysqlDb *m = (MysqlDb *)db;
+    db_rows_done(&m->db.answer);
     if (m->handle && m->db.is_adopted && !m->db.is_broken)
         give_back(m);
     else if (!m->db.is_adopted)
@@ -1509,10 +1516,13 @@ const DbDriver db_driver_mysql = {
     .timeouts = mysql_timeouts,
     .reset_session = mysql_reset_session,
     .has_table = mysql_has_table,
+    .has_table_question = mysql_has_table_question,
     .has_effect = mysql_has_effect,
     .replace = mysql_replace,
     .lock_try = mysql_lock_try,
     .unlock = mysql_unlock,
+    .lock_question = mysql_lock_question,
+    .unlock_question = mysql_unlock_question,
     .lock_holder = mysql_lock_holder,
     .kill_session = mysql_kill_session,
     .blockers = mysql_blockers,

@@ -44,19 +44,31 @@ static bool ask_exists(Db *db, StrBuf *sql, bool *ret_exists, Error *err)
 
 /* ---- objects ------------------------------------------------------------------------------ */
 
+static void add_has_table(StrBuf *sql, Str name)
+{
+    Str schema = {0};
+    if (str_find_char(name, '.', 0) != SIZE_MAX)
+        name = str_cut(name, '.', &schema);
+    strbuf_adds(sql, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
+    add_schema(sql, schema);
+    strbuf_adds(sql, " AND TABLE_NAME = ");
+    add_literal(sql, name);
+}
+
+bool mysql_has_table_question(Arena *arena, Str name, Str *ret_sql, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    add_has_table(&sql, name);
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
 bool mysql_has_table(Db *db, Str name, bool *ret_has, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    Str schema = {0};
-    if (str_find_char(name, '.', 0) != SIZE_MAX)
-        name = str_cut(name, '.', &schema);
     StrBuf sql = strbuf(scratch);
-    strbuf_adds(&sql, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
-    add_schema(&sql, schema);
-    strbuf_adds(&sql, " AND TABLE_NAME = ");
-    add_literal(&sql, name);
+    add_has_table(&sql, name);
     return ask_exists(db, &sql, ret_has, err);
 }
 
@@ -127,16 +139,43 @@ bool mysql_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_k
 
 /* ---- the migration lock -------------------------------------------------------------------- */
 
+/* Never a negative time: MariaDB answers NULL to it at once, and no lock is held then. */
+static void add_lock(StrBuf *sql, DbLockKey key)
+{
+    strbuf_adds(sql, "SELECT GET_LOCK(");
+    add_literal(sql, key.name);
+    strbuf_adds(sql, ", 0)");
+}
+
+static void add_unlock(StrBuf *sql, DbLockKey key)
+{
+    strbuf_adds(sql, "SELECT RELEASE_LOCK(");
+    add_literal(sql, key.name);
+    strbuf_adds(sql, ")");
+}
+
+/* Every statement outside a transaction sees what was committed before it, and autocommit is on. */
+bool mysql_lock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    add_lock(&sql, key);
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
+bool mysql_unlock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    add_unlock(&sql, key);
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
 bool mysql_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    /* Never a negative time: MariaDB answers NULL to it at once, and no lock is held then. */
     StrBuf sql = strbuf(scratch);
-    strbuf_adds(&sql, "SELECT GET_LOCK(");
-    add_literal(&sql, key.name);
-    strbuf_adds(&sql, ", 0)");
+    add_lock(&sql, key);
     int64_t got;
     bool is_null;
     if (!ask_number(db, &sql, &got, &is_null, err))
@@ -156,9 +195,7 @@ bool mysql_unlock(Db *db, DbLockKey key, Error *err)
     if (!scratch)
         return error_nomem(err);
     StrBuf sql = strbuf(scratch);
-    strbuf_adds(&sql, "SELECT RELEASE_LOCK(");
-    add_literal(&sql, key.name);
-    strbuf_adds(&sql, ")");
+    add_unlock(&sql, key);
     int64_t released;
     bool is_null;
     if (!ask_number(db, &sql, &released, &is_null, err))

@@ -7,10 +7,13 @@
 
 /* All are the driver's functions of like name; see DbDriver. */
 bool mysql_has_table(Db *db, Str name, bool *ret_has, Error *err);
+bool mysql_has_table_question(Arena *arena, Str name, Str *ret_sql, Error *err);
 bool mysql_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
                       bool *ret_has_run, Error *err);
 bool mysql_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err);
 bool mysql_unlock(Db *db, DbLockKey key, Error *err);
+bool mysql_lock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
+bool mysql_unlock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
 bool mysql_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
                        Error *err);
 bool mysql_kill_session(Db *db, Str id, Error *err);

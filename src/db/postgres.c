@@ -398,7 +398,7 @@ typedef enum Role {
     ROLE_BEGIN, /* opens a transaction block */
     ROLE_END,   /* closes it */
     ROLE_CHAIN, /* closes it and opens the next */
-    ROLE_SET,   /* a setting of the session */
+    ROLE_SET,   /* a setting of the session, or a statement that joins */
     ROLE_MANY,  /* none, or several statements in one text */
 } Role;
 
@@ -484,8 +484,12 @@ static bool may_last(Db *db, Str sql)
     return false;
 }
 
-static bool look_at(Db *db, Arena *scratch, Str sql, Part *ret_part)
+static bool look_at(Db *db, Arena *scratch, const DbStatement *statement, Part *ret_part)
 {
+    Str sql = statement->sql;
+    *ret_part = (Part){.role = ROLE_SET, .pieces = 1};
+    if (statement->joins)
+        return true;
     ret_part->role = role_of(db, sql);
     ret_part->may_last = may_last(db, sql);
     ret_part->pieces = ret_part->role == ROLE_MANY ? 0 : 1;
@@ -581,27 +585,50 @@ static size_t statement_at(const Run *run, size_t from, size_t to, int64_t offse
     return k;
 }
 
+static char *append(char *at, Str text)
+{
+    if (text.len > 0)
+        memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+/* With the prompts in front of those that may last; in memory of just the right size, for a message may be long. */
+static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size_t to,
+                            Str *ret_text)
+{
+    static const char separator[] = "\n;\n"; /* the first line feed ends a comment */
+    bool may_prompt = run->progress && answers_late(s);
+    size_t size = 1;
+    for (size_t i = from; i < to; i++) {
+        run->parts[i].is_prompted = may_prompt && i > from && run->parts[i].may_last;
+        size += run->statements[i].sql.len + sizeof separator;
+        size += run->parts[i].is_prompted ? sizeof prompt + sizeof separator : 0;
+    }
+    char *text = arena_alloc_raw(scratch, size), *at = text;
+    if (!text)
+        return false;
+    s->prompts = 0;
+    for (size_t i = from; i < to; i++) {
+        if (i > from)
+            at = append(at, str_from(separator));
+        if (run->parts[i].is_prompted) {
+            at = append(append(at, str_from(prompt)), str_from(separator));
+            s->prompts++;
+        }
+        run->starts[i] = (size_t)(at - text);
+        at = append(at, run->statements[i].sql);
+    }
+    *at = '\0';
+    *ret_text = (Str){text, (size_t)(at - text)};
+    return true;
+}
+
 /* One message, statements [from, to). ret_blamed: the statement to which the server's position leads, or SIZE_MAX. */
 static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t to,
                         size_t *ret_blamed, Error *err)
 {
-    StrBuf buf = strbuf(scratch);
-    bool may_prompt = run->progress && answers_late(s);
-    s->prompts = 0;
-    for (size_t i = from; i < to; i++) {
-        if (i > from)
-            strbuf_adds(&buf, "\n;\n"); /* the line feed ends a comment */
-        run->parts[i].is_prompted = may_prompt && i > from && run->parts[i].may_last;
-        if (run->parts[i].is_prompted) {
-            strbuf_adds(&buf, prompt);
-            strbuf_adds(&buf, "\n;\n");
-            s->prompts++;
-        }
-        run->starts[i] = buf.len;
-        strbuf_add(&buf, run->statements[i].sql);
-    }
     Str text;
-    if (!strbuf_finish(&buf, &text))
+    if (!join_statements(s, run, scratch, from, to, &text))
         return error_nomem(err);
     run->at = from;
     run->pieces = run->tags = 0;
@@ -714,7 +741,7 @@ static bool pg_run(Db *db, const DbStatement *statements, size_t count,
             ret_outcome->completed = 0;
             return error_set(err, ERROR_PARSE, "statement %zu holds a NUL byte", i + 1);
         }
-        if (!look_at(db, scratch, statements[i].sql, &run.parts[i]))
+        if (!look_at(db, scratch, &statements[i], &run.parts[i]))
             return error_nomem(err);
         arena_reset(scratch);
     }
@@ -1217,7 +1244,7 @@ static bool recognise(PgDb *s, Str version)
     return info->version != NULL;
 }
 
-static bool describe(PgDb *s, const char *before, Error *err)
+static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
 {
     static const char question[] =
         "SELECT current_setting('server_version'), current_setting('server_version_num'), "
@@ -1227,12 +1254,13 @@ static bool describe(PgDb *s, const char *before, Error *err)
     scoped(DbRows, db_rows_done) rows = {0};
     Arena *arena = s->db.arena;
     DbInfo *info = &s->db.info;
-    char *sql = str_format(arena, "%s%s", before, question);
+    char *sql =
+        str_format(arena, "%s%s%s%.*s", before, question, also.len > 0 ? "; " : "", STR_ARG(also));
     if (!sql)
         return error_nomem(err);
     if (!db_query(&s->db, str_from(sql), &rows, err))
         return error_wrap(err, "asking the server what it is");
-    while (db_rows_next_result(&rows))
+    while (rows.col_count != 9 && db_rows_next_result(&rows))
         ;
     if (!db_rows_next(&rows) || rows.col_count != 9) {
         if (!db_rows_finish(&rows, err))
@@ -1269,7 +1297,25 @@ static bool describe(PgDb *s, const char *before, Error *err)
         return error_nomem(err);
     if (info->is_pooled)
         s->db.features &= ~(unsigned)DB_SESSION_LOCK;
+    if (also.len > 0 && db_rows_next_result(&rows)) {
+        s->db.answer = rows;
+        rows = (DbRows){0};
+        return true;
+    }
     return db_rows_finish(&rows, err);
+}
+
+static bool describe(PgDb *s, const char *before, Error *err)
+{
+    Error ignored = {.arena = s->db.arena};
+    if (s->db.options.question.len > 0) {
+        if (describe_with(s, before, s->db.options.question, &ignored))
+            return true;
+        if (s->db.is_broken || ignored.kind == ERROR_CANCELLED || ignored.kind == ERROR_NOMEM)
+            return db_error_copy(err, &ignored);
+    }
+    /* What failed was perhaps the question, and the settings in front of it are undone with it. */
+    return describe_with(s, before, (Str){0}, err);
 }
 
 static bool push(Arena *arena, DbStatementVec *out, const char *sql)
@@ -1453,6 +1499,7 @@ static void give_back(PgDb *s)
 static void pg_close(Db *db)
 {
     PgDb *s = (PgDb *)db;
+    db_rows_done(&s->db.answer);
     if (s->conn && s->db.is_adopted)
         give_back(s);
     else if (s->conn)
@@ -1605,10 +1652,13 @@ const DbDriver db_driver_postgres = {
     .timeouts = pg_timeouts,
     .reset_session = pg_reset_session,
     .has_table = postgres_has_table,
+    .has_table_question = postgres_has_table_question,
     .has_effect = postgres_has_effect,
     .replace = pg_replace,
     .lock_try = postgres_lock_try,
     .unlock = postgres_unlock,
+    .lock_question = postgres_lock_question,
+    .unlock_question = postgres_unlock_question,
     .lock_holder = postgres_lock_holder,
     .kill_session = postgres_kill_session,
     .blockers = postgres_blockers,

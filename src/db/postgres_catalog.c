@@ -71,18 +71,24 @@ bool postgres_has_database(Db *db, Str name, bool *ret_exists, Error *err)
            is_any(db, scratch, sql, ret_exists, err);
 }
 
+bool postgres_has_table_question(Arena *arena, Str name, Str *ret_sql, Error *err)
+{
+    Str schema = cut_schema(&name), text;
+    return quoted_name(arena, schema, name, &text, err) &&
+           make_sql(
+               arena, ret_sql, err,
+               "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass(%l) AND relkind "
+               "IN ('r', 'p', 'v', 'm', 'f')",
+               text);
+}
+
 bool postgres_has_table(Db *db, Str name, bool *ret_has, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
-    Str schema = cut_schema(&name), text, sql;
+    Str sql;
     if (!scratch)
         return error_nomem(err);
-    return quoted_name(scratch, schema, name, &text, err) &&
-           make_sql(
-               scratch, &sql, err,
-               "SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass(%l) AND relkind "
-               "IN ('r', 'p', 'v', 'm', 'f')",
-               text) &&
+    return postgres_has_table_question(scratch, name, &sql, err) &&
            is_any(db, scratch, sql, ret_has, err);
 }
 
@@ -215,6 +221,21 @@ bool postgres_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_i
 
 /* ---- the migration lock -------------------------------------------------------------------- */
 
+/* In front of it the isolation: where sessions default to one snapshot for a whole transaction, that snapshot would be older than
+ * the lock. */
+bool postgres_lock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err)
+{
+    return make_sql(arena, ret_sql, err,
+                    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+                    "SELECT pg_try_advisory_lock('%n'::bigint)",
+                    key.number);
+}
+
+bool postgres_unlock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err)
+{
+    return make_sql(arena, ret_sql, err, "SELECT pg_advisory_unlock('%n'::bigint)", key.number);
+}
+
 bool postgres_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
@@ -238,7 +259,7 @@ bool postgres_unlock(Db *db, DbLockKey key, Error *err)
     DbValue value;
     if (!scratch)
         return error_nomem(err);
-    if (!make_sql(scratch, &sql, err, "SELECT pg_advisory_unlock('%n'::bigint)", key.number) ||
+    if (!postgres_unlock_question(scratch, key, &sql, err) ||
         !db_query_value(db, scratch, sql, &value, err))
         return false;
     if (str_eq(value.text, STR("t")))

@@ -9,11 +9,14 @@ bool postgres_has_database(Db *db, Str name, bool *ret_exists, Error *err);
 
 /* All others are the driver's functions of like name; see DbDriver. */
 bool postgres_has_table(Db *db, Str name, bool *ret_has, Error *err);
+bool postgres_has_table_question(Arena *arena, Str name, Str *ret_sql, Error *err);
 bool postgres_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
                          bool *ret_has_run, Error *err);
 bool postgres_index_state(Db *db, Str schema, Str name, DbObjectState *ret_state, Error *err);
 bool postgres_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err);
 bool postgres_unlock(Db *db, DbLockKey key, Error *err);
+bool postgres_lock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
+bool postgres_unlock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);
 bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
                           Error *err);
 bool postgres_kill_session(Db *db, Str id, Error *err);

@@ -5,7 +5,8 @@
 #include "run/work.h"
 
 enum {
-    DEFAULT_CHUNK_BYTES = 1 << 19,
+    DEFAULT_CHUNK_BYTES = 3 << 20,  /* a thousand small migrations, with what is said around them */
+    DEFAULT_SCRIPT_BYTES = 1 << 19, /* of one unit, so that long scripts take little memory */
     STATEMENT_COST =
         sizeof(DbStatement) + 2 * sizeof(Tag), /* what a statement takes beside its text */
     CHATTY_STATEMENTS =
@@ -20,6 +21,14 @@ size_t chunk_limit(const Run *run)
 {
     size_t limit = run->runner->settings.chunk_bytes;
     return limit ? limit : DEFAULT_CHUNK_BYTES;
+}
+
+/* Within a unit. */
+static bool is_full(const Run *run)
+{
+    size_t limit = run->runner->settings.chunk_bytes, bytes = run->chunk.bytes;
+    return bytes >= chunk_limit(run) ||
+           bytes - run->unit_bytes >= (limit ? limit : DEFAULT_SCRIPT_BYTES);
 }
 
 static bool push(Run *run, DbStatement statement, Tag tag, Error *err)
@@ -82,7 +91,7 @@ bool chunk_add_statement(Run *run, const SqlStatement *statement, Tag tag, Error
     if (!push(run, out, tag, err))
         return false;
     /* The data of a COPY is read from the script while the message is sent: nothing may be read before that. */
-    if (statement->has_copy_data || run->chunk.bytes >= chunk_limit(run))
+    if (statement->has_copy_data || is_full(run))
         return chunk_flush(run, err);
     return true;
 }

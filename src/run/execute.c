@@ -364,8 +364,12 @@ static bool produce(Run *run, const Unit *unit, Error *err)
 /* The surrounding transaction, where there is one, ends here. */
 static bool finish_outer(Run *run, Error *err)
 {
-    if (!run->has_outer)
-        return chunk_flush(run, err);
+    if (!run->has_outer) {
+        if (!lock_add_release(run, err) || !chunk_flush(run, err))
+            return false;
+        lock_note_release(run);
+        return true;
+    }
     if (FAULT("run.before-commit", err))
         return false;
     if (!run->runner->settings.is_dry_run)

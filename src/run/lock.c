@@ -267,6 +267,50 @@ bool lock_take(Run *run, Error *err)
     return true;
 }
 
+bool lock_lead(Run *run, Error *err)
+{
+    Db *db = run->db;
+    Str question;
+    if (!db_has(db, DB_SESSION_LOCK | DB_BATCH) || !db->driver->lock_question ||
+        db->info.is_read_only)
+        return true;
+    if (FAULT("run.lock", err))
+        return false;
+    if (!run->convention->convention->lock_key(run->convention, db, run->arena, &run->lock_key,
+                                               err) ||
+        !db->driver->lock_question(run->arena, run->lock_key, &question, err))
+        return false;
+    db_lead(db, question);
+    return true;
+}
+
+bool lock_lead_had(Run *run)
+{
+    if (db_lead_take(run->db) != DB_LEAD_YES)
+        return false;
+    run->lock = LOCK_SESSION;
+    return true;
+}
+
+bool lock_add_release(Run *run, Error *err)
+{
+    DbStatement statement = {.joins = true};
+    if (!run->releases_at_end || run->lock != LOCK_SESSION)
+        return true;
+    if (!run->db->driver->unlock_question(run->chunk.arena, run->lock_key, &statement.sql, err))
+        return false;
+    DbStatementVec statements = {0};
+    if (!vec_push(run->chunk.arena, &statements, statement))
+        return error_nomem(err);
+    return chunk_add_all(run, &statements, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
+void lock_note_release(Run *run)
+{
+    if (run->releases_at_end && run->lock == LOCK_SESSION)
+        run->lock = LOCK_NONE;
+}
+
 void lock_drop(Run *run)
 {
     Db *db = run->db;
@@ -279,7 +323,9 @@ void lock_drop(Run *run)
         if (run->has_outer && db->is_in_transaction)
             (void)db_exec(db, STR("ROLLBACK"), &ignored);
         /* What cannot be unlocked is unlocked by the server when the session ends. */
-        if (run->lock == LOCK_SESSION)
+        bool is_ending =
+            run->has_nothing_to_do && !db->is_adopted && run->runner->settings.ends_session;
+        if (run->lock == LOCK_SESSION && !is_ending)
             (void)db->driver->unlock(db, run->lock_key, &ignored);
     }
     lease_drop(run);

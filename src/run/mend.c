@@ -25,12 +25,25 @@ static bool mend_begin(Run *run, Runner *runner, Arena *arena, RunResult *result
     if (!vec_push(arena, &run->units, (Unit){.kind = UNIT_CLOSING, .step = NO_STEP}))
         return error_nomem(err);
     run->last_commit = 0;
-    return lock_take(run, err);
+    return true;
 }
 
+/* Takes the lock and reads under it: on the way there where nobody holds it, else anew once it was waited for. */
 static bool mend_read(Run *run, Overview *ret_overview, Error *err)
 {
-    return run_overview(run->runner, run->arena, &run->history, ret_overview, err);
+    if (!lock_lead(run, err))
+        return false;
+    if (run->db->lead.len > 0) {
+        bool is_read = run_overview(run->runner, run->arena, &run->history, ret_overview, err);
+        if (lock_lead_had(run) || !is_read)
+            return is_read;
+        run->history = (History){0};
+        *ret_overview = (Overview){0};
+        if (!migration_set_forget(run->runner->set, run->arena, err))
+            return false;
+    }
+    return lock_take(run, err) &&
+           run_overview(run->runner, run->arena, &run->history, ret_overview, err);
 }
 
 static bool send(Run *run, const HistoryWriteVec *writes, Error *err)
@@ -92,6 +105,7 @@ static bool mend_end(Run *run, bool is_ok, Error *err)
         run->result->current = overview.current;
     }
     run->result->duration_us = clock_monotonic_us() - run->began_us;
+    run->has_nothing_to_do = is_ok;
     lock_drop(run);
     work_done(run);
     return is_ok;
@@ -469,8 +483,8 @@ bool run_drop_all(Runner *runner, Arena *arena, const StrVec *schemas, uint32_t 
     Run run;
     RunResult result = {0};
     *ret_dropped = 0;
-    bool is_ok =
-        mend_begin(&run, runner, arena, &result, err) && drop_all(&run, schemas, ret_dropped, err);
+    bool is_ok = mend_begin(&run, runner, arena, &result, err) && lock_take(&run, err) &&
+                 drop_all(&run, schemas, ret_dropped, err);
     lock_drop(&run);
     work_done(&run);
     return is_ok;

@@ -1,7 +1,8 @@
 /* The door's main functions: overview, plan, execute, resume. SPDX-License-Identifier: Apache-2.0
  *
- * Executing plans twice: once without a lock, because mostly there is nothing to do; and again under the lock, because
- * only what is read under the lock still holds when it is carried out. */
+ * Only what is read under the lock still holds when it is carried out. So the lock is tried for in the message that reads the
+ * history. Where another holds it, or it cannot be tried so, what was read can still say that there is nothing to do, as
+ * mostly there is not; else the lock is waited for, and all is read and planned again. */
 #include "run/work.h"
 
 static bool read_history(Runner *runner, Arena *arena, History *ret_history, Error *err)
@@ -249,42 +250,73 @@ static bool detach_history(Run *run, Error *err)
     return true;
 }
 
-/* Without a lock: mostly there is nothing to do. */
+/* *ret_is_ours: what was read was read under the lock. */
 static bool plan_first(Run *run, Arena *arena, const PlanRequest *request,
-                       const char *expected_digest, bool *ret_is_done, Error *err)
+                       const char *expected_digest, bool *ret_is_ours, bool *ret_is_done,
+                       Error *err)
 {
-    return plan_now(run, arena, request, err) && check_digest(run, expected_digest, err) &&
-           stop_or_nothing(run, ret_is_done, err) &&
-           (*ret_is_done || (refuse_read_only(run->db, err) && lock_take(run, err)));
+    bool is_planned = lock_lead(run, err) && plan_now(run, arena, request, err);
+    *ret_is_ours = lock_lead_had(run);
+    run->has_nothing_to_do = true;
+    if (!is_planned || !check_digest(run, expected_digest, err) ||
+        !stop_or_nothing(run, ret_is_done, err) ||
+        (!*ret_is_done && !refuse_read_only(run->db, err)))
+        return false;
+    run->has_nothing_to_do = *ret_is_done;
+    return true;
 }
 
-static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
+/* The first plan is given up, and its memory with it. */
+static bool plan_again(Run *run, Arena *first, const PlanRequest *request,
+                       const char *expected_digest, Error *err)
 {
-    bool is_done = false;
-    /* The first plan goes before the second is made; where there is no second, its texts are the result's. */
-    Arena *first = arena_new();
-    if (!first)
-        return error_nomem(err);
-    bool goes_on = plan_first(run, first, request, expected_digest, &is_done, err);
-    if (!goes_on || is_done) {
-        arena_adopt(run->arena, first);
-        return goes_on;
-    }
     bool is_forgotten = migration_set_forget(run->runner->set, run->arena, err);
     run->plan = (Plan){0};
     run->history = (History){0};
     arena_free(first);
-    if (!is_forgotten || !plan_now(run, run->arena, request, err) ||
-        !check_digest(run, expected_digest, err) || !settle_and_plan(run, request, err) ||
+    return is_forgotten && plan_now(run, run->arena, request, err) &&
+           check_digest(run, expected_digest, err);
+}
+
+/* Nothing that follows the last message needs the lock. */
+static bool may_release_at_end(const Run *run)
+{
+    if (!run->has_downs)
+        return true;
+    for (size_t i = 0; i < run->history.rows.len; i++)
+        if (run->history.rows.items[i].kind == MIGRATION_REPEATABLE)
+            return false; /* repeatables_check() may strike its row */
+    return true;
+}
+
+static bool execute(Run *run, const PlanRequest *request, const char *expected_digest, Error *err)
+{
+    bool is_done = false, is_ours = false;
+    /* Where a second plan is made, the first goes before; else its texts are the result's. */
+    Arena *first = arena_new();
+    if (!first)
+        return error_nomem(err);
+    bool goes_on = plan_first(run, first, request, expected_digest, &is_ours, &is_done, err) &&
+                   (is_done || is_ours || lock_take(run, err));
+    if (!goes_on || is_done || is_ours)
+        arena_adopt(run->arena, first);
+    if (!goes_on || is_done)
+        return goes_on;
+    if (!is_ours && !plan_again(run, first, request, expected_digest, err))
+        return false;
+    if (!settle_and_plan(run, request, err) ||
         !run_fill_stored(run->runner, run->arena, &run->plan, err) ||
         !stop_or_nothing(run, &is_done, err) || !reconnect_fits(run, err))
         return false;
-    if (is_done)
+    if (is_done) {
+        run->has_nothing_to_do = true;
         return true;
+    }
     int64_t run_before = run->convention->run;
     run->convention->run = run->history.last_run + 1;
     bool is_ok = detach_history(run, err) && compile_plan(run, err) &&
                  (!lets_go(run) || lock_side(run, err));
+    run->releases_at_end = may_release_at_end(run);
     if (is_ok) {
         run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
         is_ok = work_run(run, err);

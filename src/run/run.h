@@ -84,10 +84,13 @@ typedef struct RunSettings {
         placeholders; /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
     Str environment;
     const DbCancel *cancel; /* the one the Db was opened with */
-    size_t chunk_bytes;     /* of SQL that travels in one message; 0: 512 KiB */
+    size_t
+        chunk_bytes; /* of SQL that travels in one message; 0: 3 MiB, and 512 KiB of one script */
     const char *const *
         hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
     Str command;          /* for the run log: "migrate" */
+    /* The connection is closed right after: what the session holds and has no use for goes then, without a message of its own */
+    bool ends_session;
 } RunSettings;
 
 typedef struct Runner {

@@ -59,6 +59,7 @@ static bool seed_all(Run *run, Str environment, Error *err)
     if (resets && !vec_push(run->arena, &run->units, (Unit){.kind = UNIT_RESET, .step = NO_STEP}))
         return error_nomem(err);
     compile_last_commit(run);
+    run->releases_at_end = true;
     return lock_take(run, err) && work_run(run, err);
 }
 

@@ -165,7 +165,9 @@ typedef struct Run {
     DbLockKey lock_key;
     Lease *lease; /* LOCK_LEASE */
     bool is_lease_lost;
-    bool has_side; /* side_fd holds the file beside the database */
+    bool has_nothing_to_do; /* so that nothing keeps the session from being ended at once */
+    bool releases_at_end;   /* the message that ends the run gives the lock back */
+    bool has_side;          /* side_fd holds the file beside the database */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
     bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */
@@ -239,6 +241,14 @@ bool pause_for(const Runner *runner, int64_t pause_ms, Error *err);
 /* For a nested run that will let go of the database in between: others then know that it lives. */
 bool lock_side(Run *run, Error *err);
 bool lock_take(Run *run, Error *err);
+/* Lets the next question to the database try for the lock on its way, where a session can hold one. Whether it was had
+ * is to be asked behind it in any case, also where the question failed. Others are not waited for. */
+bool lock_lead(Run *run, Error *err);
+bool lock_lead_had(Run *run);
+/* Puts the giving back of the lock behind the run's last statement; lock_note_release() once that is
+ * confirmed. */
+bool lock_add_release(Run *run, Error *err);
+void lock_note_release(Run *run);
 void lock_drop(Run *run);
 /* The surrounding transaction of a nested run; polls as the lock does. */
 bool nest_open(Run *run, Error *err);

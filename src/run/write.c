@@ -380,7 +380,8 @@ bool nest_close(Run *run, Error *err)
     int64_t wait_ms = run->runner->settings.lock_wait_ms;
     for (;;) {
         if (!add_fence(run, false, err) ||
-            !chunk_add(run, STR("COMMIT"), (Tag){.kind = TAG_COMMIT, .commits = true}, err))
+            !chunk_add(run, STR("COMMIT"), (Tag){.kind = TAG_COMMIT, .commits = true}, err) ||
+            !lock_add_release(run, err))
             return false;
         if (chunk_flush(run, err))
             break;
@@ -395,6 +396,7 @@ bool nest_close(Run *run, Error *err)
         if (!pause_for(run->runner, COMMIT_PAUSE_MS, err))
             return false;
     }
+    lock_note_release(run);
     run->has_outer = run->has_savepoint = false;
     run->kept_unit = run->at;
     return true;
