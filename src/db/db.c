@@ -411,6 +411,8 @@ bool db_reopen(Db *db, const DbUrl *url, Error *err)
     if (!db_open(url, &db->options, &fresh, err))
         return false;
     uint64_t round_trips = db->round_trips;
+    db_rows_done(&db->answer); /* the question of the beginning is not asked again */
+    db_rows_done(&fresh->answer);
     db->driver->replace(db, fresh);
     db->round_trips += round_trips;
     return true;

@@ -144,8 +144,8 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     bool is_in_transaction; /* as the server last said */
     uint64_t round_trips;   /* messages sent and answered, for tests and -v */
     int64_t silent_since_us, ticked_us; /* the drivers' */
-    DbRows answer;          /* to options.question; no rows (db is NULL): it was not asked */
-    Str lead;               /* waits for a query to go with */
+    DbRows answer; /* to options.question; no rows (db is NULL): it was not asked */
+    Str lead;      /* waits for a query to go with */
     DbLead lead_answer;
 };
 

@@ -272,7 +272,7 @@ bool lock_lead(Run *run, Error *err)
     Db *db = run->db;
     Str question;
     if (!db_has(db, DB_SESSION_LOCK | DB_BATCH) || !db->driver->lock_question ||
-        db->info.is_read_only)
+        db->info.is_read_only || lease_is_due(run->runner))
         return true;
     if (FAULT("run.lock", err))
         return false;
