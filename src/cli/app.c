@@ -369,8 +369,11 @@ int cli_main(int argc, char **argv)
 {
     hold_standard_streams();
     scoped(Arena *, arena_freep) arena = arena_new();
-    if (!arena)
+    if (!arena) {
+        Stream stream = {.fd = STDERR_FILENO};
+        stream_write(&stream, STR("error: out of memory\n"));
         return EXIT_FAILED;
+    }
     Cli cli = {.arena = arena, .commands = command_table};
     Error err = {.arena = arena};
     stream_init(&cli.out, STDOUT_FILENO);

@@ -97,6 +97,15 @@ static bool try_lease(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
  * migration half done. A file beside the database, locked for as long as the process lives, tells such a run from one that
  * was stopped. It is made and looked at only by who holds the write transaction. */
 
+static int open_side(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 static const char *side_path(const Run *run, Arena *arena)
 {
     const DbInfo *info = &run->db->info;
@@ -111,7 +120,7 @@ bool lock_side(Run *run, Error *err)
     const char *path = scratch ? side_path(run, scratch) : NULL;
     if (!path || run->has_side)
         return scratch ? true : error_nomem(err);
-    run->side_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    run->side_fd = open_side(path, O_CREAT);
     if (run->side_fd < 0)
         return error_errno(err, errno, "cannot make %s", path);
     run->has_side = true;
@@ -128,7 +137,7 @@ static bool is_side_held(Run *run, bool *ret_is_held, Error *err)
     *ret_is_held = false;
     if (!path || run->has_side)
         return scratch ? true : error_nomem(err);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open_side(path, 0);
     if (fd < 0)
         return errno == ENOENT || error_errno(err, errno, "cannot open %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)

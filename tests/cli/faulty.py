@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sweeps: one call of the C library after the other fails, and whatever command was running must end in order.
+
+In order means: no crash, no hanging; exit code 0 only when it is all done; else an error that says why, a database that
+is as before, or done, or in between in a way that `status` can describe and a second run brings to its end; no file
+half written. The shim that makes calls fail is tests/shim/faulty.c.
+"""
+
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+SHORT, EACH = 6, None
+
+# What each call fails with. Those in MUST_WORK change nothing: a system may always do so.
+FAILURES = [
+    ("malloc", "", "ENOMEM"),
+    ("malloc", "+", "ENOMEM"),
+    ("open", "", "EMFILE"),
+    ("open", "+", "EIO"),
+    ("read", "", "EIO"),
+    ("read", "+", "EIO"),
+    ("write", "", "ENOSPC"),
+    ("write", "+", "EIO"),
+    ("pread", "", "EIO"),
+    ("pwrite", "", "EIO"),
+    ("pwrite", "+", "ENOSPC"),
+    ("sync", "", "EIO"),
+    ("sync", "+", "EIO"),
+    ("close", "", "EIO"),
+    ("rename", "", "EIO"),
+    ("mkdir", "", "ENOSPC"),
+    ("stat", "", "EIO"),
+    ("stat", "+", "EIO"),
+    ("readdir", "", "EIO"),
+    ("poll", "", "ENOMEM"),
+    ("unlink", "", "EIO"),
+    ("truncate", "", "EIO"),
+    ("lock", "", "EIO"),
+    ("random", "", "EIO"),
+    ("fork", "", "EAGAIN"),
+    ("pipe", "", "EMFILE"),
+    ("socket", "", "EMFILE"),
+    ("connect", "", "ECONNRESET"),
+    ("send", "", "ECONNRESET"),
+    ("recv", "", "ECONNRESET"),
+]
+MUST_WORK = [
+    *(f"{call}:%1:short" for call in ("read", "write", "pread", "pwrite", "send", "recv")),
+    *(f"{call}:%2:EINTR" for call in ("open", "read", "write", "pread", "pwrite", "poll", "send", "recv", "waitpid")),
+]
+
+
+class Shim:
+    """Starts the program with one call of it failing."""
+
+    def __init__(self, whimbrel, library):
+        self.whimbrel, self.library = whimbrel, library
+        self.preload = str(library)
+        asan = self.sanitizer()
+        if asan:  # it insists on coming first; memory is then its own business
+            self.preload = f"{asan} {library}"
+        self.has_malloc = not asan
+        self.count_file = pathlib.Path(whimbrel.home) / "calls"
+
+    def sanitizer(self):
+        needed = subprocess.run(["ldd", self.whimbrel.command[-1]], capture_output=True, text=True).stdout
+        found = re.search(r"=> (\S*libasan\S*)", needed)
+        return found and found.group(1)
+
+    def run(self, args, fault, cwd, extra=None):
+        env = {"FAULTY": fault, "FAULTY_COUNT": str(self.count_file), "LD_PRELOAD": self.preload}
+        try:
+            return self.whimbrel.run(*args, cwd=cwd, env={**env, **(extra or {})}, timeout=60)
+        except AssertionError as hang:
+            raise AssertionError(f"{fault}: {hang}") from None
+
+    def count(self, args, call, cwd, extra=None):
+        self.count_file.unlink(missing_ok=True)
+        result = self.run(args, f"{call}:0:EIO", cwd, extra)
+        return result, int(self.count_file.read_text())
+
+
+class Scene:
+    """A command and what it starts from: a folder with everything in it, made once and copied for each run."""
+
+    def __init__(self, name, template, args, extra=None, repeats=True, database=None):
+        self.name, self.template, self.args = name, pathlib.Path(template), args
+        self.extra = {"USER": "tester", **(extra or {})}
+        self.repeats = repeats  # whether a second run does no harm when the first had done it all
+        self.database = database or FileState()
+
+
+def mask(text):
+    """Without what differs from run to run: times, durations, names of temporary files."""
+    text = re.sub(r"(?<!\d)20\d{12}(?!\d)", "VERSION", text)
+    text = re.sub(r"\d+(\.\d+)? (ms|s)\b", "TIME", text)
+    text = re.sub(r"20\d\d-\d\d-\d\d[T ][\d:.]+( UTC|Z)?", "TIME", text)
+    return re.sub(r"  +", " ", text)
+
+
+class FileState:
+    """Schema, rows and history of a SQLite file, and the texts of all other files."""
+
+    ours = ("app.db", "app.db-journal", "app.db-wal", "app.db-shm", "app.db-whimbrel")
+
+    def reset(self, folder):
+        pass
+
+    def look(self, folder):
+        files = {}
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.name not in self.ours:
+                text = path.read_bytes().decode("utf-8", "replace")
+                files[mask(str(path.relative_to(folder)))] = mask(text)
+        return {"files": files, "database": self.look_inside(folder / "app.db")}
+
+    def look_inside(self, path):
+        if not path.exists():
+            return {}
+        connection = sqlite3.connect(path, timeout=10)
+        try:
+            found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+            state = {name: (sql, self.rows(connection, name)) for name, sql in found}
+        finally:
+            connection.close()
+        # An empty history is no history, and the log of runs tells of failed ones too.
+        state.pop("whimbrel_run", None)
+        return {
+            name: value for name, value in state.items() if "whimbrel" not in name and "sqlx" not in name or value[1]
+        }
+
+    def rows(self, connection, name):
+        try:
+            cursor = connection.execute(f'SELECT * FROM "{name}"')
+        except sqlite3.Error:
+            return []
+        kept = [
+            i for i, column in enumerate(cursor.description)
+            if not re.search(r"time|_at$|duration|^run$|rank|ordinal|installed|error|host|_by$|_ms$|_us$", column[0])
+        ]
+        return sorted(tuple(row[i] for i in kept) for row in cursor)
+
+
+class Sweep:
+    def __init__(self, shim, folder, points, seconds=None):
+        self.shim, self.folder, self.points, self.seconds = shim, pathlib.Path(folder), points, seconds
+        self.copies = 0
+        self.runs = 0
+
+    def copy(self, scene):
+        self.copies += 1
+        folder = self.folder / f"run-{self.copies}"
+        shutil.copytree(scene.template, folder)
+        scene.database.reset(folder)
+        return folder
+
+    def chosen(self, total):
+        if self.points is None or total <= self.points:
+            return range(1, total + 1)
+        step = total / self.points
+        return sorted({1 + int(i * step) for i in range(self.points)} | {total})
+
+    def sweep(self, scene, failures=None, must_work=()):
+        folder = self.copy(scene)
+        before = scene.database.look(folder)
+        good, _ = self.shim.count(scene.args, "open", folder, scene.extra)
+        assert good.code in (0, 3), repr(good)
+        after = scene.database.look(folder)
+        shutil.rmtree(folder)
+        for fault in must_work:
+            self.check(scene, fault, good, before, after, must_work=True)
+        for call, behind, what in failures or FAILURES:
+            if call == "malloc" and not self.shim.has_malloc:
+                continue
+            folder = self.copy(scene)
+            _, total = self.shim.count(scene.args, call, folder, scene.extra)
+            shutil.rmtree(folder)
+            for nth in self.chosen(total):
+                self.check(scene, f"{call}:{nth}{behind}:{what}", good, before, after)
+
+    def check(self, scene, fault, good, before, after, must_work=False):
+        folder = self.copy(scene)
+        self.runs += 1
+        result = self.shim.run(scene.args, fault, folder, scene.extra)
+        about = f"{scene.name} with {fault}: {result!r}"
+        assert result.code in (0, 1, 2, 3, 4), about
+        if must_work:
+            assert result.code == good.code, about
+        state = scene.database.look(folder)
+        # What could not be looked at and was told of, may have led elsewhere.
+        is_told = "note: " in result.err
+        if not is_told:
+            self.no_half_file(state, before, after, about)
+        elif result.code == good.code:
+            shutil.rmtree(folder)
+            return
+        if result.code == good.code and good.code != 1:
+            assert state == after, f"{about}\n{difference(state, after)}"
+            assert mask(result.out) == mask(good.out), f"{about}\nexpected {good.out}"
+        else:
+            is_mute = fault.startswith("write:") and ("+" in fault or result.err == "")
+            assert result.err.strip() or is_mute, about
+            if fault.startswith("malloc:") and "+" in fault and good.code == 0:
+                assert "memory" in result.err or "load" in result.err or result.err == "", about
+            self.second(scene, folder, state, before, after, about)
+        shutil.rmtree(folder)
+
+    def no_half_file(self, state, before, after, about):
+        for name, text in state.get("files", {}).items():
+            allowed = [files[name] for files in (before["files"], after["files"]) if name in files]
+            is_left = ".tmp" in name or name.endswith("~")
+            assert text in allowed or (is_left and "unlink" in about), f"{about}\n{name}: {text!r}, not {allowed}"
+
+    def second(self, scene, folder, state, before, after, about):
+        """What holds now can be told, and the same command again comes to the same end."""
+        whimbrel = self.shim.whimbrel
+        if state not in (before, after) and before["database"] != after["database"]:
+            told = whimbrel("status", *self.where(scene), cwd=folder, env=scene.extra)
+            assert told.code in (0, 3), f"{about}\n{told!r}"
+        if state != before and not scene.repeats:
+            return
+        again = whimbrel(*scene.args, cwd=folder, env=scene.extra)
+        now = scene.database.look(folder)
+        # Of two files that `new` made, one is enough to go on with.
+        assert again.code in (0, 3) or state == after, f"{about}\nand then {again!r}"
+        assert now == after or set(now["files"]) > set(after["files"]), f"{about}\nand then {again!r}\n{difference(now, after)}"
+
+    @staticmethod
+    def where(scene):
+        """The words of the command that say which database and convention."""
+        words, given = list(scene.args), []
+        for option in ("-d", "--convention", "-m"):
+            if option in words:
+                given += [option, words[words.index(option) + 1]]
+        return given
+
+
+def difference(a, b):
+    lines = []
+    for part in sorted(set(a) | set(b)):
+        left, right = a.get(part, {}), b.get(part, {})
+        for key in sorted(set(left) | set(right)):
+            if left.get(key) != right.get(key):
+                lines.append(f"{part} {key}:\n  is       {left.get(key)}\n  expected {right.get(key)}")
+    return "\n".join(lines)

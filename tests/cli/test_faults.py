@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything fails once: memory, files, network, programs, clocks. A stride of it here; each call in ./dev faults."""
+
+import os
+import pathlib
+
+import pytest
+
+import faulty
+
+EACH = os.environ.get("WHIMBREL_FAULTS") == "each"
+
+
+@pytest.fixture(scope="session")
+def shim_library(program_command):
+    library = pathlib.Path(program_command[-1]).parent / "tests" / "shim" / "libfaulty.so"
+    if not library.exists():
+        pytest.skip("the shim is not built")
+    if program_command[0].endswith("valgrind"):
+        pytest.skip("Valgrind has its own memory")
+    return library
+
+
+@pytest.fixture
+def sweep(whimbrel, shim_library, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return faulty.Sweep(faulty.Shim(whimbrel, shim_library), folder, None if EACH else 6)
+
+
+@pytest.fixture
+def project(whimbrel, tmp_path):
+    """Folders to start from: project(applied=True, ...) makes one."""
+
+    def make(name, convention="whimbrel", applied=0):
+        folder = tmp_path / name
+        if convention == "sqlx":
+            files = {
+                "1_one.up.sql": "CREATE TABLE one (id integer primary key);",
+                "1_one.down.sql": "DROP TABLE one;",
+                "2_two.up.sql": "CREATE TABLE two (id integer primary key);\nINSERT INTO two VALUES (1);",
+                "2_two.down.sql": "DROP TABLE two;",
+            }
+        else:
+            files = {
+                "1_one.up.sql": "CREATE TABLE one (id integer primary key);\nINSERT INTO one VALUES (1), (2);",
+                "1_one.down.sql": "DROP TABLE one;",
+                "2_two.up.sql": "CREATE TABLE two (id integer primary key);\nVACUUM;\nINSERT INTO two VALUES (1);",
+                "2_two.down.sql": "DROP TABLE two;",
+                "3_three.up.sql": "CREATE INDEX three ON one (id);",
+                "3_three.down.sql": "DROP INDEX three;",
+                "R__view.sql": "DROP VIEW IF EXISTS view; CREATE VIEW view AS SELECT id FROM one;",
+                "seeds/development.sql": "INSERT OR REPLACE INTO one VALUES (9);",
+            }
+        for path, text in files.items():
+            target = folder / "migrations" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text + "\n")
+        if applied is None:
+            whimbrel.ok("database", "create", *SQLITE, cwd=folder)
+        elif applied:
+            whimbrel.ok("migrate", "--to", applied, "-d", "sqlite:app.db", "--convention", convention, cwd=folder)
+        return folder
+
+    return make
+
+
+SQLITE = ["-d", "sqlite:app.db"]
+NEAR = [*SQLITE, "--convention", "whimbrel"]
+
+# Command, how far the project has come, whether it may run again after it was done.
+COMMANDS = {
+    "migrate": (["migrate", *NEAR], 0, True),
+    "migrate-rest": (["migrate", *NEAR], 1, True),
+    "migrate-whole": (["migrate", "--to", "1", "--single-transaction", *NEAR], 0, True),
+    "rollback": (["rollback", "--to", "1", *NEAR], 3, True),
+    "goto": (["goto", "1", *NEAR], 3, True),
+    "redo": (["redo", *NEAR], 3, False),
+    "sync": (["sync", *NEAR], 1, True),
+    "seed": (["seed", "development", *NEAR], 1, True),
+    "stamp": (["stamp", "3", *NEAR, "-y"], 1, True),
+    "baseline": (["baseline", "1", *NEAR, "-y"], None, False),
+    "status": (["status", *NEAR], 1, True),
+    "status-json": (["status", "--output", "json", *NEAR], 1, True),
+    "plan": (["plan", *NEAR], 1, True),
+    "plan-save": (["plan", "--save", "saved.plan", *NEAR], 1, True),
+    "history": (["history", *NEAR], 3, True),
+    "validate": (["validate", *NEAR], 3, True),
+    "current": (["current", *NEAR], 3, True),
+    "lock": (["lock", "list", *NEAR], 3, True),
+    "repair": (["repair", "-y", *NEAR], 3, True),
+    "config": (["config", *NEAR], 1, True),
+    "embed": (["embed", "migrations", "-o", "embedded.h"], 0, True),
+    "new": (["new", "another thing"], 0, False),
+    "init": (["init"], 0, False),
+    "help": (["help"], 0, True),
+}
+
+# These write and read what nothing else does: all kinds of failure in the short version too.
+THOROUGH = ["migrate", "plan-save", "new", "init", "rollback"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_memory_that_runs_out(sweep, project, name):
+    args, applied, repeats = COMMANDS[name]
+    scene = faulty.Scene(name, project("start", applied=applied), args, repeats=repeats)
+    sweep.sweep(scene, [failure for failure in faulty.FAILURES if failure[0] == "malloc"])
+
+
+@pytest.mark.parametrize("name", COMMANDS if EACH else THOROUGH)
+def test_files_that_fail(sweep, project, name):
+    args, applied, repeats = COMMANDS[name]
+    scene = faulty.Scene(name, project("start", applied=applied), args, repeats=repeats)
+    sweep.sweep(
+        scene, [failure for failure in faulty.FAILURES if failure[0] != "malloc"], must_work=faulty.MUST_WORK
+    )
+
+
+@pytest.mark.parametrize("name, applied", [("migrate", 0), ("rollback", 2), ("status", 1)])
+def test_sqlx_when_things_fail(sweep, project, name, applied):
+    args = [name, *(["--to", "1"] if name == "rollback" else []), *SQLITE, "--convention", "sqlx"]
+    sweep.sweep(faulty.Scene(name, project("start", "sqlx", applied), args))
