@@ -49,7 +49,8 @@ DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us
 bool db_sleep(const DbCancel *cancel, int64_t us)
 {
     int64_t until = clock_monotonic_us() + us;
-    for (;;) {
+    /* What was slept counts, too: a clock that stands still ends no sleep. */
+    for (int64_t slept = 0; slept < us; slept += TICK_MS * 1000) {
         switch (db_wait(cancel, -1, 0, until)) {
         case DB_WAIT_CANCEL:
             return false;
@@ -60,6 +61,7 @@ bool db_sleep(const DbCancel *cancel, int64_t us)
             break;
         }
     }
+    return !db_cancel_requested(cancel);
 }
 
 void db_silence_begin(Db *db)

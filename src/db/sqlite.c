@@ -35,7 +35,7 @@ typedef struct SqliteDb {
     sqlite3 *handle;
     const char *path; /* ":memory:" or as in the URL */
     int64_t busy_ms;
-    int64_t busy_since_us;
+    int64_t busy_since_us, busy_slept_us;
     bool was_cancelled; /* a handler stopped the running statement for the caller */
     bool has_busy_handler;
     bool has_progress_handler;
@@ -124,13 +124,21 @@ static bool may_retry(SqliteDb *s, int tries)
     static const int64_t pauses_ms[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
     enum { PAUSES = sizeof pauses_ms / sizeof *pauses_ms };
     int64_t now = clock_monotonic_us();
-    if (tries == 0)
+    if (tries == 0) {
         s->busy_since_us = now;
-    int64_t left_us = s->busy_ms * 1000 - (now - s->busy_since_us);
+        s->busy_slept_us = 0;
+    }
+    int64_t passed_us = now - s->busy_since_us;
+    if (passed_us < s->busy_slept_us) /* the clock stands still */
+        passed_us = s->busy_slept_us;
+    int64_t left_us = s->busy_ms * 1000 - passed_us;
     if (left_us <= 0)
         return false;
     int64_t pause_us = pauses_ms[tries < PAUSES ? tries : PAUSES - 1] * 1000;
-    if (!db_sleep(s->db.options.cancel, pause_us < left_us ? pause_us : left_us)) {
+    if (pause_us > left_us)
+        pause_us = left_us;
+    s->busy_slept_us += pause_us;
+    if (!db_sleep(s->db.options.cancel, pause_us)) {
         s->was_cancelled = true;
         return false;
     }

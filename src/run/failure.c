@@ -339,14 +339,17 @@ static bool has_down(const PlanStep *step)
 }
 
 /* What has to happen before the same command can do better. */
-static const char *when_to_go_on(const PlanStep *step, const Error *err)
+static const char *when_to_go_on(const Run *run, const PlanStep *step, const Error *err)
 {
+    bool is_write = run->failure.has_tag && run->failure.tag.kind == TAG_WRITE;
     if (err->code && strcmp(err->code, "disk-full") == 0)
         return "once there is room";
     if (err->code && strcmp(err->code, "no-privilege") == 0)
         return "once the privilege is granted";
     if (err->kind != ERROR_SQL && err->kind != ERROR_PARSE)
         return "tries again";
+    if (is_write) /* somebody else has been at the table */
+        return "once the history is right: whimbrel status";
     return step->is_stored_down ? "once its files are back, with a down that works"
                                 : "once the file is mended";
 }
@@ -393,7 +396,7 @@ static void say_step(Run *run, const PlanStep *step, uint32_t kept, const Error 
         say(run, &result->holds, "Nothing of %s was kept.", label);
     }
     say_others(run);
-    next(run, verb_command(run), when_to_go_on(step, err));
+    next(run, verb_command(run), when_to_go_on(run, step, err));
 }
 
 /* ---- cleaning up ------------------------------------------------------------------------------------- */

@@ -22,17 +22,19 @@ bool cancel_requested(const Runner *runner)
 bool pause_for(const Runner *runner, int64_t pause_ms, Error *err)
 {
     int64_t until_us = clock_monotonic_us() + pause_ms * MS;
+    int64_t slept_ms = 0; /* what was slept counts, too: a clock that stands still ends no wait */
     for (;;) {
         if (cancel_requested(runner))
             return error_set(err, ERROR_CANCELLED, "interrupted while waiting");
         int64_t left_ms = (until_us - clock_monotonic_us() + MS - 1) / MS;
-        if (left_ms <= 0)
+        if (left_ms <= 0 || slept_ms >= pause_ms)
             return true;
         const DbCancel *cancel = runner->settings.cancel;
         struct pollfd wake = {.fd = cancel ? cancel->wake_fd : -1, .events = POLLIN};
         /* A wake_fd that stays readable would make this loop spin: it is asked only once per slice. */
         int slice = (int)(left_ms < SLICE_MS ? left_ms : SLICE_MS);
         int ready = poll(&wake, 1, slice);
+        slept_ms += ready == 0 ? slice : 0;
         if (ready > 0 && !cancel_requested(runner))
             (void)poll(NULL, 0, slice);
         else if (ready < 0 && errno != EINTR)
@@ -198,7 +200,7 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
         return error_nomem(err);
     int64_t began_us = clock_monotonic_us();
     int64_t wait_ms = run->runner->settings.lock_wait_ms;
-    int64_t pause_ms = FIRST_PAUSE_MS;
+    int64_t pause_ms = FIRST_PAUSE_MS, paused_ms = 0;
     for (uint32_t attempt = 1;; attempt++) {
         if (FAULT("run.lock", err))
             return false;
@@ -210,6 +212,8 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
             return true;
         tell_wait(run, &tried.holder, tried.has_holder, attempt, began_us);
         int64_t waited_ms = (clock_monotonic_us() - began_us) / MS;
+        if (waited_ms < paused_ms)
+            waited_ms = paused_ms;
         if (wait_ms >= 0 && waited_ms >= wait_ms)
             return refuse_locked(run, &tried.holder, tried.has_holder, err);
         int64_t pause = jittered(pause_ms);
@@ -217,6 +221,7 @@ static bool poll_lock(Run *run, TryLock *try_lock, Error *err)
             pause = wait_ms - waited_ms;
         if (!pause_for(run->runner, pause, err))
             return false;
+        paused_ms += pause;
         pause_ms = pause_ms * 3 / 2 > LONGEST_PAUSE_MS ? LONGEST_PAUSE_MS : pause_ms * 3 / 2;
     }
 }

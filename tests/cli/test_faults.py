@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import re
+import sqlite3
 
 import pytest
 
@@ -25,7 +27,7 @@ def shim_library(program_command):
 def sweep(whimbrel, shim_library, tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
-    return faulty.Sweep(faulty.Shim(whimbrel, shim_library), folder, None if EACH else 6)
+    return faulty.Sweep(faulty.Shim(whimbrel, shim_library), folder, None if EACH else 4)
 
 
 @pytest.fixture
@@ -111,6 +113,8 @@ def test_memory_that_runs_out(sweep, project, name):
 def test_files_that_fail(sweep, project, name):
     args, applied, repeats = COMMANDS[name]
     scene = faulty.Scene(name, project("start", applied=applied), args, repeats=repeats)
+    if not EACH:
+        sweep.points = 2
     sweep.sweep(
         scene, [failure for failure in faulty.FAILURES if failure[0] != "malloc"], must_work=faulty.MUST_WORK
     )
@@ -120,3 +124,76 @@ def test_files_that_fail(sweep, project, name):
 def test_sqlx_when_things_fail(sweep, project, name, applied):
     args = [name, *(["--to", "1"] if name == "rollback" else []), *SQLITE, "--convention", "sqlx"]
     sweep.sweep(faulty.Scene(name, project("start", "sqlx", applied), args))
+
+
+# ---- servers ------------------------------------------------------------------------------------------------------
+
+NETWORK = ["connect", "socket", "send", "recv", "poll", "open", "read", "stat", "write"]
+
+
+@pytest.fixture(params=["pg", "maria"])
+def served(request):
+    return request.getfixturevalue(request.param)
+
+
+ON_SERVERS = [("migrate", 0), ("status", 1), ("rollback", 3)]
+
+
+@pytest.mark.parametrize("name, applied", ON_SERVERS if EACH else ON_SERVERS[:1])
+def test_servers_when_things_fail(sweep, whimbrel, served, tmp_path, name, applied):
+    start = tmp_path / "start"
+    for number in (1, 2, 3):
+        up = f"CREATE TABLE t{number} (id int);\nINSERT INTO t{number} VALUES ({number});\n"
+        (start / "migrations").mkdir(parents=True, exist_ok=True)
+        (start / "migrations" / f"{number}_m.up.sql").write_text(up)
+        (start / "migrations" / f"{number}_m.down.sql").write_text(f"DROP TABLE t{number};\n")
+
+    def prepare(folder):
+        if applied:
+            whimbrel.ok("migrate", "--to", applied, "-d", served.url, cwd=folder)
+
+    args = [name, *(["--to", "1"] if name == "rollback" else []), "-d", served.url, "--reconnect", "5s"]
+    scene = faulty.Scene(name, start, args, database=faulty.ServerState(served, prepare))
+    if not EACH:
+        sweep.points = 1
+    failures = [failure for failure in faulty.FAILURES if failure[0] in NETWORK and failure[1] == ""]
+    sweep.sweep(
+        scene,
+        [("malloc", "", "ENOMEM"), *failures],
+        must_work=[fault for fault in faulty.MUST_WORK if fault.split(":")[0] in NETWORK and (EACH or name == "migrate")],
+    )
+
+
+# ---- clocks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", ["clock:%2:-86400", "clock:%2:86400", "clock:3+:-31536000", "clock:1+:-4102444800"])
+def test_no_duration_is_negative_when_the_clock_jumps(sweep, whimbrel, project, jump):
+    folder = project("start")
+    shim = sweep.shim
+    result = shim.run(["migrate", *NEAR], jump, folder)
+    assert result.code == 0 and "-" not in re.sub(r"[a-z]-[a-z]", "", result.out + result.err), repr(result)
+    told = shim.run(["history", "--output", "json", *NEAR], jump, folder)
+    durations = re.findall(r'"duration_ms": ?(-?[0-9.]+)', told.out)
+    assert told.code == 0 and durations and all(float(duration) >= 0 for duration in durations), repr(told)
+    shim.run(["rollback", "--all", *NEAR], jump, folder)
+    assert shim.run(["status", *NEAR], jump, folder).code == 0
+
+
+def test_new_versions_never_collide_when_the_clock_jumps(sweep, whimbrel, tmp_path):
+    names = []
+    for jump in ("0", "0", "-86400", "86400", "-31536000", "0"):
+        made = sweep.shim.run(["new", "again"], f"clock:1+:{jump}", tmp_path)
+        assert made.code == 0, repr(made)
+        names += [path.name for path in (tmp_path / "migrations").iterdir() if path.name not in names]
+    versions = [name[:14] for name in names if name.endswith("up.sql") or "down" not in name]
+    assert len(versions) == len(set(versions)) == 6, versions
+
+
+def test_a_clock_that_stands_still_does_not_wait_for_ever(sweep, whimbrel, project, sqlite):
+    folder = project("start", applied=1)
+    holder = sqlite3.connect(folder / "app.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    result = sweep.shim.run(["migrate", *NEAR, "--lock-wait", "1s"], "clock:1+:stall", folder)
+    holder.close()
+    assert result.code == 4, repr(result)
