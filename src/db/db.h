@@ -157,6 +157,7 @@ typedef struct DbStatement {
     void *copy_ctx;
     /* It neither writes nor minds with what it becomes one transaction: outside a block it may stand behind others in their message */
     bool joins;
+    bool is_brief; /* surely done in no time: nobody looks for when it began */
 } DbStatement;
 typedef Vec(DbStatement) DbStatementVec;
 

@@ -413,6 +413,7 @@ typedef struct Part {
  * has gathered. So this one is raised, and kept to ourselves, in front of whatever may last: nobody would otherwise learn
  * before its end what has run and what is running. It needs no table, and is done within microseconds. */
 static const char prompt[] = "SELECT ''::pg_catalog.tsquery";
+enum { LAST_PROMPT_BYTES = 128 * 1024 };
 static const char prompt_function[] = "parse_tsquery";
 
 static Role role_of(Db *db, Str sql)
@@ -491,7 +492,7 @@ static bool look_at(Db *db, Arena *scratch, const DbStatement *statement, Part *
     if (statement->joins)
         return true;
     ret_part->role = role_of(db, sql);
-    ret_part->may_last = may_last(db, sql);
+    ret_part->may_last = !statement->is_brief && may_last(db, sql);
     ret_part->pieces = ret_part->role == ROLE_MANY ? 0 : 1;
     if (str_find_char(sql, ';', 0) == SIZE_MAX)
         return true;
@@ -600,7 +601,9 @@ static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size
     bool may_prompt = run->progress && answers_late(s);
     size_t size = 1;
     for (size_t i = from; i < to; i++) {
-        run->parts[i].is_prompted = may_prompt && i > from && run->parts[i].may_last;
+        /* Server and client both count the characters up to a prompt, so none stands far behind. */
+        run->parts[i].is_prompted =
+            may_prompt && i > from && run->parts[i].may_last && size < LAST_PROMPT_BYTES;
         size += run->statements[i].sql.len + sizeof separator;
         size += run->parts[i].is_prompted ? sizeof prompt + sizeof separator : 0;
     }

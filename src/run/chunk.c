@@ -35,6 +35,7 @@ static bool push(Run *run, DbStatement statement, Tag tag, Error *err)
 {
     Chunk *chunk = &run->chunk;
     tag.unit = run->at;
+    statement.is_brief = tag.kind != TAG_STATEMENT && tag.kind != TAG_HOOK;
     if (!vec_push(chunk->arena, &chunk->tags, tag))
         return error_nomem(err);
     if (!vec_push(chunk->arena, &chunk->statements, statement)) {
