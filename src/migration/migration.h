@@ -129,7 +129,7 @@ typedef struct Script {
     uint32_t
         crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
     Str checksum; /* of its bytes, lower-case hexadecimal, by the convention's digest */
-    Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count */
+    Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count; empty for downs of a set */
     uint32_t
         statements; /* without transaction control that is taken over? no: all, as the splitter counts */
     ScriptPartVec parts;

@@ -89,12 +89,14 @@ static void byte_digest_flush(ByteDigest *digest)
     digest->carry_len = 0;
 }
 
-static bool hex_digest(Arena *arena, Arena *scratch, Hash *hash, Str *ret_hex, Error *err)
+static bool hex_digest(Arena *arena, Hash *hash, Str *ret_hex, Error *err)
 {
     unsigned char digest[HASH_MAX_BYTES];
-    size_t len = hash_end(hash, digest);
-    const char *hex = hex_encode(scratch, digest, len);
-    return (hex && str_copy(arena, (Str){hex, len * 2}, ret_hex)) || error_nomem(err);
+    const char *hex = hex_encode(arena, digest, hash_end(hash, digest));
+    if (!hex)
+        return error_nomem(err);
+    *ret_hex = str_from(hex);
+    return true;
 }
 
 /* ---- where the text comes from -------------------------------------------------------------------- */
@@ -559,6 +561,9 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     }
     wants_parts = wants_parts || !options->only_hash;
     room->opened += script->open_path != NULL;
+    /* The digests may be there from an earlier look, and lent by the history: then they stay, if the bytes are still the same. */
+    bool keeps = script->is_read && (script->tokens.len > 0 || room->skips_tokens);
+    bool finds_tokens = !keeps && !room->skips_tokens;
     Pass pass = {
         .arena = arena,
         .room = room,
@@ -567,13 +572,13 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         .split = options->split,
         .plain = {.dialect = options->split.dialect, .file = script->path},
         .wants_parts = wants_parts,
-        .hashes_tokens = !has_modes(&options->split),
+        .hashes_tokens = finds_tokens && !has_modes(&options->split),
         .head = directives_none(),
     };
     pass.split.file = script->path;
     scoped(ScriptSource, source_done) source = {.reader = {.fd = -1}};
     ByteDigest digest;
-    Str checksum, tokens;
+    Str checksum, tokens = {0};
     byte_digest_begin(&digest, options);
     hash_begin(&pass.tokens, HASH_SHA256);
     if (!source_open(&source, room->scratch, script, &options->split, room->buf, PIECE_BYTES, err))
@@ -586,13 +591,24 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     if (!walk_source(&pass, &source, err))
         return false;
     byte_digest_flush(&digest);
-    if (!(source.text.checksum.len > 0
-              ? str_copy(arena, source.text.checksum, &checksum) || error_nomem(err)
-              : hex_digest(arena, room->scratch, &digest.hash, &checksum, err)) ||
-        !keep_other_checksums(arena, &source.text, script->form, err) ||
-        (!pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||
-        !hex_digest(arena, room->scratch, &pass.tokens, &tokens, err))
+    if (source.text.checksum.len > 0)
+        checksum = source.text.checksum;
+    else if (!hex_digest(room->scratch, &digest.hash, &checksum, err))
         return false;
+    if (keeps && !str_eq(checksum, script->checksum)) {
+        script->is_read = script->has_parts = false;
+        script->known = NULL;
+        return script_read_in(room, arena, script, options, wants_parts, err);
+    }
+    if (!keep_other_checksums(arena, &source.text, script->form, err))
+        return false;
+    if (!keeps) {
+        if ((finds_tokens && !pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||
+            (finds_tokens && !hex_digest(room->scratch, &pass.tokens, &tokens, err)))
+            return false;
+        if (!str_copy(arena, checksum, &checksum) || !str_copy(arena, tokens, &tokens))
+            return error_nomem(err);
+    }
     /* Grown in the scratch arena, kept at their exact size: most scripts have one part. */
     const Directives *head = directives_nothing();
     if (wants_parts && !keep_directives(arena, &pass.head, &head, err))
@@ -603,9 +619,11 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         return error_nomem(err);
     if (parts)
         memcpy(parts, pass.parts.items, parts_bytes);
-    script->known = NULL; /* what was found is the script's own now */
-    script->checksum = checksum;
-    script->tokens = tokens;
+    if (!keeps) {
+        script->known = NULL; /* what was found is the script's own now */
+        script->checksum = checksum;
+        script->tokens = tokens;
+    }
     script->size_bytes = digest.size_bytes;
     script->is_read = true;
     if (wants_parts) {

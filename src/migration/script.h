@@ -11,6 +11,7 @@ typedef struct ReadingRoom {
     char *buf;
     DigestCache *cache; /* NULL: none */
     size_t opened;      /* files */
+    bool skips_tokens;  /* the digest of tokens is not wanted */
 } ReadingRoom;
 bool reading_room_open(ReadingRoom *room, Error *err);
 void reading_room_close(ReadingRoom *room); /* takes a zeroed one */

@@ -207,9 +207,10 @@ bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err)
 }
 
 static bool read_script(MigrationSet *set, ReadingRoom *room, Arena *arena, Script *script,
-                        bool wants_parts, Error *err)
+                        bool is_down, bool wants_parts, Error *err)
 {
     room->opened = 0;
+    room->skips_tokens = is_down; /* nothing is ever compared with a down */
     bool is_ok = script_read_in(room, arena, script, &set->script_options, wants_parts, err);
     set->opened += room->opened;
     return is_ok;
@@ -225,10 +226,10 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
     room.cache = &cache;
     for (size_t i = 0; i < set->migrations.len; i++) {
         Migration *migration = &set->migrations.items[i];
-        if (migration->up && !read_script(set, &room, arena, migration->up, false, err))
+        if (migration->up && !read_script(set, &room, arena, migration->up, false, false, err))
             return false;
         if (with_downs && migration->down &&
-            !read_script(set, &room, arena, migration->down, false, err))
+            !read_script(set, &room, arena, migration->down, true, false, err))
             return false;
     }
     return true;
@@ -249,10 +250,10 @@ bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *hist
         bool is_up_due = with_all || !is_applied;
         bool is_down_due = with_all || (row && row->outcome == HISTORY_RUNNING_DOWN);
         if (migration->up && is_up_due && !migration->up->has_parts &&
-            !read_script(set, &room, arena, migration->up, true, err))
+            !read_script(set, &room, arena, migration->up, false, true, err))
             return false;
         if (migration->down && is_down_due && !migration->down->has_parts &&
-            !read_script(set, &room, arena, migration->down, true, err))
+            !read_script(set, &room, arena, migration->down, true, true, err))
             return false;
     }
     return true;

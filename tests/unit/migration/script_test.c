@@ -285,6 +285,27 @@ static void what_history_knows_is_not_looked_into(void **state)
     assert_true(script_read(f->arena, &changed, &options, &f->err));
     assert_false(str_eq(changed.tokens, STR("as applied")));
     assert_true(changed.has_parts);
+
+    /* Its parts can still be read: the digests that history lends stay, unless the text is another by now. */
+    Str good = STR("SELECT 1;");
+    hash_begin(&hash, HASH_SHA256);
+    hash_add(&hash, good);
+    len = hash_end(&hash, digest);
+    const HistoryRow row = {.checksum = str_from(hex_encode(f->arena, digest, len)),
+                            .tokens = STR("as applied")};
+    for (int is_edited = 0; is_edited < 2; is_edited++) {
+        Script read = held(good);
+        read.known = &row;
+        assert_true(script_read(f->arena, &read, &options, &f->err));
+        if (is_edited)
+            read.text = STR("SELECT 1; SELECT 2;");
+        assert_true(script_read_parts(f->arena, &read, &options, &f->err));
+        assert_int_equal(read.statements, 1 + is_edited);
+        assert_true(str_eq(read.tokens, STR("as applied")) == !is_edited);
+        assert_true(str_eq(read.checksum, row.checksum) == !is_edited);
+        assert_true((read.known == NULL) == (is_edited == 1));
+        assert_int_equal(read.tokens.len, is_edited ? 64 : strlen("as applied"));
+    }
 }
 
 static void errors_name_the_file_and_the_place(void **state)
