@@ -135,8 +135,8 @@ const Explanation explanations[] = {
              "Go back no further than the baseline."},
     {.code = "cancelled",
      .title = "it was stopped from outside",
-     .text = "SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal closed), or the program that uses the "
-             "library asked for it.\n"
+     .text = "SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal closed), or the program that\n"
+             "uses the library asked for it.\n"
              "The transaction under way was rolled back; where statements could not be\n"
              "undone the history says how far it came.\n"
              "\n"
@@ -308,14 +308,6 @@ const Explanation explanations[] = {
              "    whimbrel conventions                      what was recognised\n"
              "    whimbrel --convention NAME status         if it is another tool's\n"
              "    whimbrel --table other_history status     if the name is taken"},
-    {.code = "history-changed",
-     .title = "the history is not what the run had left",
-     .text = "The connection was lost amid a run, and on a new one rows are missing of\n"
-             "migrations that the run had been told were applied: someone else has\n"
-             "written the history, or the address now leads to another server (a standby\n"
-             "that lagged behind, say). Nothing more was run.\n"
-             "\n"
-             "    whimbrel status"},
     {.code = "history-table",
      .title = "a script would drop, empty or rename the history table",
      .text = "Which migrations have run is kept in that table, and nowhere else. Without it\n"

@@ -47,7 +47,9 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
                  .attempt_unit = NO_STEP,
                  .wait.unit = NO_STEP,
                  .last_commit = NO_STEP,
-                 .applied_kept = result->applied.len, /* on a connection before this one */
+                 .applied_before = result->applied.len,
+                 .rolled_before = result->rolled_back.len,
+                 .applied_kept = result->applied.len,
                  .rolled_kept = result->rolled_back.len,
                  .began_us = clock_monotonic_us(),
                  .began_at = clock_now()};

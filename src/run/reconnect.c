@@ -127,21 +127,19 @@ static bool is_all_there_is(const Run *run)
     return run->hooks[HOOK_AFTER_MIGRATE].len == 0 && run->hooks[HOOK_AFTER_ROLLBACK].len == 0;
 }
 
-/* Rows of what this run had been told to be applied are gone. What holds, the history alone can say. */
-static bool history_is_another(Run *run, Error *err)
+/* A server that crashed, or a standby in its place, may have lost the last transactions whole: migrations and their rows.
+ * They are to do again, and are no longer said to be done. */
+static void forget_lost(Run *run, size_t done)
 {
-    run->applied_kept = run->result->applied.len = 0;
-    run->rolled_kept = run->result->rolled_back.len = 0;
-    run->failure.outcome.is_fate_unknown = run->failure.is_committing = false;
-    run->failure.has_tag = false; /* no statement's fault */
-    run->db->is_broken = true;
-    error_set(err, ERROR_STATE,
-              "the connection was lost, and on a new one the history no longer says what this run "
-              "has done");
-    error_code(err, "history-changed");
-    error_hint(err, "Someone else has written it, or this is another server. Look at what holds: "
-                    "whimbrel status");
-    return false;
+    size_t ups = 0, downs = 0;
+    for (size_t i = 0; i < done; i++) {
+        const PlanStep *step = &run->plan.steps.items[i];
+        if (step->kind != STEP_SKIP)
+            *(step_is_down(step) ? &downs : &ups) += 1;
+    }
+    run->applied_kept = run->applied_before + ups;
+    run->rolled_kept = run->rolled_before + downs;
+    event_note(run->runner, "migrations that were done before are lost with it, and run again");
 }
 
 bool reconnect(Run *run, Error *err)
@@ -165,7 +163,7 @@ bool reconnect(Run *run, Error *err)
         return true;
     }
     if (is_answered && done < run->finished_kept)
-        return history_is_another(run, err);
+        forget_lost(run, done);
     if (is_answered && ask_for_rest(&run->plan, done, &reconnects->request) &&
         (done < run->plan.steps.len || is_all_there_is(run))) {
         size_t left = run->plan.steps.len - done;

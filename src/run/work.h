@@ -204,9 +204,10 @@ typedef struct Run {
     int64_t step_began_us, last_told_us;
     uint32_t
         statements_done; /* of the step that is open: have run, and stay if the transaction around them does */
-    uint32_t statements_kept;         /* ... and stay whatever comes */
-    size_t applied_kept, rolled_kept; /* of result's vectors: durable */
-    Vec(uint32_t) finished;           /* steps, in the order in which they were done */
+    uint32_t statements_kept;             /* ... and stay whatever comes */
+    size_t applied_kept, rolled_kept;     /* of result's vectors: durable */
+    size_t applied_before, rolled_before; /* ... from a connection before this one */
+    Vec(uint32_t) finished;               /* steps, in the order in which they were done */
     size_t finished_kept;
     int64_t began_us;
     Timestamp began_at;

@@ -137,7 +137,8 @@ def test_a_migration_that_ends_the_server_is_not_repeated_for_ever(whimbrel, pg)
     assert history(pg) == ALL_APPLIED[:1]
 
 
-def test_a_history_that_changed_meanwhile_stops_the_run(whimbrel, served):
+def test_what_the_history_no_longer_says_runs_again(whimbrel, served):
+    """As after a crash that took the last transactions. Here only the row is gone, so that the table is in the way."""
     three(whimbrel)
 
     def action():
@@ -146,8 +147,8 @@ def test_a_history_that_changed_meanwhile_stops_the_run(whimbrel, served):
 
     code, out, err = at_the_gate(whimbrel, "1", action, "migrate", "-d", served.url)
     assert code == 1
-    assert "the history no longer says what this run has done" in err and "is applied" not in err, err
-    assert history(served) == []
+    assert "are lost with it, and run again" in err and "exists" in err and "is applied" not in err, err
+    assert ("1", "applied") not in history(served)
 
 
 # ---- no connection yet --------------------------------------------------------------------------------------------
