@@ -432,6 +432,8 @@ typedef enum WhimbrelEventKind {
     WHIMBREL_EVENT_NOTICE = 11,  /* of the server: severity, message */
     WHIMBREL_EVENT_NOTE = 12,    /* of ours: message */
     WHIMBREL_EVENT_RUN_END = 13, /* duration_ms */
+    WHIMBREL_EVENT_PROGRESS =
+        14, /* a statement takes its time: statement, text, elapsed_ms, phase, work_..., left_ms */
 } WhimbrelEventKind;
 
 /* "run-begin" ...; static text. */
@@ -452,6 +454,11 @@ struct WhimbrelEvent {
     const WhimbrelError *error; /* or NULL */
     /* who holds what is waited for; NULL where not known */
     const char *holder_id, *holder_user, *holder_application, *holder_query;
+    /* how far a statement is; all of it is of the phase that runs */
+    const char *phase;             /* in the server's words; NULL where it says nothing */
+    const char *work_unit;         /* "blocks", "rows", ...; "": shares of the whole */
+    int64_t work_done, work_total; /* work_total 0: not known */
+    double left_ms;                /* an estimate; below 0: none */
 };
 
 #ifdef __cplusplus

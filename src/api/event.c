@@ -12,6 +12,8 @@ static WhimbrelEventKind event_kind_of(EventKind kind)
         return WHIMBREL_EVENT_STEP_BEGIN;
     case EVENT_STATEMENT:
         return WHIMBREL_EVENT_STATEMENT;
+    case EVENT_PROGRESS:
+        return WHIMBREL_EVENT_PROGRESS;
     case EVENT_TABLE_WAIT:
         return WHIMBREL_EVENT_TABLE_WAIT;
     case EVENT_STEP_END:
@@ -71,6 +73,13 @@ void deliver_event(void *ctx, const Event *event)
         .duration_ms = (double)event->duration_us / 1000,
         .elapsed_ms = (double)event->elapsed_us / 1000,
     };
+    if (event->kind == EVENT_PROGRESS) {
+        out.phase = z_or_null(arena, event->phase, &has_failed);
+        out.work_unit = event->work_unit;
+        out.work_done = event->work_done;
+        out.work_total = event->work_total;
+        out.left_ms = event->left_us < 0 ? -1 : (double)event->left_us / 1000;
+    }
     if (event->error) {
         error_fill(event->error, out.version, &error);
         out.error = &error;

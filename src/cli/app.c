@@ -112,6 +112,13 @@ static void write_progress(void *ctx, Str text)
     stream_write(&((Cli *)ctx)->err, text);
 }
 
+static unsigned measure_progress(void *ctx)
+{
+    Stream *stream = &((Cli *)ctx)->err;
+    stream_measure(stream);
+    return stream->look.columns;
+}
+
 /* ---- questions -------------------------------------------------------------------------------------------------------- */
 
 static bool ask(Cli *cli, const char *question, const char *choices, Str *ret_answer, Error *err)
@@ -309,6 +316,7 @@ static bool begin_progress(Cli *cli, Error *err)
         mode = PROGRESS_JSON;
     if (!progress_init(&cli->progress, mode, cli->err.look, write_progress, cli))
         return error_nomem(err);
+    cli->progress.measure = measure_progress;
     cli->progress.is_verbose = settings->verbose;
     cli->progress.is_quiet = settings->quiet;
     return true;

@@ -101,6 +101,8 @@ typedef struct Stream {
     int failed_errno; /* the first failure of writing; EPIPE: the reader has gone, which is no error */
 } Stream;
 void stream_init(Stream *stream, int fd);
+/* Its width now: a terminal's may change at any time. */
+void stream_measure(Stream *stream);
 /* color: "auto", "always" or "never" */
 void stream_set_color(Stream *stream, Str color);
 void stream_write(Stream *stream, Str text);

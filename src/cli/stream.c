@@ -29,14 +29,19 @@ void stream_init(Stream *stream, int fd)
 {
     *stream = (Stream){.fd = fd, .is_terminal = isatty(fd) == 1};
     stream->look.is_unicode = is_utf8_locale();
+    stream_measure(stream);
+    stream_set_color(stream, STR("auto"));
+}
+
+void stream_measure(Stream *stream)
+{
     struct winsize size;
     uint64_t columns = 0;
-    if (stream->is_terminal && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if (stream->is_terminal && ioctl(stream->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         stream->look.columns = size.ws_col;
     else if (getenv("COLUMNS") && str_to_u64(str_from(getenv("COLUMNS")), &columns) &&
              columns < 10000)
         stream->look.columns = (unsigned)columns;
-    stream_set_color(stream, STR("auto"));
 }
 
 void stream_set_color(Stream *stream, Str color)

@@ -353,6 +353,14 @@ bool db_error_cancelled(Error *err)
     return error_code(err, "cancelled");
 }
 
+bool db_error_given_up(Error *err)
+{
+    error_set(err, ERROR_CANCELLED,
+              "cancelled, and the server, which could not be told, was left alone with it");
+    error_hint(err, "See that the server can be reached; whimbrel status then says what holds.");
+    return error_code(err, "cancelled");
+}
+
 bool db_push_statement(Arena *arena, DbStatementVec *out, const char *sql)
 {
     return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));

@@ -243,6 +243,15 @@ typedef struct DbWaiting {
     Str unseen; /* what was kept from us, and which privilege would show it; empty: nothing */
 } DbWaiting;
 
+/* ---- work under way ----------------------------------------------------------------------------------------------------- */
+/* How far a session's running statement has come, as the server says. */
+typedef struct DbWork {
+    Str phase;           /* in the server's words; empty: it says nothing */
+    int64_t done, total; /* of this phase alone; total 0: not known. Both 0: nothing is counted */
+    const char *unit; /* "blocks", "rows", "bytes", "sessions", "steps"; "": shares of the whole */
+    int64_t table_bytes; /* about the size of the table in question; -1: not known */
+} DbWork;
+
 /* ---- the catalog -------------------------------------------------------------------------------------------------------- */
 typedef struct DbObjectState {
     bool exists;
@@ -305,6 +314,9 @@ struct DbDriver {
                      Error *err); /* who holds locks on table that block DDL */
     /* What the session (DbInfo.session of another connection) waits for at this moment, and who waits for it. table: the one
      * that it works on, if known. What the user may not see is said in unseen. */
+    /* Asked on another connection, but for SQLite: there session is empty, and the running statement's own connection
+     * answers. table: what the statement works on, as has_table() takes it; may be empty. */
+    bool (*work)(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err);
     bool (*waiting)(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
                     Error *err);
     bool (*long_transactions)(Db *db, Arena *arena, int64_t older_than_ms,

@@ -75,6 +75,8 @@ void db_buffer_done(DbRows *rows);
 bool db_error_copy(Error *to, const Error *from);
 /* What every driver says when the caller's token asked to stop. Returns false. */
 bool db_error_cancelled(Error *err);
+/* ... and the server could not be told, so that the connection was given up. Returns false. */
+bool db_error_given_up(Error *err);
 /* A text from outside, copied to where the error's other texts live; NULL when memory is out. */
 const char *db_error_text(Error *err, Str text);
 

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Server error numbers that are told apart here; MariaDB's and MySQL's agree in these. */
 enum {
@@ -92,11 +93,14 @@ typedef struct MysqlDb {
     MYSQL *handle;
     const DbUrl *url; /* a copy in the connection's arena; NULL when adopted */
     uint64_t max_packet_bytes;
-    bool was_killed;     /* KILL QUERY went out for the statement under way */
-    bool was_multi;      /* adopted: several statements a message were allowed before */
-    bool tries_tls;      /* asks for TLS where the server has it */
-    const char *reset;   /* SET ... that puts the session back */
-    bool had_autocommit; /* this and the rest: of an adopted connection */
+    bool is_stopping;             /* the statement under way is to be stopped */
+    bool was_killed;              /* ... and KILL QUERY went out for it */
+    bool is_given_up;             /* ... and the server could not be told */
+    int64_t asked_us, reached_us; /* tried last; could be told, or was there, last */
+    bool was_multi;               /* adopted: several statements a message were allowed before */
+    bool tries_tls;               /* asks for TLS where the server has it */
+    const char *reset;            /* SET ... that puts the session back */
+    bool had_autocommit;          /* this and the rest: of an adopted connection */
     my_bool did_reconnect;
     const char *charset;
 } MysqlDb;
@@ -193,6 +197,8 @@ static bool fail(MysqlDb *m, Error *err)
         return db_error_cancelled(err);
     if (is_lost(code)) {
         m->db.is_broken = true;
+        if (m->is_given_up)
+            return db_error_given_up(err);
         error_set(err, ERROR_CONNECT, "the connection to the database was lost: %s", message);
         error_hint(err, "See that the server runs and can be reached, then run whimbrel status.");
         error_code(err, "connection-lost");
@@ -311,48 +317,95 @@ static void locate(const char *message, Str sql, DbOutcome *outcome, Error *err)
 static bool apply_options(MysqlDb *m, MYSQL *handle, const DbUrl *url, Error *err);
 static bool copy_tls(MysqlDb *m, MYSQL *handle);
 
-/* Stops the running statement from a second connection. Best effort: when it cannot be made, the statement runs on, and
- * we go on waiting for it. */
-static void kill_query(MysqlDb *m)
+/* Drives a call on the second connection to its end; once the time is over by hanging up, for in its midst a connection cannot be
+ * closed. */
+static bool drive_second(MysqlDb *m, MYSQL *second, int status, int64_t deadline,
+                         int (*go_on)(MysqlDb *m, MYSQL *second, int status))
 {
-    MYSQL *own = m->handle;
-    MYSQL *second = new_handle(&m->lib), *connected = NULL;
-    if (!second)
-        return;
-    unsigned seconds = 5;
-    m->lib.mysql_options(second, MYSQL_OPT_NONBLOCK, NULL);
-    if (!(m->url ? apply_options(m, second, m->url, NULL) : copy_tls(m, second))) {
-        m->lib.mysql_close(second);
-        return;
-    }
-    m->lib.mysql_options(second, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    int64_t deadline = clock_monotonic_us() + 5000000;
-    int status = m->lib.mysql_real_connect_start(&connected, second, own->host, own->user,
-                                                 own->passwd, NULL, own->port, own->unix_socket, 0);
-    while (status != 0 && clock_monotonic_us() < deadline) {
+    bool is_late = false;
+    while (status != 0) {
         short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
                                (status & MYSQL_WAIT_WRITE ? POLLOUT : 0));
-        DbWait wait = db_wait(NULL, m->lib.mysql_get_socket(second), events, deadline);
-        if (wait == DB_WAIT_READY)
-            status =
-                m->lib.mysql_real_connect_cont(&connected, second, status & ~MYSQL_WAIT_TIMEOUT);
+        int fd = m->lib.mysql_get_socket(second);
+        if (!is_late && clock_monotonic_us() >= deadline) {
+            is_late = true;
+            (void)shutdown(fd, SHUT_RDWR);
+        }
+        if (is_late || db_wait(NULL, fd, events, deadline) == DB_WAIT_READY)
+            status = go_on(m, second, is_late ? MYSQL_WAIT_TIMEOUT : status & ~MYSQL_WAIT_TIMEOUT);
     }
-    if (status == 0 && connected) {
+    return !is_late;
+}
+
+static int go_on_connecting(MysqlDb *m, MYSQL *second, int status)
+{
+    MYSQL *connected;
+    return m->lib.mysql_real_connect_cont(&connected, second, status);
+}
+
+static int go_on_asking(MysqlDb *m, MYSQL *second, int status)
+{
+    int failed;
+    return m->lib.mysql_real_query_cont(&failed, second, status);
+}
+
+/* Stops the running statement from a second connection, or, when it was told before, only sees whether the server is still
+ * there: to tell it twice might hit another statement. */
+static bool reach_server(MysqlDb *m)
+{
+    enum { PATIENCE_US = 2000000 };
+    MYSQL *own = m->handle, *second = new_handle(&m->lib), *connected = NULL;
+    if (!second)
+        return false;
+    unsigned seconds = PATIENCE_US / 1000000;
+    m->lib.mysql_options(second, MYSQL_OPT_NONBLOCK, NULL);
+    bool is_good = m->url ? apply_options(m, second, m->url, NULL) : copy_tls(m, second);
+    int64_t deadline = clock_monotonic_us() + PATIENCE_US;
+    if (is_good) {
+        m->lib.mysql_options(second, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+        int status =
+            m->lib.mysql_real_connect_start(&connected, second, own->host, own->user, own->passwd,
+                                            NULL, own->port, own->unix_socket, 0);
+        is_good = drive_second(m, second, status, deadline, go_on_connecting) &&
+                  m->lib.mysql_errno(second) == 0;
+    }
+    if (is_good && !m->was_killed) {
         char sql[64];
         int len = snprintf(sql, sizeof sql, "KILL QUERY %lu", m->lib.mysql_thread_id(own)), failed;
-        status = m->lib.mysql_real_query_start(&failed, second, sql, (unsigned long)len);
-        while (status != 0 && clock_monotonic_us() < deadline)
-            if (db_wait(NULL, m->lib.mysql_get_socket(second), POLLIN, deadline) == DB_WAIT_READY)
-                status = m->lib.mysql_real_query_cont(&failed, second, MYSQL_WAIT_READ);
-        m->was_killed = status == 0 && failed == 0;
+        int status = m->lib.mysql_real_query_start(&failed, second, sql, (unsigned long)len);
+        is_good = drive_second(m, second, status, deadline, go_on_asking) &&
+                  m->lib.mysql_errno(second) == 0;
+        m->was_killed = is_good;
     }
-    if (status == 0)
-        m->lib.mysql_close(
-            second); /* in the middle of a call it may not be closed; then it is lost, with its 5 s over */
+    m->lib.mysql_close(second);
+    return is_good;
+}
+
+/* Tells the server to stop, again every second until it could be told. What it undoes may take its time, and is waited for as
+ * long as it answers at all; when it has not done so for a while, we hang up. */
+static void ask_to_stop(MysqlDb *m)
+{
+    enum { AGAIN_US = 1000000, PROBE_US = 5000000, GIVE_UP_US = 5000000 };
+    int64_t now_us = clock_monotonic_us();
+    if (!m->is_stopping) {
+        m->is_stopping = true;
+        m->reached_us = now_us;
+        m->asked_us = now_us - AGAIN_US;
+    }
+    if (m->is_given_up || now_us - m->asked_us < (m->was_killed ? PROBE_US : AGAIN_US))
+        return;
+    bool is_reached = reach_server(m);
+    m->asked_us = clock_monotonic_us();
+    if (is_reached) {
+        m->reached_us = m->asked_us;
+    } else if (m->asked_us - m->reached_us > GIVE_UP_US) {
+        m->is_given_up = true;
+        (void)shutdown(m->lib.mysql_get_socket(m->handle), SHUT_RDWR);
+    }
 }
 
 /* Waits for what the library wants next; the status to go on with. */
-static int wait_for(MysqlDb *m, int status, bool may_kill)
+static int wait_for(MysqlDb *m, int status)
 {
     int64_t deadline = db_silence_deadline(&m->db);
     if (status & MYSQL_WAIT_TIMEOUT) {
@@ -364,7 +417,7 @@ static int wait_for(MysqlDb *m, int status, bool may_kill)
                            (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
                            (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
     for (;;) {
-        const DbCancel *cancel = m->was_killed || !may_kill ? NULL : m->db.options.cancel;
+        const DbCancel *cancel = m->is_stopping ? NULL : m->db.options.cancel;
         switch (db_wait(cancel, m->lib.mysql_get_socket(m->handle), events, deadline)) {
         case DB_WAIT_READY:
             db_silence_begin(&m->db);
@@ -372,12 +425,12 @@ static int wait_for(MysqlDb *m, int status, bool may_kill)
         case DB_WAIT_DEADLINE:
             return MYSQL_WAIT_TIMEOUT;
         case DB_WAIT_CANCEL:
-            kill_query(m);
-            if (!m->was_killed)
-                may_kill = false;
+            ask_to_stop(m);
             break;
         case DB_WAIT_TICK:
-            if (!m->was_killed)
+            if (m->is_stopping)
+                ask_to_stop(m);
+            else
                 db_silence_tick(&m->db);
             break;
         }
@@ -391,7 +444,7 @@ static bool send_query(MysqlDb *m, Str sql)
     db_silence_begin(&m->db);
     int status = m->lib.mysql_real_query_start(&failed, m->handle, sql.ptr, (unsigned long)sql.len);
     while (status != 0)
-        status = m->lib.mysql_real_query_cont(&failed, m->handle, wait_for(m, status, true));
+        status = m->lib.mysql_real_query_cont(&failed, m->handle, wait_for(m, status));
     return failed == 0;
 }
 
@@ -400,7 +453,7 @@ static MYSQL_RES *store_result(MysqlDb *m)
     MYSQL_RES *result;
     int status = m->lib.mysql_store_result_start(&result, m->handle);
     while (status != 0)
-        status = m->lib.mysql_store_result_cont(&result, m->handle, wait_for(m, status, true));
+        status = m->lib.mysql_store_result_cont(&result, m->handle, wait_for(m, status));
     return result;
 }
 
@@ -414,7 +467,7 @@ static bool drop_rows(MysqlDb *m)
     do {
         int status = m->lib.mysql_fetch_row_start(&row, result);
         while (status != 0)
-            status = m->lib.mysql_fetch_row_cont(&row, result, wait_for(m, status, true));
+            status = m->lib.mysql_fetch_row_cont(&row, result, wait_for(m, status));
     } while (row);
     bool is_good = m->lib.mysql_errno(m->handle) == 0;
     m->lib.mysql_free_result(result); /* all is read: this does not wait */
@@ -427,7 +480,7 @@ static int next_result(MysqlDb *m)
     int outcome;
     int status = m->lib.mysql_next_result_start(&outcome, m->handle);
     while (status != 0)
-        status = m->lib.mysql_next_result_cont(&outcome, m->handle, wait_for(m, status, true));
+        status = m->lib.mysql_next_result_cont(&outcome, m->handle, wait_for(m, status));
     return outcome;
 }
 
@@ -529,7 +582,7 @@ static void absorb_kill(MysqlDb *m)
     if (send_query(m, STR("DO 0")))
         while (next_result(m) == 0)
             ;
-    m->was_killed = false;
+    m->was_killed = m->is_stopping = false;
 }
 
 /* The warnings of the last statement of a message; those of the ones before it are gone by then. "Note" is what IF EXISTS says
@@ -598,7 +651,7 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             if (!strbuf_finish(&text, &message))
                 return error_nomem(err);
         }
-        m->was_killed = false;
+        m->was_killed = m->is_stopping = false;
         if (!read_results(m, send_query(m, message), is_one, end - i, progress, ctx, ret_outcome,
                           err)) {
             if (ret_outcome->completed < count && !db->is_broken)
@@ -642,7 +695,7 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
     bool is_short = false;
     if (sql.len + 16 > m->max_packet_bytes)
         return too_long(m, sql, err);
-    m->was_killed = false;
+    m->was_killed = m->is_stopping = false;
     for (int next = send_query(m, sql) ? 0 : 1; next >= 0; next = next_result(m)) {
         MYSQL_RES *result = next == 0 ? store_result(m) : NULL;
         if (next > 0 || (!result && m->lib.mysql_field_count(m->handle) > 0)) {
@@ -1526,6 +1579,7 @@ const DbDriver db_driver_mysql = {
     .lock_holder = mysql_lock_holder,
     .kill_session = mysql_kill_session,
     .blockers = mysql_blockers,
+    .work = mysql_work,
     .long_transactions = mysql_long_transactions,
     .database_exists = mysql_database_exists,
     .database_create = mysql_database_create,

@@ -363,6 +363,87 @@ bool mysql_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
 
 /* ---- dropping everything ------------------------------------------------------------------- */
 
+/* ---- work under way -------------------------------------------------------------------------- */
+
+enum { SHARES = 100000 }; /* of the whole: MariaDB counts in thousandths of a percent */
+
+/* MariaDB's own: stages of a statement, and how much of the stage is done, in percent with three places. */
+static bool mariadb_work(Db *db, Arena *arena, int64_t id, DbWork *work, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    int64_t stage = 0, stages = 0;
+    char *sql = str_format(arena,
+                           "SELECT STATE, STAGE, MAX_STAGE, CAST(PROGRESS * 1000 AS INTEGER) FROM "
+                           "information_schema.PROCESSLIST WHERE ID = %lld",
+                           (long long)id);
+    if (!sql)
+        return error_nomem(err);
+    if (!db_query(db, str_from(sql), &rows, err))
+        return false;
+    if (db_rows_next(&rows) && rows.col_count == 4) {
+        const DbValue *cols = rows.cols;
+        (void)db_value_i64(&cols[1], &stage);
+        bool has_stages = db_value_i64(&cols[2], &stages) && stages > 0;
+        if (has_stages && db_value_i64(&cols[3], &work->done))
+            work->total = SHARES;
+        char *phase = has_stages && stages > 1
+                          ? str_format(arena, "%.*s, stage %lld of %lld", STR_ARG(cols[0].text),
+                                       (long long)stage, (long long)stages)
+                          : str_z(arena, cols[0].text);
+        if (!phase)
+            return error_nomem(err);
+        work->phase = str_from(phase);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+/* InnoDB's, where performance_schema is on and keeps stages. */
+static bool innodb_work(Db *db, Arena *arena, int64_t id, DbWork *work, Error *err)
+{
+    static const Str prefix = {"stage/innodb/", 13};
+    scoped(DbRows, db_rows_done) rows = {0};
+    char *sql =
+        str_format(arena,
+                   "SELECT s.EVENT_NAME, s.WORK_COMPLETED, s.WORK_ESTIMATED FROM "
+                   "performance_schema.events_stages_current s JOIN performance_schema.threads t "
+                   "ON t.THREAD_ID = s.THREAD_ID WHERE t.PROCESSLIST_ID = %lld AND s.EVENT_NAME "
+                   "LIKE 'stage/innodb/%%' AND s.WORK_ESTIMATED > 0 LIMIT 1",
+                   (long long)id);
+    if (!sql)
+        return error_nomem(err);
+    if (!db_query(db, str_from(sql), &rows, err))
+        return false;
+    if (db_rows_next(&rows) && rows.col_count == 3) {
+        Str name = rows.cols[0].text;
+        if (str_starts(name, prefix))
+            name = str_sub(name, prefix.len, name.len);
+        if (!str_copy(arena, name, &work->phase))
+            return error_nomem(err);
+        if (!db_value_i64(&rows.cols[1], &work->done) || !db_value_i64(&rows.cols[2], &work->total))
+            work->done = work->total = 0;
+    }
+    return db_rows_finish(&rows, err);
+}
+
+bool mysql_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err)
+{
+    DbWork work = {.unit = "", .table_bytes = -1};
+    int64_t id;
+    /* To ask for a table's size may mean to open it, which an ALTER TABLE keeps from us. */
+    (void)table;
+    if (!str_to_i64(session, &id))
+        return error_set(err, ERROR_USAGE, "a session's number is one");
+    if (str_eq(str_from(db->info.engine), STR("mariadb")) &&
+        !mariadb_work(db, arena, id, &work, err))
+        return false;
+    /* To know more is welcome; not to be allowed to is no failure. */
+    Error ignored = {.arena = arena};
+    if (work.total == 0 && !innodb_work(db, arena, id, &work, &ignored) && db->is_broken)
+        return db_error_copy(err, &ignored);
+    *ret_work = work;
+    return true;
+}
+
 static bool push_sql(Arena *arena, StrBuf *sql, DbStatementVec *out)
 {
     Str text;

@@ -20,6 +20,7 @@ bool mysql_kill_session(Db *db, Str id, Error *err);
 bool mysql_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err);
 bool mysql_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
                              DbSessionVec *ret_sessions, Error *err);
+bool mysql_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err);
 bool mysql_drop_all(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,
                     Error *err);
 

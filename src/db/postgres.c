@@ -11,6 +11,9 @@
 #include <libpq-fe.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define LIBPQ(X)                                                                                   \
@@ -71,16 +74,31 @@ enum {
     DEFAULT_CONNECT_MS = 10000,
     CANCEL_AGAIN_US = 1000000,
     LONGEST_CHECK_MS = 5000,
+    GIVE_UP_US = 5000000, /* when the server cannot be told to stop */
 };
+
+/* PQcancel() connects to the server and waits for it to hang up, which a network that has gone silent makes a matter of
+ * minutes. So it is called in a thread; whoever is the last to need this frees it. */
+typedef enum CancelState { CANCEL_PENDING, CANCEL_REACHED, CANCEL_FAILED } CancelState;
+typedef struct CancelRequest {
+    Arena *arena; /* its own */
+    PGcancel *cancel;
+    typeof(PQcancel) *call;
+    typeof(PQfreeCancel) *free;
+    atomic_int state;
+    atomic_int users;
+} CancelRequest;
 
 typedef struct PgDb {
     Db db;
     Libpq pq;
     PGconn *conn;
-    bool is_cancelling; /* the server was told to stop the running message */
-    bool is_silent;     /* it did not answer in time */
-    int64_t cancelled_at_us;
-    DbStatementVec session; /* after RESET ALL these make the session what it was */
+    bool is_cancelling;                     /* the server was told to stop the running message */
+    bool is_silent;                         /* it did not answer in time */
+    bool is_given_up;                       /* ... after it was told to stop */
+    int64_t cancelled_at_us, reached_at_us; /* told last; could be told last */
+    CancelRequest *request;                 /* under way; NULL: none */
+    DbStatementVec session;                 /* after RESET ALL these make the session what it was */
     bool was_nonblocking;
     size_t prompts; /* notices of our own that the running message is still to raise, see prompt */
     bool pools_sessions; /* the URL says that a proxy that is there leaves us our session */
@@ -224,19 +242,95 @@ static bool connection_lost(PgDb *s, Error *err)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-static void ask_to_cancel(PgDb *s)
+static void request_drop(CancelRequest *request)
 {
-    char reason[256];
-    int64_t now = clock_monotonic_us();
-    /* A request may come when no statement runs, between two of a message, and is lost then: it is repeated. */
-    if (s->is_cancelling && now - s->cancelled_at_us < CANCEL_AGAIN_US)
+    if (!request || atomic_fetch_sub(&request->users, 1) > 1)
         return;
-    s->is_cancelling = true;
+    request->free(request->cancel);
+    arena_free(request->arena);
+}
+
+static void *request_send(void *ctx)
+{
+    CancelRequest *request = ctx;
+    char reason[256];
+    int is_sent = request->call(request->cancel, reason, sizeof reason);
+    atomic_store(&request->state, is_sent ? CANCEL_REACHED : CANCEL_FAILED);
+    request_drop(request);
+    return NULL;
+}
+
+/* NULL: there was no memory or no thread for it. */
+static CancelRequest *request_new(PgDb *s)
+{
+    Arena *arena = arena_new();
+    CancelRequest *request = arena ? arena_alloc(arena, sizeof *request) : NULL;
+    PGcancel *cancel = request ? s->pq.PQgetCancel(s->conn) : NULL;
+    if (!cancel) {
+        arena_free(arena);
+        return NULL;
+    }
+    request->arena = arena;
+    request->cancel = cancel;
+    request->call = s->pq.PQcancel;
+    request->free = s->pq.PQfreeCancel;
+    atomic_init(&request->state, CANCEL_PENDING);
+    atomic_init(&request->users, 2);
+    sigset_t all, before;
+    pthread_t thread;
+    /* Signals are for the application's own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_started = pthread_create(&thread, NULL, request_send, request) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!is_started) {
+        atomic_store(&request->users, 1);
+        request_drop(request);
+        return NULL;
+    }
+    pthread_detach(thread);
+    return request;
+}
+
+/* Tells the server to stop the running message, again every second: a request may come between two statements, when none
+ * runs, and is lost then. As long as it can be told, its answer is waited for; false: it cannot be reached any more. */
+static bool ask_to_cancel(PgDb *s)
+{
+    int64_t now = clock_monotonic_us();
+    if (!s->is_cancelling) {
+        s->is_cancelling = true;
+        s->reached_at_us = now;
+        s->cancelled_at_us = now - CANCEL_AGAIN_US;
+    }
+    int state = s->request ? atomic_load(&s->request->state) : CANCEL_FAILED;
+    if (state == CANCEL_REACHED)
+        s->reached_at_us = now;
+    if (now - s->reached_at_us > GIVE_UP_US) {
+        s->is_silent = s->is_given_up = true;
+        return false;
+    }
+    if (state == CANCEL_PENDING || now - s->cancelled_at_us < CANCEL_AGAIN_US)
+        return true;
+    request_drop(s->request);
     s->cancelled_at_us = now;
-    PGcancel *cancel = s->pq.PQgetCancel(s->conn);
-    if (cancel)
-        s->pq.PQcancel(cancel, reason, sizeof reason);
-    s->pq.PQfreeCancel(cancel);
+    s->request = request_new(s);
+    return true;
+}
+
+/* The message is over. A request that is still on its way would hit what is sent next, so its end is waited for, if not for
+ * long. Returns whether there was a wish to stop. */
+static bool end_cancel(PgDb *s)
+{
+    enum { SLICE_MS = 2, SLICES = 500 };
+    bool was_asked = s->is_cancelling;
+    s->is_cancelling = false;
+    for (int i = 0; i < SLICES && s->request && !s->is_silent &&
+                    atomic_load(&s->request->state) == CANCEL_PENDING;
+         i++)
+        (void)poll(NULL, 0, SLICE_MS);
+    request_drop(s->request);
+    s->request = NULL;
+    return was_asked;
 }
 
 /* Waits until the socket has something; looks after the caller's wish to stop. False: the server's time is over. */
@@ -252,15 +346,12 @@ static bool wait_for_server(PgDb *s, short events)
             db_silence_tick(&s->db);
         break;
     case DB_WAIT_CANCEL:
-        ask_to_cancel(s);
-        return true;
+        return ask_to_cancel(s);
     case DB_WAIT_DEADLINE:
         s->is_silent = true;
         return false;
     }
-    if (s->is_cancelling)
-        ask_to_cancel(s);
-    return true;
+    return !s->is_cancelling || ask_to_cancel(s);
 }
 
 /* Sends what is left to send, reading meanwhile; false when the connection is gone. */
@@ -345,8 +436,10 @@ static void feed_copy(PgDb *s, const DbStatement *statement, Error *source_err)
     while (is_good) {
         Str piece = {0};
         if (s->is_cancelling || db_cancel_requested(s->db.options.cancel)) {
+            /* The refusal ends the statement; only if that is of no avail is the server told by another way. */
+            if (!s->is_cancelling)
+                s->cancelled_at_us = s->reached_at_us = clock_monotonic_us();
             s->is_cancelling = true;
-            s->cancelled_at_us = clock_monotonic_us();
             refusal = "cancelled";
             is_good = false;
             break;
@@ -678,13 +771,13 @@ static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t t
         if (!is_connected(s))
             break;
     }
-    bool was_asked = s->is_cancelling;
-    s->is_cancelling = false;
+    bool was_asked = end_cancel(s);
     if (!is_connected(s)) {
         run->outcome->is_fate_unknown = true;
         if (err)
             *err = failure;
-        return connection_lost(s, err);
+        connection_lost(s, err);
+        return s->is_given_up ? db_error_given_up(err) : false;
     }
     note_transaction(s);
     if (failure.kind == ERROR_NONE) {
@@ -885,11 +978,10 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
     }
     /* The rows before an error are no result. */
     buffer->results.len = gathering.results;
-    bool was_asked = s->is_cancelling;
-    s->is_cancelling = false;
+    bool was_asked = end_cancel(s);
     if (!is_connected(s)) {
         connection_lost(s, failure);
-        return db_error_copy(err, failure);
+        return s->is_given_up ? db_error_given_up(err) : db_error_copy(err, failure);
     }
     note_transaction(s);
     if (was_asked && strcmp(failure->sqlstate, "57014") == 0)
@@ -1503,6 +1595,7 @@ static void pg_close(Db *db)
 {
     PgDb *s = (PgDb *)db;
     db_rows_done(&s->db.answer);
+    request_drop(s->request);
     if (s->conn && s->db.is_adopted)
         give_back(s);
     else if (s->conn)
@@ -1667,6 +1760,7 @@ const DbDriver db_driver_postgres = {
     .blockers = postgres_blockers,
     .waiting = postgres_waiting,
     .long_transactions = postgres_long_transactions,
+    .work = postgres_work,
     .index_state = postgres_index_state,
     .database_exists = pg_database_exists,
     .database_create = pg_database_create,

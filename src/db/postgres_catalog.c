@@ -409,6 +409,93 @@ bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessio
                : error_nomem(err);
 }
 
+/* ---- work under way ------------------------------------------------------------------------- */
+
+/* A view of pg_stat_progress_*, in which version it came, and what of it counts in which phase. */
+static const struct {
+    int since;
+    const char *view, *phase, *done, *total, *unit;
+} works[] = {
+    {120000, "create_index", "phase",
+     "CASE WHEN phase LIKE 'waiting%' THEN lockers_done WHEN phase LIKE '%sorting%' THEN 0 WHEN "
+     "phase LIKE '%loading tuples%' THEN "
+     "tuples_done ELSE blocks_done END",
+     "CASE WHEN phase LIKE 'waiting%' THEN lockers_total WHEN phase LIKE '%loading tuples%' "
+     "THEN tuples_total WHEN phase LIKE '%sorting%' THEN 0 ELSE blocks_total END",
+     "CASE WHEN phase LIKE 'waiting%' THEN 'sessions' WHEN phase LIKE '%loading tuples%' THEN "
+     "'rows' ELSE 'blocks' END"},
+    {120000, "cluster", "phase",
+     "CASE phase WHEN 'seq scanning heap' THEN heap_blks_scanned WHEN 'writing new heap' THEN "
+     "heap_tuples_written WHEN 'index scanning heap' THEN heap_tuples_scanned ELSE 0 END",
+     "CASE phase WHEN 'seq scanning heap' THEN heap_blks_total WHEN 'writing new heap' THEN "
+     "heap_tuples_scanned ELSE 0 END",
+     "CASE phase WHEN 'seq scanning heap' THEN 'blocks' ELSE 'rows' END"},
+    {90600, "vacuum", "phase",
+     "CASE phase WHEN 'scanning heap' THEN heap_blks_scanned WHEN 'vacuuming heap' THEN "
+     "heap_blks_vacuumed ELSE 0 END",
+     "CASE WHEN phase IN ('scanning heap', 'vacuuming heap') THEN heap_blks_total ELSE 0 END",
+     "'blocks'"},
+    {130000, "analyze", "phase",
+     "CASE phase WHEN 'acquiring sample rows' THEN sample_blks_scanned ELSE 0 END",
+     "CASE phase WHEN 'acquiring sample rows' THEN sample_blks_total ELSE 0 END", "'blocks'"},
+    {140000, "copy", "'copying'",
+     "CASE WHEN bytes_total > 0 THEN bytes_processed ELSE tuples_processed END", "bytes_total",
+     "CASE WHEN bytes_total > 0 THEN 'bytes' ELSE 'rows' END"},
+};
+enum { WORKS = sizeof works / sizeof *works };
+
+static bool work_sql(Db *db, Arena *arena, int64_t pid, Str table, Str *ret_sql, Error *err)
+{
+    Str schema = cut_schema(&table), quoted = {0};
+    StrBuf sql = strbuf(arena);
+    if (table.len > 0 && !quoted_name(arena, schema, table, &quoted, err))
+        return false;
+    strbuf_adds(&sql, "SELECT w.phase, w.done, w.total, w.unit, (SELECT relpages::bigint * "
+                      "current_setting('block_size')::bigint FROM pg_class WHERE relpages > 0 AND "
+                      "oid = to_regclass(");
+    sql_add_literal(&sql, SQL_POSTGRES, quoted);
+    strbuf_adds(&sql, ")) FROM (SELECT 1) one LEFT JOIN (SELECT '' AS phase, 0::bigint AS done, "
+                      "0::bigint AS total, '' AS unit WHERE false");
+    for (size_t i = 0; i < WORKS; i++)
+        if (db->info.version_number >= works[i].since)
+            strbuf_addf(&sql,
+                        " UNION ALL SELECT %s, %s, %s, %s FROM pg_stat_progress_%s WHERE pid = "
+                        "%lld",
+                        works[i].phase, works[i].done, works[i].total, works[i].unit, works[i].view,
+                        (long long)pid);
+    strbuf_adds(&sql, ") w ON true LIMIT 1");
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
+bool postgres_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err)
+{
+    static const char *const units[] = {"blocks", "rows", "bytes", "sessions"};
+    scoped(DbRows, db_rows_done) rows = {0};
+    DbWork work = {.unit = "", .table_bytes = -1};
+    int64_t pid;
+    Str sql;
+    if (!str_to_i64(session, &pid))
+        return error_set(err, ERROR_USAGE, "a session's number is one");
+    if (!work_sql(db, arena, pid, table, &sql, err) || !db_query(db, sql, &rows, err))
+        return false;
+    if (db_rows_next(&rows) && rows.col_count == 5) {
+        const DbValue *cols = rows.cols;
+        if (!str_copy(arena, cols[0].text, &work.phase))
+            return error_nomem(err);
+        if (!db_value_i64(&cols[1], &work.done) || !db_value_i64(&cols[2], &work.total))
+            work.done = work.total = 0;
+        for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+            if (str_eq(cols[3].text, str_from(units[i])))
+                work.unit = units[i];
+        if (!db_value_i64(&cols[4], &work.table_bytes))
+            work.table_bytes = -1;
+    }
+    if (!db_rows_finish(&rows, err))
+        return false;
+    *ret_work = work;
+    return true;
+}
+
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 #define SAME_LOCK(a, b) "(" LOCK_TAG(a) ") IS NOT DISTINCT FROM (" LOCK_TAG(b) ")"

@@ -25,6 +25,7 @@ bool postgres_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *r
                       Error *err);
 bool postgres_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
                                 DbSessionVec *ret_sessions, Error *err);
+bool postgres_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err);
 bool postgres_drop_all(Db *db, Arena *arena, const StrVec *schemas, DbStatementVec *ret_statements,
                        Error *err);
 

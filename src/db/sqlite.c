@@ -39,6 +39,7 @@ typedef struct SqliteDb {
     bool was_cancelled; /* a handler stopped the running statement for the caller */
     bool has_busy_handler;
     bool has_progress_handler;
+    int64_t calls; /* of the progress handler, in the running statement */
     int adopted_busy_ms;
     int64_t session[SESSION_PRAGMAS]; /* -1: this SQLite does not know it */
 } SqliteDb;
@@ -154,12 +155,25 @@ static int on_busy(void *ctx, int tries)
 static int on_progress(void *ctx)
 {
     SqliteDb *s = ctx;
+    s->calls++;
     if (!db_cancel_requested(s->db.options.cancel)) {
         db_silence_tick(&s->db);
         return 0;
     }
     s->was_cancelled = true;
     return 1;
+}
+
+/* SQLite counts the steps of its virtual machine, and does not know how many there will be. */
+static bool sqlite_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err)
+{
+    const SqliteDb *s = (const SqliteDb *)db;
+    (void)arena;
+    (void)session;
+    (void)table;
+    (void)err;
+    *ret_work = (DbWork){.done = s->calls * OPS_PER_PROGRESS, .unit = "steps", .table_bytes = -1};
+    return true;
 }
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -273,6 +287,7 @@ static bool run_text(SqliteDb *s, Str sql, DbBuffer *buffer, int64_t *ret_offset
         const char *tail = NULL;
         s->was_cancelled = false;
         s->db.round_trips++;
+        s->calls = 0;
         db_silence_begin(&s->db);
         /* A length that includes a terminating NUL spares SQLite a copy of all that follows. */
         int len = (int)rest.len + (scratch != NULL);
@@ -1065,6 +1080,7 @@ const DbDriver db_driver_sqlite = {
     .timeouts = sqlite_timeouts,
     .reset_session = sqlite_reset_session,
     .has_table = sqlite_has_table,
+    .work = sqlite_work,
     .has_effect = sqlite_has_effect,
     .database_exists = sqlite_database_exists,
     .database_create = sqlite_database_create,

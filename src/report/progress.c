@@ -4,10 +4,17 @@
  * written clears it first. It is cut to the terminal's width, because a line that wraps cannot be drawn over. */
 #include "report/report.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { LABEL_COLUMNS = 36, REDRAW_US = 100000 };
+enum { LABEL_COLUMNS = 36, REDRAW_US = 100000, S = 1000000 };
 enum { SHORTEST_US = 50 }; /* below, a time says nothing */
+enum { BAR_COLUMNS = 16, NARROW = 60, LEAST_TEXT = 12, USUAL_COLUMNS = 80 };
+
+/* On a pipe a statement that takes long is told of again at these times, and then every five minutes: rarely enough for a
+ * log, often enough for what takes a silent job for a dead one. */
+static const int64_t line_times_us[] = {10LL * S, 30LL * S, 60LL * S, 120LL * S, 300LL * S};
+enum { LINE_TIMES = sizeof line_times_us / sizeof *line_times_us };
 
 bool progress_init(Progress *progress, ProgressMode mode, TextLook look,
                    void (*write)(void *ctx, Str text), void *ctx)
@@ -56,33 +63,198 @@ static void add_label(Text *text, Str label)
     text_add(text, STR("  "));
 }
 
+/* ---- a statement under way ------------------------------------------------------------------------------------- */
+
+/* "1,234" up to ten thousand, then "12 thousand", "3.4 million". */
+static void add_count(Text *text, int64_t count)
+{
+    static const char *const names[] = {"thousand", "million", "billion", "trillion"};
+    if (count < 10000) {
+        text_addf(text, "%lld", (long long)count);
+        return;
+    }
+    size_t at = 0;
+    double rest = (double)count / 1000;
+    for (; rest >= 1000 && at < 3; at++)
+        rest /= 1000;
+    text_addf(text, rest < 10 ? "%.1f %s" : "%.0f %s", rest, names[at]);
+}
+
+/* Rounded, the more the longer: an estimate is no promise. */
+static void add_left(Text *text, int64_t left_us)
+{
+    int64_t seconds = left_us / S;
+    if (seconds < 10)
+        text_adds(text, "a few seconds left");
+    else if (seconds < 60)
+        text_addf(text, "about %lld s left", (long long)((seconds + 2) / 5 * 5));
+    else if (seconds < 600)
+        text_addf(text, "about %lldm%02llds left", (long long)(seconds / 60),
+                  (long long)(seconds % 60 / 10 * 10));
+    else if (seconds < 7200)
+        text_addf(text, "about %lld min left", (long long)((seconds + 30) / 60));
+    else if (seconds < 172800)
+        text_addf(text, "about %lld h left", (long long)((seconds + 1800) / 3600));
+    else
+        text_addf(text, "about %lld days left", (long long)((seconds + 43200) / 86400));
+}
+
+/* ": building index, 62 %, 1m12s, about 45 s left", as far as there is anything of it. */
+static void add_work(Text *text, const Event *work, Str phase, int64_t elapsed_us, int64_t left_us)
+{
+    char buf[DURATION_TEXT > SIZE_TEXT ? DURATION_TEXT : SIZE_TEXT];
+    const char *comma = "";
+    if (phase.len > 0) {
+        text_add_line(text, phase);
+        comma = ", ";
+    }
+    bool is_share = work && work->work_total > 0 && work->work_done <= work->work_total;
+    if (is_share && strcmp(work->work_unit, "sessions") == 0) {
+        text_addf(text, "%s%lld of %lld sessions", comma, (long long)work->work_done,
+                  (long long)work->work_total);
+        comma = ", ";
+    } else if (is_share) {
+        text_addf(text, "%s%lld %%", comma,
+                  (long long)((double)work->work_done / (double)work->work_total * 100));
+        comma = ", ";
+    } else if (work && work->work_done > 0 && work->work_unit[0]) {
+        text_adds(text, comma);
+        add_count(text, work->work_done);
+        text_addf(text, " %s", work->work_unit);
+        comma = ", ";
+    } else if (work && phase.len == 0 && work->table_bytes > 0) {
+        text_addf(text, "%stable of %s", comma, size_human((uint64_t)work->table_bytes, buf));
+        comma = ", ";
+    }
+    if (elapsed_us >= S) {
+        text_addf(text, "%s%s", comma, duration_human(elapsed_us / S * S, buf));
+        comma = ", ";
+    }
+    if (left_us > 0) {
+        text_adds(text, comma);
+        add_left(text, left_us);
+    }
+}
+
+static void forget_statement(Progress *progress, int64_t now_us)
+{
+    progress->statement_us = now_us;
+    progress->work.kind = EVENT_STATEMENT;
+    progress->phase = progress->doing = (Str){0};
+    progress->next_line_us = line_times_us[0];
+}
+
+/* ---- the live line ---------------------------------------------------------------------------------------------- */
+
+/* s, which holds nothing that moves the cursor, within so many columns, at a character's edge. */
+static void add_fitting(Text *text, Str s, size_t columns)
+{
+    if (str_width(s) <= columns) {
+        text_add_line(text, s);
+        return;
+    }
+    Str dots = str_from(text_ellipsis(text));
+    size_t room = columns > str_width(dots) ? columns - str_width(dots) : 0;
+    while (s.len > 0 && (str_width(s) > room || ((unsigned char)s.ptr[s.len - 1] & 0xc0) == 0xc0))
+        s.len--;
+    text_add_line(text, s);
+    if (room > 0)
+        text_add(text, dots);
+}
+
+static Str visible(Progress *progress, Str s)
+{
+    Text text = text_new(progress->scratch, progress->look);
+    text_add_line(&text, s);
+    return text_str(&text);
+}
+
+/* How many of the steps are done. */
+static void add_bar(Text *text, size_t done, size_t total)
+{
+    size_t filled = total > 0 ? done * BAR_COLUMNS / total : 0;
+    bool is_fine = text->look.is_unicode;
+    if (!is_fine)
+        text_adds(text, "[");
+    text_style(text, STYLE_GREEN);
+    for (size_t i = 0; i < filled && i < BAR_COLUMNS; i++)
+        text_adds(text, is_fine ? "\xe2\x94\x81" : "#");
+    text_style(text, STYLE_PLAIN);
+    text_style(text, STYLE_DIM);
+    for (size_t i = filled; i < BAR_COLUMNS; i++)
+        text_adds(text, is_fine ? "\xe2\x94\x80" : "-");
+    text_style(text, STYLE_PLAIN);
+    if (!is_fine)
+        text_adds(text, "]");
+    text_adds(text, " ");
+}
+
+static Str tail_of(Progress *progress, int64_t now_us)
+{
+    Text text = text_new(progress->scratch, progress->look);
+    const Event *work = progress->work.kind == EVENT_PROGRESS ? &progress->work : NULL;
+    int64_t left_us =
+        work && work->left_us >= 0 ? work->left_us - (now_us - progress->work_us) : -1;
+    int64_t elapsed_us = progress->statement_us > 0 ? now_us - progress->statement_us : 0;
+    add_work(&text, work, progress->phase, elapsed_us, left_us);
+    return text_str(&text);
+}
+
+/* What there is no room for is left out from the least important on: first the statement is cut, then the bar goes, then
+ * the label is cut. */
 static void draw(Progress *progress)
 {
     int64_t now_us = clock_monotonic_us();
     progress->drawn_us = now_us;
-    Text text = begin(progress);
-    char took[DURATION_TEXT];
-    text_add(&text, STR("..   "));
-    add_label(&text, progress->label);
+    Text head = begin(progress);
+    head.look.has_color = false;
+    unsigned measured =
+        progress->measure ? progress->measure(progress->ctx) : progress->look.columns;
+    size_t columns = (measured > 0 ? measured : USUAL_COLUMNS) - 1;
+    Str label = visible(progress, progress->label), tail = tail_of(progress, now_us);
+    Text middle = text_new(progress->scratch, progress->look);
     if (progress->statements > 1)
-        text_addf(&text, "%zu of %zu, ", progress->statement, progress->statements);
-    if (now_us - progress->begun_us >= 1000000)
-        text_addf(&text, "%s, ", duration_human(now_us - progress->begun_us, took));
-    text_add_line(&text, progress->doing);
-    Str line = text_str(&text);
-    if (text.buf.has_failed)
-        return;
-    size_t columns = progress->look.columns > 20 ? progress->look.columns - 1 : 79;
-    /* Cut by columns, at a character's edge. */
-    while (line.len > 0 &&
-           (str_width(line) > columns || ((unsigned char)line.ptr[line.len - 1] & 0xc0) == 0xc0))
-        line.len--;
+        text_addf(&middle, "%zu of %zu%s", progress->statement, progress->statements,
+                  progress->doing.len > 0 ? ", " : "");
+    text_add_line(&middle, progress->doing);
+    Str doing = text_str(&middle);
+    bool has_bar = progress->total > 1 && columns >= NARROW;
+    if (has_bar)
+        add_bar(&head, progress->step, progress->total);
+    char counted[48] = "";
+    if (progress->total > 1)
+        snprintf(counted, sizeof counted, "%zu/%zu  ", progress->step, progress->total);
+    else
+        snprintf(counted, sizeof counted, "..   ");
+    size_t used = str_width(text_str(&head)) + strlen(counted);
+    size_t rest = columns > used ? columns - used : 0;
+    Text line = text_new(progress->scratch, progress->look);
+    if (has_bar)
+        add_bar(&line, progress->step, progress->total);
+    add_fitting(&line, str_from(counted), columns);
+    add_fitting(&line, label, rest);
+    size_t label_width = str_width(label) < rest ? str_width(label) : rest;
+    rest -= label_width;
+    size_t tail_width = str_width(tail);
+    if (rest > 2 && doing.len + tail.len > 0) {
+        text_adds(&line, "  ");
+        rest -= 2;
+        size_t for_tail = tail_width > 0 ? tail_width + 2 : 0;
+        if (doing.len > 0 && rest >= for_tail + LEAST_TEXT) {
+            add_fitting(&line, doing, rest - for_tail);
+            if (for_tail > 0)
+                text_adds(&line, ": ");
+            add_fitting(&line, tail, rest);
+        } else {
+            add_fitting(&line, tail_width > 0 ? tail : doing, rest);
+        }
+    }
     StrBuf out = strbuf(progress->scratch);
     strbuf_add(&out, STR("\r"));
-    strbuf_add(&out, line);
+    strbuf_add(&out, text_str(&line));
     strbuf_add(&out, STR("\x1b[K"));
     Str drawn;
-    if (!strbuf_finish(&out, &drawn))
+    if (line.buf.has_failed || !strbuf_finish(&out, &drawn))
         return;
     progress->is_live = true;
     progress->write(progress->ctx, drawn);
@@ -205,6 +377,58 @@ static void step_end(Progress *progress, const Event *event, bool is_ok)
     progress->label = (Str){0};
 }
 
+/* The running statement, as told a moment ago. */
+static void keep_work(Progress *progress, const Event *event)
+{
+    int64_t now_us = clock_monotonic_us();
+    arena_reset(progress->arena);
+    set_label(progress, event);
+    if (!str_copy(progress->arena, event->text, &progress->doing))
+        progress->doing = (Str){0};
+    if (!str_copy(progress->arena, event->phase, &progress->phase))
+        progress->phase = (Str){0};
+    progress->work = (Event){.kind = EVENT_PROGRESS,
+                             .work_done = event->work_done,
+                             .work_total = event->work_total,
+                             .work_unit = event->work_unit,
+                             .left_us = event->left_us,
+                             .table_bytes = event->table_bytes};
+    progress->work_us = now_us;
+    progress->statement_us = now_us - event->elapsed_us;
+    progress->statement = event->statement;
+    progress->statements = event->statements;
+}
+
+static void statement_progress(Progress *progress, const Event *event)
+{
+    if (progress->mode == PROGRESS_BAR) {
+        keep_work(progress, event);
+        draw(progress);
+        return;
+    }
+    if (progress->next_line_us == 0)
+        progress->next_line_us = line_times_us[0];
+    if (event->elapsed_us < progress->next_line_us)
+        return;
+    int64_t last_us = line_times_us[LINE_TIMES - 1];
+    progress->next_line_us = (event->elapsed_us / last_us + 1) * last_us;
+    for (size_t i = LINE_TIMES; i > 0; i--)
+        if (line_times_us[i - 1] > event->elapsed_us)
+            progress->next_line_us = line_times_us[i - 1];
+    Text text = begin(progress);
+    text_add(&text, STR("..   "));
+    add_label(&text, str_from(migration_label(progress->scratch, event->version, event->name,
+                                              event->migration_kind)));
+    if (event->statements > 1)
+        text_addf(&text, "%zu of %zu, ", event->statement, event->statements);
+    text_add_line(&text, event->text);
+    if (event->text.len > 0)
+        text_adds(&text, ": ");
+    add_work(&text, event, event->phase, event->elapsed_us, event->left_us);
+    text_add(&text, STR("\n"));
+    say(progress, &text);
+}
+
 static void line_event(Progress *progress, const Event *event)
 {
     char took[DURATION_TEXT];
@@ -218,21 +442,25 @@ static void line_event(Progress *progress, const Event *event)
     case EVENT_STEP_BEGIN:
         arena_reset(progress->arena);
         set_label(progress, event);
-        progress->doing = STR("running");
         progress->begun_us = clock_monotonic_us();
+        progress->step = event->step > 0 ? event->step - 1 : 0;
+        progress->total = event->total;
         progress->statement = progress->statements = 0;
-        if (progress->mode == PROGRESS_BAR)
+        forget_statement(progress, progress->begun_us);
+        if (progress->mode == PROGRESS_BAR && !progress->is_live)
             draw(progress);
+        progress_tick(progress);
         return;
     case EVENT_STATEMENT:
-        progress->statement = event->statement;
+        /* It is done; the one that runs now is the next. */
+        progress->statement = event->statement + (event->statement < event->statements);
         progress->statements = event->statements;
-        if (progress->mode == PROGRESS_BAR && event->text.len > 0) {
-            arena_reset(progress->arena);
-            set_label(progress, event);
-            if (!str_copy(progress->arena, event->text, &progress->doing))
-                progress->doing = STR("running");
-        }
+        arena_reset(progress->arena);
+        set_label(progress, event);
+        forget_statement(progress, clock_monotonic_us());
+        if (progress->mode == PROGRESS_BAR && event->text.len > 0 &&
+            !str_copy(progress->arena, event->text, &progress->doing))
+            progress->doing = (Str){0};
         progress_tick(progress);
         if (progress->is_verbose && progress->mode == PROGRESS_PLAIN) {
             text = begin(progress);
@@ -244,6 +472,9 @@ static void line_event(Progress *progress, const Event *event)
             text_add(&text, STR("\n"));
             say(progress, &text);
         }
+        return;
+    case EVENT_PROGRESS:
+        statement_progress(progress, event);
         return;
     case EVENT_STEP_END:
         step_end(progress, event, true);
@@ -349,6 +580,21 @@ static void json_blockers(JsonWriter *w, const Event *event)
         json_key_double(w, "next_attempt_in_ms", (double)event->next_attempt_us / 1000.0);
 }
 
+static void json_work(JsonWriter *w, const Event *event)
+{
+    key_if(w, "phase", event->phase);
+    if (event->work_done > 0 || event->work_total > 0) {
+        json_key_int(w, "done", event->work_done);
+        if (event->work_total > 0)
+            json_key_int(w, "of", event->work_total);
+        key_if(w, "unit", str_from(event->work_unit));
+    }
+    if (event->left_us >= 0)
+        json_key_double(w, "left_ms", (double)event->left_us / 1000.0);
+    if (event->table_bytes >= 0)
+        json_key_int(w, "table_bytes", event->table_bytes);
+}
+
 static void json_event(Progress *progress, const Event *event)
 {
     arena_reset(progress->scratch);
@@ -394,6 +640,8 @@ static void json_event(Progress *progress, const Event *event)
         }
         json_end_array(&w);
     }
+    if (event->kind == EVENT_PROGRESS)
+        json_work(&w, event);
     if (event->error) {
         json_key(&w, "error");
         report_error_json(&w, event->error, NULL);

@@ -135,13 +135,21 @@ typedef struct Progress {
     bool is_verbose, is_quiet;
     void (*write)(void *ctx, Str text);
     void *ctx;
+    /* How wide the terminal is now; 0: not known. NULL: as look says. */
+    unsigned (*measure)(void *ctx);
     /* private */
     Arena *arena; /* the live line's texts; reset with every step */
     Arena *scratch;
     int64_t begun_us, drawn_us;
     bool is_live;
-    Str label, doing;
-    size_t statement, statements;
+    Str label, doing, phase;
+    size_t step, total, statement, statements;
+    int64_t statement_us; /* when the running statement began; 0: not known */
+    Event
+        work; /* the last EVENT_PROGRESS of it, without its texts; kind tells whether there is one */
+    int64_t work_us; /* when that came */
+    int64_t
+        next_line_us; /* PROGRESS_PLAIN: a statement that has run for so long is told of again */
 } Progress;
 bool progress_init(Progress *progress, ProgressMode mode, TextLook look,
                    void (*write)(void *ctx, Str text), void *ctx);

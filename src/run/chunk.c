@@ -189,6 +189,7 @@ static void confirmed(Run *run, size_t i)
 static void on_progress(void *ctx, size_t completed)
 {
     Run *run = ctx;
+    run->moved_us = clock_monotonic_us();
     for (; run->chunk.seen < completed && run->chunk.seen < run->chunk.tags.len; run->chunk.seen++)
         confirmed(run, run->chunk.seen);
 }
@@ -284,7 +285,7 @@ bool chunk_flush(Run *run, Error *err)
         return false;
     }
     run->has_sent_part = true;
-    run->sent_us = clock_monotonic_us();
+    run->sent_us = run->moved_us = clock_monotonic_us();
     watch_begin(run);
     bool is_ok = db_run(run->db, chunk->statements.items, chunk->statements.len, on_progress, run,
                         &outcome, err);

@@ -12,6 +12,8 @@ const char *event_kind_name(EventKind kind)
         return "step-begin";
     case EVENT_STATEMENT:
         return "statement";
+    case EVENT_PROGRESS:
+        return "progress";
     case EVENT_TABLE_WAIT:
         return "table-wait";
     case EVENT_STEP_END:
@@ -52,7 +54,13 @@ void event_note(const Runner *runner, const char *message)
 
 Event event_of_step(const Run *run, EventKind kind, uint32_t step)
 {
-    Event event = {.kind = kind, .total = run->plan.steps.len, .queued = -1, .queued_us = -1};
+    Event event = {.kind = kind,
+                   .total = run->plan.steps.len,
+                   .queued = -1,
+                   .queued_us = -1,
+                   .work_unit = "",
+                   .left_us = -1,
+                   .table_bytes = -1};
     if (step == NO_STEP || step >= run->plan.steps.len)
         return event;
     const PlanStep *plan_step = &run->plan.steps.items[step];

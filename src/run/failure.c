@@ -7,7 +7,13 @@
 
 #include "run/work.h"
 
-enum { EXCERPT_BYTES = 1000, STATEMENT_BYTES = 200, MS = 1000, SETTLE_WAIT_MS = 10000 };
+enum {
+    EXCERPT_BYTES = 1000,
+    STATEMENT_BYTES = 200,
+    MS = 1000,
+    SETTLE_WAIT_MS = 10000,
+    HURRIED_MS = 2000
+};
 
 /* ---- the place in the file ------------------------------------------------------------------------ */
 
@@ -645,7 +651,8 @@ bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err)
     return true;
 }
 
-static bool find_out(Run *run, size_t *ret_done)
+/* is_hurried: somebody waits for the end, and the server has not answered even a wish to stop. */
+static bool find_out(Run *run, bool is_hurried, size_t *ret_done)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     scoped(Db *, db_closep) db = NULL;
@@ -656,7 +663,10 @@ static bool find_out(Run *run, size_t *ret_done)
     options.may_create = false;
     options.cancel = NULL;
     static const int64_t pauses_ms[] = {0, 500, 1500};
-    for (size_t i = 0; !db && i < sizeof pauses_ms / sizeof *pauses_ms; i++) {
+    size_t tries = is_hurried ? 1 : sizeof pauses_ms / sizeof *pauses_ms;
+    if (is_hurried)
+        options.connect_timeout_ms = options.answer_timeout_ms = HURRIED_MS;
+    for (size_t i = 0; !db && i < tries; i++) {
         if (!pause_for(run->runner, pauses_ms[i], &ignored))
             return false;
         if (!db_open(run->runner->url, &options, &db, &ignored))
@@ -666,13 +676,13 @@ static bool find_out(Run *run, size_t *ret_done)
 }
 
 /* After a lost connection: which step stands in the way now, and how far it came. */
-static void settle_lost(Run *run, const PlanStep **step, uint32_t *kept)
+static void settle_lost(Run *run, bool is_hurried, const PlanStep **step, uint32_t *kept)
 {
     RunResult *result = run->result;
     if (!run->failure.outcome.is_fate_unknown && !run->failure.is_committing)
         return;
     size_t done = 0;
-    if (!find_out(run, &done)) {
+    if (!find_out(run, is_hurried, &done)) {
         result->is_fate_unknown = run->failure.is_committing;
         /* The message may have held more migrations than the one whose statement was under way. */
         if (run->finished_kept < run->plan.steps.len)
@@ -723,7 +733,7 @@ void failure_settle(Run *run, Error *err)
     if (step && run->failure.has_tag && run->failure.tag.kind == TAG_STATEMENT)
         result->failed_statement = run->failure.tag.statement + 1;
     if (is_lost) {
-        settle_lost(run, &step, &kept);
+        settle_lost(run, err->kind == ERROR_CANCELLED, &step, &kept);
     } else {
         wait_explain(run, err);
         write_down(run, step, kept, err);

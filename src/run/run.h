@@ -17,6 +17,8 @@ typedef enum EventKind {
     EVENT_LOCK_WAIT,  /* someone else migrates: sessions[0] if known; attempt, elapsed_us */
     EVENT_STEP_BEGIN, /* version, name, migration_kind, step, total */
     EVENT_STATEMENT, /* statement index..total confirmed; text: summary of the one that runs next, if any */
+    EVENT_PROGRESS, /* a statement takes its time: statement, text, elapsed_us, and from the server, where it tells: phase, work_...,
+                       left_us, table_bytes. At most once a second, and only while something changes or ten seconds have gone by */
     EVENT_TABLE_WAIT, /* a lock on table text is waited for: sessions hold it, queued wait behind us; attempt, elapsed_us. is_rolled_back:
                          it could not be had in time, and is tried again after next_attempt_us */
     EVENT_STEP_END,   /* duration_us */
@@ -53,6 +55,13 @@ typedef struct Event {
     Str unseen;        /* what was hidden from us; may be empty */
     bool is_rolled_back;
     int64_t next_attempt_us;
+    /* EVENT_PROGRESS */
+    Str phase; /* in the server's words; may be empty */
+    int64_t work_done,
+        work_total; /* of the phase; both 0: nothing is counted; work_total 0: it is not known */
+    const char *work_unit; /* see DbWork */
+    int64_t left_us;       /* estimate for the rest of the phase; -1: not known */
+    int64_t table_bytes;   /* -1: not known */
     const Error *error;
 } Event;
 

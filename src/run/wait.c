@@ -75,7 +75,7 @@ static void fill_event(const Run *run, Event *event, uint32_t unit)
         event->elapsed_us = clock_monotonic_us() - wait->began_us;
 }
 
-void wait_look(Run *run, Db *second)
+bool wait_look(Run *run, Db *second)
 {
     LockWait *wait = &run->wait;
     Arena *arena = arena_new();
@@ -103,14 +103,15 @@ void wait_look(Run *run, Db *second)
     wait->unit = unit;
     wait->attempt = attempt;
     if (!is_new && now_us - wait->told_us < TELL_EVERY_US)
-        return;
+        return true;
     wait->told_us = now_us;
     Event event = event_of_step(run, EVENT_TABLE_WAIT, run->units.items[unit].step);
     fill_event(run, &event, unit);
     event_emit(run->runner, &event);
-    return;
+    return true;
 nothing:
     arena_free(arena);
+    return false;
 }
 
 /* What was not seen while it was waited for is asked for now: whoever holds locks on the table may be the one. */

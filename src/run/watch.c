@@ -9,6 +9,8 @@
 
 enum {
     FIRST_LOOK_US = 500000,
+    BUSY_LOOK_US =
+        2000000, /* at a statement that is not silent: its data or rows are on their way */
     SOONEST_LOOK_US = 100000,
     LOOK_EVERY_US = 1000000,
     TIMEOUT_MS = 2000,
@@ -76,16 +78,16 @@ static void on_tick(void *ctx, int64_t silent_us)
     Run *run = ctx;
     Watch *watch = &run->watch;
     int64_t now_us = clock_monotonic_us();
-    if (silent_us < first_look_us(run) || now_us - watch->looked_us < LOOK_EVERY_US ||
-        now_us < watch->refused_until_us || !run->db->driver->waiting)
+    if (now_us - watch->looked_us < LOOK_EVERY_US ||
+        (silent_us < first_look_us(run) && now_us - run->moved_us < BUSY_LOOK_US))
         return;
-    if (!watch->db) {
+    if (!watch->db && now_us >= watch->refused_until_us && run->db->driver->waiting) {
         scoped(Arena *, arena_freep) scratch = arena_new();
         if (scratch)
             open_second(run, scratch);
     }
-    if (watch->db)
-        wait_look(run, watch->db);
+    if (!watch->db || !wait_look(run, watch->db))
+        pace_look(run, watch->db);
     if (watch->db && watch->db->is_broken) {
         close_second(watch);
         watch->refused_until_us = clock_monotonic_us() + REFUSED_US;

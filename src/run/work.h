@@ -144,6 +144,21 @@ typedef struct Reconnects {
     size_t done_before; /* migrations, when the connection was last lost */
 } Reconnects;
 
+/* The pace of a statement's phase. */
+typedef struct Pace {
+    char phase[64];
+    int64_t total, done, first; /* first: as first seen */
+    int64_t began_us, moved_us; /* first seen, last seen to advance */
+    int64_t end_us;             /* when it will probably be over; 0: not known */
+} Pace;
+
+/* The statement that is under way, as last told. */
+typedef struct Look {
+    Pace pace;
+    char phase[64];
+    int64_t began_us, told_us, permille;
+} Look;
+
 typedef struct Run {
     Runner *runner;
     Db *db;
@@ -193,6 +208,8 @@ typedef struct Run {
     Arena *session_arena;
     uint32_t session_step;
     int64_t sent_us;  /* when the message under way was sent */
+    int64_t moved_us; /* when its running statement began: the one before was confirmed */
+    Look look;
     uint32_t attempt; /* of the unit that is retried */
     uint32_t attempt_unit;
     LockWait wait;
@@ -306,9 +323,17 @@ void feed_close(Run *run);
 void watch_begin(Run *run);
 void watch_end(Run *run);
 
+/* pace.c: work under way. */
+/* Looks how far the running statement is, by the second connection where there is one (second may be NULL), and tells of it. */
+void pace_look(Run *run, Db *second);
+/* What has been seen of a phase, the name of which tells it from others. */
+void pace_note(Pace *pace, int64_t now_us, Str phase, int64_t done, int64_t total);
+/* How long the phase will take on; -1: that cannot be said. */
+int64_t pace_left_us(const Pace *pace, int64_t now_us);
+
 /* wait.c: waiting for locks. */
-/* Looks, by the second connection, whether the first waits for a lock, and tells of it. */
-void wait_look(Run *run, Db *second);
+/* Looks, by the second connection, whether the first waits for a lock, and tells of it. False: it does not. */
+bool wait_look(Run *run, Db *second);
 /* The table that the statement works on, as the driver's functions take it; empty: none that shows. */
 Str wait_table(const Run *run, Arena *arena, Str sql);
 /* After a timeout, once it is rolled back: tells of it, and pauses; for less than pause_ms when those who were in the way have
