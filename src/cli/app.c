@@ -223,7 +223,11 @@ static void print_error(Cli *cli, const Error *err)
         progress_clear(&cli->progress);
     if (cli->is_json && !cli->has_document)
         print_document_of_failure(cli, err);
-    if (cli->is_log_json) {
+    /* Where the log cannot be written, people are told by the other stream; a document there stays one. */
+    bool is_err_lost = cli->err.failed_errno != 0 && cli->err.failed_errno != EPIPE;
+    if (is_err_lost && cli->is_json)
+        return;
+    if (cli->is_log_json && !is_err_lost) {
         StrBuf buf = strbuf(cli->arena);
         JsonWriter w = {.out = &buf};
         char now[TIMESTAMP_TEXT];
@@ -237,12 +241,13 @@ static void print_error(Cli *cli, const Error *err)
             stream_write(&cli->err, strbuf_str(&buf));
         return;
     }
-    Text text = cli_err_text(cli);
+    Stream *stream = is_err_lost ? &cli->out : &cli->err;
+    Text text = text_new(cli->arena, stream->look);
     report_error(&text, err, cli->has_result ? &cli->result : NULL);
     if (text.buf.has_failed)
-        stream_write(&cli->err, STR("error: out of memory\n"));
+        stream_write(stream, STR("error: out of memory\n"));
     else
-        stream_write(&cli->err, text_str(&text));
+        stream_write(stream, text_str(&text));
 }
 
 static int exit_code_of(const Error *err)
@@ -399,6 +404,11 @@ int cli_main(int argc, char **argv)
     cli_close(&cli);
     if (is_ok && cli.out.failed_errno != 0 && cli.out.failed_errno != EPIPE)
         is_ok = error_errno(&err, cli.out.failed_errno, "cannot write standard output");
+    else if (is_ok && cli.err.failed_errno != 0 && cli.err.failed_errno != EPIPE)
+        is_ok = error_errno(&err, cli.err.failed_errno, "cannot write standard error, the log");
+    if (!is_ok && cli.has_result && cli.result.failed_version.len == 0 &&
+        (cli.out.failed_errno != 0 || cli.err.failed_errno != 0) && err.kind == ERROR_IO)
+        error_hint(&err, "The migrations are done all the same: whimbrel status shows it.");
     int code = cli.exit_code;
     if (!is_ok) {
         code = exit_code_of(&err);

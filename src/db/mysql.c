@@ -193,7 +193,7 @@ static bool fail(MysqlDb *m, Error *err)
     const char *message = m->lib.mysql_error(m->handle);
     if (code == CR_OUT_OF_MEMORY)
         return error_nomem(err);
-    if (m->was_killed && code == ERROR_QUERY_INTERRUPTED)
+    if (m->is_stopping && code == ERROR_QUERY_INTERRUPTED)
         return db_error_cancelled(err);
     if (is_lost(code)) {
         m->db.is_broken = true;
@@ -560,6 +560,11 @@ static bool read_results(MysqlDb *m, bool is_sent, bool is_one, size_t count,
         }
         outcome->rows = has_rows ? -1 : (int64_t)m->lib.mysql_affected_rows(m->handle);
         note_status(m);
+        /* A statement may end well in spite of KILL QUERY, and the next of the message begins. */
+        if (m->is_stopping && m->was_killed) {
+            m->was_killed = false;
+            m->asked_us = 0;
+        }
         if (!is_one && outcome->completed < first + count) {
             outcome->completed++;
             if (progress)
@@ -577,7 +582,7 @@ static bool read_results(MysqlDb *m, bool is_sent, bool is_one, size_t count,
 /* KILL QUERY may have come when the statement was over already; whatever comes next would be hit by it. */
 static void absorb_kill(MysqlDb *m)
 {
-    if (!m->was_killed || m->db.is_broken)
+    if (!m->is_stopping || m->db.is_broken)
         return;
     if (send_query(m, STR("DO 0")))
         while (next_result(m) == 0)

@@ -704,6 +704,31 @@ static void settle_lost(Run *run, bool is_hurried, const PlanStep **step, uint32
                 : 0;
 }
 
+/* A build that was stopped leaves its index behind, which costs every write and serves no read. */
+static void say_invalid_index(Run *run)
+{
+    Db *db = run->db;
+    Str name = {0}, schema = {0};
+    DbObjectState state = {0};
+    Error ignored = {.arena = run->arena};
+    if (!run->failure.has_tag || run->failure.tag.kind != TAG_STATEMENT || db->is_broken ||
+        !db_has(db, DB_INVALID_INDEX) || !db->driver->index_state)
+        return;
+    SqlInfo info = sql_inspect(run->failure.sql, &run->split);
+    SqlDialect dialect = db->driver->dialect;
+    if (!(info.flags & SQL_CONCURRENTLY) || info.verb != SQL_VERB_CREATE ||
+        info.object != SQL_OBJECT_INDEX || info.name.len == 0 ||
+        !sql_ident_value(run->arena, dialect, info.name, &name) ||
+        (info.table_schema.len > 0 &&
+         !sql_ident_value(run->arena, dialect, info.table_schema, &schema)) ||
+        !db->driver->index_state(db, schema, name, &state, &ignored) || !state.exists ||
+        state.is_valid)
+        return;
+    say(run, &run->result->holds,
+        "The index %.*s is left behind, invalid; the next run drops it and builds it again.",
+        STR_ARG(name));
+}
+
 void failure_settle(Run *run, Error *err)
 {
     RunResult *result = run->result;
@@ -736,6 +761,7 @@ void failure_settle(Run *run, Error *err)
         settle_lost(run, err->kind == ERROR_CANCELLED, &step, &kept);
     } else {
         wait_explain(run, err);
+        say_invalid_index(run);
         write_down(run, step, kept, err);
         if (!run->is_whole)
             for (; run->finished_kept < run->finished.len && !has_lost_outer; run->finished_kept++)

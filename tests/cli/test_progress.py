@@ -13,7 +13,7 @@ class Holder:
 
     TAKE = {"postgres": "SELECT pg_advisory_lock(4711)", "mariadb": "DO GET_LOCK('gate', 1)"}
     GIVE = {"postgres": "SELECT pg_advisory_unlock(4711)", "mariadb": "DO RELEASE_LOCK('gate')"}
-    WAIT = {"postgres": "SELECT pg_advisory_xact_lock(4711)", "mariadb": "DO GET_LOCK('gate', 600)"}
+    WAIT = {"postgres": "SELECT pg_advisory_xact_lock(4711)", "mariadb": "SELECT GET_LOCK('gate', 600) FROM seq_1_to_2"}
     ASK = {
         "postgres": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND granted",
         "mariadb": "SELECT IS_USED_LOCK('gate') IS NOT NULL",
