@@ -38,6 +38,9 @@ static bool look_around(Cli *cli, FindingVec *ret_findings, Error *err)
         .folders = cli->settings->migrations,
         .project_folder = cli->configuration.project_folder,
     };
+    if (cli->db && cli->settings->table.len == 0 &&
+        !convention_look_at_tables(&cli->context, cli->db, cli->arena, err))
+        return error_wrap(err, "looking for history tables");
     for (size_t i = 0; all[i]; i++) {
         Finding finding = {.convention = all[i]};
         ConventionContext context = cli->context;

@@ -1,7 +1,9 @@
 /* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/conventions.h"
 
-static const Convention *const all[] = {&convention_whimbrel, &convention_sqlx, NULL};
+static const Convention *const all[] = {&convention_whimbrel,       &convention_sqlx,
+                                        &convention_golang_migrate, &convention_goose,
+                                        &convention_dbmate,         NULL};
 
 const Convention *const *conventions(void)
 {
@@ -22,55 +24,71 @@ bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err)
     return !ctx->convention->configure || ctx->convention->configure(ctx, arena, err);
 }
 
-/* Which of the conventions' own tables are there, and which of those surely hold something. PostgreSQL says so of a table that
- * has a page: one that was emptied may still have it, which is evidence too. MySQL and MariaDB know how many rows there
- * are, though 0 may be out of date. */
+static void add_names(StrBuf *sql, SqlDialect dialect)
+{
+    for (size_t i = 0; all[i]; i++) {
+        strbuf_adds(sql, i > 0 ? ", " : "");
+        sql_add_literal(sql, dialect, str_from(all[i]->default_table));
+        for (size_t j = 0; all[i]->other_tables && all[i]->other_tables[j]; j++) {
+            strbuf_adds(sql, ", ");
+            sql_add_literal(sql, dialect, str_from(all[i]->other_tables[j]));
+        }
+    }
+}
+
+/* Which of the conventions' own tables are there, which of those surely hold something, and their columns, since some tools' tables
+ * have one name. PostgreSQL says that a table holds something of one that has a page: one that was emptied may still have it, which is
+ * evidence too. MySQL and MariaDB know how many rows there are, though 0 may be out of date. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err)
 {
     StrBuf sql = strbuf(arena);
     switch (dialect) {
     case SQL_POSTGRES:
         strbuf_adds(
-            &sql, "SELECT relname, CASE WHEN pg_catalog.pg_relation_size(oid) > 0 THEN 1 ELSE 0 "
-                  "END FROM pg_catalog.pg_class"
-                  " WHERE relkind = 'r' AND pg_catalog.pg_table_is_visible(oid) AND relname IN (");
+            &sql, "SELECT c.relname, CASE WHEN pg_catalog.pg_relation_size(c.oid) > 0 THEN 1 ELSE "
+                  "0 END, (SELECT pg_catalog.string_agg(a.attname, ',') FROM "
+                  "pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT "
+                  "a.attisdropped) FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND "
+                  "pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN (");
         break;
     case SQL_MYSQL:
-        strbuf_adds(&sql, "SELECT table_name, CASE WHEN table_rows > 0 THEN 1 ELSE 0 END FROM "
-                          "information_schema.tables WHERE table_schema = DATABASE() AND "
-                          "table_name IN (");
+        strbuf_adds(&sql, "SELECT t.table_name, CASE WHEN t.table_rows > 0 THEN 1 ELSE 0 END, "
+                          "(SELECT GROUP_CONCAT(c.column_name) FROM information_schema.columns c "
+                          "WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name) "
+                          "FROM information_schema.tables t WHERE t.table_schema = DATABASE() AND "
+                          "t.table_name IN (");
         break;
     case SQL_SQLITE:
-        strbuf_adds(&sql, "SELECT name, 0 FROM sqlite_master WHERE type = 'table' AND name IN (");
+        strbuf_adds(&sql, "SELECT m.name, 0, (SELECT group_concat(c.name) FROM "
+                          "pragma_table_info(m.name) c) FROM sqlite_master m WHERE m.type = "
+                          "'table' AND m.name IN (");
         break;
     }
-    for (size_t i = 0; all[i]; i++) {
-        strbuf_adds(&sql, i > 0 ? ", " : "");
-        sql_add_literal(&sql, dialect, str_from(all[i]->default_table));
-    }
+    add_names(&sql, dialect);
     strbuf_adds(&sql, ")");
     return strbuf_finish(&sql, ret_sql) || error_nomem(err);
 }
 
-static bool find_tables(ConventionContext *ctx, Db *db, Arena *arena, StrVec *tables,
-                        StrVec *filled, Error *err)
+bool convention_look_at_tables(ConventionContext *ctx, Db *db, Arena *arena, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
+    KnownTableVec *tables = arena_alloc(arena, sizeof *tables);
     Str text;
+    if (!tables)
+        return error_nomem(err);
+    *tables = (KnownTableVec){0};
     if (!convention_question(ctx->dialect, arena, &text, err) ||
         (!db_answer(db, text, &rows) && !db_query(db, text, &rows, err)))
         return false;
     while (db_rows_next(&rows)) {
-        Str name;
-        bool is_filled = rows.col_count > 1 && str_eq(rows.cols[1].text, STR("1"));
-        if (!str_copy(arena, rows.cols[0].text, &name) || !vec_push(arena, tables, name) ||
-            (is_filled && !vec_push(arena, filled, name)))
+        KnownTable table = {.is_filled = rows.col_count > 1 && str_eq(rows.cols[1].text, STR("1"))};
+        if (rows.col_count != 3 || !str_copy(arena, rows.cols[0].text, &table.name) ||
+            !str_copy(arena, rows.cols[2].text, &table.columns) || !vec_push(arena, tables, table))
             return error_nomem(err);
     }
     if (!db_rows_finish(&rows, err))
         return false;
     ctx->known_tables = tables;
-    ctx->known_filled = filled;
     return true;
 }
 
@@ -192,6 +210,14 @@ static bool choose(Arena *arena, const ConventionGuessVec *guesses,
         best = rival;
         rival = NULL;
     }
+    /* Markers are written for one tool, and others would run what they keep apart. */
+    for (size_t i = 0; !best->has_markers && i < guesses->len; i++) {
+        if (guesses->items[i].has_markers)
+            return ambiguous(arena, guesses,
+                             "the project or its history belongs to one migration tool, and the "
+                             "files are written for another",
+                             err);
+    }
     if (rival)
         return ambiguous(arena, guesses,
                          "this project could belong to more than one migration tool", err);
@@ -214,8 +240,7 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
 {
     ConventionGuessVec guesses = {0}, with_evidence = {0};
     ConventionContext asked = *ctx;
-    StrVec tables = {0}, filled = {0};
-    if (db && ctx->table.len == 0 && !find_tables(&asked, db, arena, &tables, &filled, err))
+    if (db && ctx->table.len == 0 && !convention_look_at_tables(&asked, db, arena, err))
         return error_wrap(err, "looking for history tables");
     scoped(FolderLists, folder_lists_done) unkept = {0};
     if (!asked.lists)

@@ -44,6 +44,14 @@ enum {
         1 << 15, /* a run is one transaction unless it is told otherwise (node-pg-migrate) */
 };
 
+/* A table under one of the conventions' names. is_filled: it surely holds something; of the others PostgreSQL's are empty, elsewhere one
+ * has to ask. */
+typedef struct KnownTable {
+    Str name, columns; /* columns: separated by ',' */
+    bool is_filled;
+} KnownTable;
+typedef Vec(KnownTable) KnownTableVec;
+
 /* What the functions of a convention work on; all of it belongs to the caller. */
 typedef struct ConventionContext {
     const Convention *convention;
@@ -75,9 +83,8 @@ typedef struct ConventionContext {
     const char *url_place; /* "flyway.conf:3" */
     bool allows_out_of_order;
     const void *own; /* the convention's, by configure() */
-    /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist (NULL: ask the database), and
-     * which of those surely hold something (of the others PostgreSQL's are empty; elsewhere: ask). */
-    const StrVec *known_tables, *known_filled;
+    /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist. NULL: ask the database */
+    const KnownTableVec *known_tables;
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
     int64_t run; /* number of the run under way, set by run/ */
@@ -123,6 +130,7 @@ struct Convention {
     const char *title;   /* "SQLx" */
     const char *summary; /* one line for `whimbrel conventions` */
     const char *default_table;
+    const char *const *other_tables; /* more by which it is told; NULL-terminated; may be NULL */
     unsigned features;
     HashKind checksum_hash;
     VersionOrderKind versions;
@@ -184,11 +192,14 @@ struct ConventionGuess {
     int weight;
     bool
         has_files; /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
-    StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */
+    bool has_markers; /* they are written for it: another tool would take for SQL what is not */
+    StrVec evidence;  /* sentences: "the table _sqlx_migrations is there" */
 };
 typedef Vec(ConventionGuess) ConventionGuessVec;
 /* One more piece of evidence. The heaviest gives the weight. sentence: NULL when there was no memory for it, which is then the error. */
 bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sentence, Error *err);
+/* Fills in ctx->known_tables. */
+bool convention_look_at_tables(ConventionContext *ctx, Db *db, Arena *arena, Error *err);
 /* What convention_recognise() asks a database first, for DbOptions.question: then the answer is there already. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err);
 /* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since

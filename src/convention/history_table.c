@@ -144,13 +144,39 @@ static bool probe(const ConventionContext *ctx, Db *db, Arena *arena, Str sql, b
     return true;
 }
 
-static bool holds(const StrVec *names, Str name)
+const KnownTable *known_table(const ConventionContext *ctx, Str name)
 {
-    for (size_t i = 0; i < names->len; i++) {
-        if (str_eq(names->items[i], name))
-            return true;
+    for (size_t i = 0; ctx->known_tables && i < ctx->known_tables->len; i++) {
+        if (str_eq(ctx->known_tables->items[i].name, name))
+            return &ctx->known_tables->items[i];
     }
-    return false;
+    return NULL;
+}
+
+static size_t count_of(Str list)
+{
+    size_t count = list.len > 0;
+    for (size_t i = 0; i < list.len; i++)
+        count += list.ptr[i] == ',';
+    return count;
+}
+
+static bool has_columns(const KnownTable *table, Str wanted, bool is_exact)
+{
+    if (is_exact && count_of(table->columns) != count_of(wanted))
+        return false;
+    while (wanted.len > 0) {
+        Str want, column = {0}, rest = table->columns;
+        bool has = false;
+        wanted = str_cut(wanted, ',', &want);
+        while (rest.len > 0 && !has) {
+            rest = str_cut(rest, ',', &column);
+            has = str_eq_nocase(column, str_trim(want));
+        }
+        if (!has)
+            return false;
+    }
+    return true;
 }
 
 bool history_add_presence(const Db *db, Arena *arena, const TableName *name, StrBuf *sql,
@@ -181,25 +207,50 @@ bool history_take_presence(DbRows *rows, bool *ret_has)
     return db_rows_next_result(rows);
 }
 
-bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
-                        const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err)
+/* Of a table whose name the user gave. */
+static bool count_columns(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
+                          size_t *ret_count, Error *err)
 {
-    bool is_default = ctx->table.len == 0;
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    strbuf_adds(&sql, "SELECT * FROM ");
+    table_name_add(&sql, ctx->dialect, name, "");
+    strbuf_adds(&sql, " LIMIT 1");
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    *ret_count = rows.col_count;
+    while (db_rows_next(&rows))
+        *ret_count = rows.col_count;
+    return db_rows_finish(&rows, err);
+}
+
+bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
+                        const char *columns, bool is_exact, bool *ret_has_table, bool *ret_has_rows,
+                        Error *err)
+{
     *ret_has_table = *ret_has_rows = false;
-    if (is_default && ctx->known_tables) {
-        *ret_has_table = holds(ctx->known_tables, name->table);
+    if (ctx->table.len == 0 && ctx->known_tables) {
+        const KnownTable *known = known_table(ctx, name->table);
+        *ret_has_table = known && has_columns(known, str_from(columns), is_exact);
+        *ret_has_rows = *ret_has_table && known->is_filled;
+        if (!*ret_has_table || *ret_has_rows || ctx->dialect == SQL_POSTGRES)
+            return true;
     } else {
         const char *plain = table_name_plain(arena, name, "");
         if (!plain)
             return error_nomem(err);
         if (!db->driver->has_table(db, str_from(plain), ret_has_table, err))
             return false;
-    }
-    if (!*ret_has_table)
-        return true;
-    if (is_default && ctx->known_filled) {
-        *ret_has_rows = holds(ctx->known_filled, name->table);
-        if (*ret_has_rows || ctx->dialect == SQL_POSTGRES)
+        if (*ret_has_table && is_exact) {
+            size_t count = 0;
+            if (!count_columns(ctx, db, arena, name, &count, err))
+                return false;
+            *ret_has_table = count == count_of(str_from(columns));
+        }
+        if (!*ret_has_table)
             return true;
     }
     StrBuf sql = strbuf(arena);

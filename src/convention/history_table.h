@@ -21,10 +21,13 @@ const char *table_name_plain(Arena *arena, const TableName *name, const char *su
 
 /* Whether the error says that a table, a schema or a column is not there. */
 bool error_means_absent(const Error *err, SqlDialect dialect);
-/* Whether the convention's table is there, and whether it has rows: by ctx->known_tables and ctx->known_filled, or by asking. Under a name that
- * the user gave only a table that has these columns counts. */
+/* Whether the convention's table is there, and whether it has rows: by ctx->known_tables, or by asking. Only a table that has these columns
+ * (separated by ", ") counts, and with is_exact no others. */
 bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
-                        const char *columns, bool *ret_has_table, bool *ret_has_rows, Error *err);
+                        const char *columns, bool is_exact, bool *ret_has_table, bool *ret_has_rows,
+                        Error *err);
+/* NULL: it is not there, or was not asked for. */
+const KnownTable *known_table(const ConventionContext *ctx, Str name);
 
 /* In front of queries that fail where the table is not there: the question whether it is, so that the failure is understood without
  * asking again. Where asking again costs nothing it is left out, and taken for there. */

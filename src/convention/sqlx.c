@@ -805,8 +805,8 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
         if (!table_of(ctx, arena, &name, err) ||
             !history_table_look(
                 ctx, db, arena, &name,
-                "version, description, installed_on, success, checksum, execution_time", &has_table,
-                &has_rows, err))
+                "version, description, installed_on, success, checksum, execution_time", false,
+                &has_table, &has_rows, err))
             return false;
         const char *plain = table_name_plain(arena, &name, "");
         if (!plain)

@@ -102,7 +102,7 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         return false;
     if (db) {
         if (!table_name_read(ctx, arena, false, &name, err) ||
-            !history_table_look(ctx, db, arena, &name, "namespace, id, ordinal, outcome",
+            !history_table_look(ctx, db, arena, &name, "namespace, id, ordinal, outcome", false,
                                 &has_table, &has_rows, err))
             return false;
         const char *plain = table_name_plain(arena, &name, "");

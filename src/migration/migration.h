@@ -97,6 +97,10 @@ typedef struct ScriptText {
     Str checksum; /* as the tool computes it; empty: the convention's digest of the file's bytes */
     StrVec other_checksums; /* that the tool takes for the same */
     bool takes_any_checksum;
+    /* It cannot be run by us: written in a host language, say. A sentence that begins behind the file's name ("is a migration in Go"),
+     * what to do instead, and the line (0: none). NULL: it can. */
+    const char *refusal, *refusal_hint;
+    uint32_t refusal_line;
 } ScriptText;
 
 struct Script;
@@ -110,6 +114,8 @@ typedef struct ScriptForm {
     /* what script_read() finds: see ScriptText */
     StrVec other_checksums;
     bool takes_any_checksum;
+    const char *refusal, *refusal_hint;
+    uint32_t refusal_line;
 } ScriptForm;
 
 typedef struct Script {

@@ -509,7 +509,7 @@ static bool is_no_transaction_marker(Str head)
     return str_starts(head, STR("-- no-transaction"));
 }
 
-static bool keep_other_checksums(Arena *arena, const ScriptText *text, ScriptForm *form, Error *err)
+static bool keep_findings(Arena *arena, const ScriptText *text, ScriptForm *form, Error *err)
 {
     StrVec kept = {0};
     if (!form)
@@ -522,7 +522,12 @@ static bool keep_other_checksums(Arena *arena, const ScriptText *text, ScriptFor
     }
     form->other_checksums = kept;
     form->takes_any_checksum = text->takes_any_checksum;
-    return true;
+    form->refusal_line = text->refusal_line;
+    form->refusal = form->refusal_hint = NULL;
+    if (text->refusal && !(form->refusal = str_z(arena, str_from(text->refusal))))
+        return error_nomem(err);
+    return !text->refusal_hint ||
+           (form->refusal_hint = str_z(arena, str_from(text->refusal_hint))) || error_nomem(err);
 }
 
 bool reading_room_open(ReadingRoom *room, Error *err)
@@ -600,7 +605,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         script->known = NULL;
         return script_read_in(room, arena, script, options, wants_parts, err);
     }
-    if (!keep_other_checksums(arena, &source.text, script->form, err))
+    if (!keep_findings(arena, &source.text, script->form, err))
         return false;
     if (!keeps) {
         if ((finds_tokens && !pass.hashes_tokens && !hash_plain_tokens(&pass, checksum, err)) ||

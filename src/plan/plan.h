@@ -170,7 +170,8 @@ typedef struct Problem {
     const char *
         code; /* "checksum-changed", "missing-migration", "out-of-order", "failed-migration", "partial-migration", "missing-down", "requires",
                            "transaction-control", "lone-in-transaction", "empty-migration", "phase-order", "below-baseline", "behind-baseline",
-                           "unreachable", "deleted", "repeatable-only", "nothing-to-resume": docs/planning.md */
+                           "unreachable", "deleted", "repeatable-only", "nothing-to-resume", "host-language":
+                           docs/planning.md */
     Str version, name;
     SourcePos pos;
     const char *message, *detail, *hint;

@@ -210,6 +210,22 @@ static bool check_empty(Planner *p, const StateRow *row, const PlanStep *step, b
     return true;
 }
 
+/* What is written in another language than SQL has its place in the order, and stops who comes to it. */
+static bool check_refusal(Planner *p, const StateRow *row, const Script *script, bool *ret_runs)
+{
+    const ScriptForm *form = script->form;
+    *ret_runs = !form || !form->refusal;
+    if (*ret_runs)
+        return true;
+    Problem *problem =
+        planner_problem(p, row, true, "host-language", "%s %s", script->path, form->refusal);
+    if (!problem)
+        return false;
+    problem->pos = (SourcePos){.file = script->path, .line = form->refusal_line};
+    problem->hint = form->refusal_hint;
+    return true;
+}
+
 bool step_up(Planner *p, size_t index)
 {
     const StateRow *row = &p->plan->overview.rows.items[index];
@@ -230,9 +246,12 @@ bool step_up(Planner *p, size_t index)
         return false;
     if (step.is_fake) {
         step.is_journaled = step.is_resumed;
-    } else if (!step_cut(p, &step) ||
-               !check_empty(p, row, &step, !is_repeatable && !p->policy->allows_empty)) {
-        return false;
+    } else {
+        bool runs;
+        if (!check_refusal(p, row, step.script, &runs) ||
+            (runs && (!step_cut(p, &step) ||
+                      !check_empty(p, row, &step, !is_repeatable && !p->policy->allows_empty))))
+            return false;
     }
     p->marks[index] |= MARK_APPLIED | MARK_UP;
     return step_push(p, step);
@@ -319,7 +338,9 @@ bool step_down(Planner *p, size_t index, bool *ret_is_passed)
         }
         if (half == HALFWAY_DOWN && !step_resume(p, &step, index))
             return false;
-        if (step.script && (!step_cut(p, &step) || !check_empty(p, row, &step, false)))
+        bool runs = true;
+        if (step.script && (!check_refusal(p, row, step.script, &runs) ||
+                            (runs && (!step_cut(p, &step) || !check_empty(p, row, &step, false)))))
             return false;
     }
     p->marks[index] = (unsigned char)((p->marks[index] & ~MARK_APPLIED) | MARK_ROLLED_BACK);

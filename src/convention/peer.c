@@ -1,0 +1,564 @@
+/* What the conventions of other tools share. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+typedef struct Walk {
+    const ConventionContext *ctx;
+    Arena *arena;
+    PeerFileVec *files;
+    Error *err;
+} Walk;
+
+static bool bad_file(const char *path, const char *what, Error *err)
+{
+    error_set(err, ERROR_IO, "%s %s", path, what);
+    error_code(err, "bad-file");
+    error_at(err, str_from(path), 0, 0);
+    return error_hint(err, "Mend it or take it out of the folder.");
+}
+
+static bool walk_folder(Walk *walk, const char *folder, Str below, unsigned depth)
+{
+    FolderEntryVec entries = {0};
+    if (!folder_entries(walk->ctx, walk->arena, folder, &entries, walk->err))
+        return error_hint(
+            walk->err,
+            "Make the folder with `whimbrel new NAME`, or name another with --migrations.");
+    for (size_t i = 0; i < entries.len; i++) {
+        const FolderEntry *entry = &entries.items[i];
+        const char *path = path_join(walk->arena, folder, entry->name);
+        const char *relative = below.len > 0 ? str_format(walk->arena, "%.*s/%.*s", STR_ARG(below),
+                                                          STR_ARG(entry->name))
+                                             : str_z(walk->arena, entry->name);
+        if (!path || !relative)
+            return error_nomem(walk->err);
+        if (entry->name.ptr[0] == '.' || entry->kind == FILE_OTHER)
+            continue;
+        if (!str_is_utf8(entry->name, NULL))
+            return bad_file(path, "has a name that is not UTF-8", walk->err);
+        if (entry->kind == FILE_ABSENT)
+            return bad_file(path, "is a symbolic link that leads nowhere", walk->err);
+        if (entry->kind == FILE_FOLDER) {
+            if (depth > 0 && !walk_folder(walk, path, str_from(relative), depth - 1))
+                return false;
+            continue;
+        }
+        PeerFile file = {.path = path, .relative = str_from(relative)};
+        file.name = path_base(file.relative);
+        if (!vec_push(walk->arena, walk->files, file))
+            return error_nomem(walk->err);
+    }
+    return true;
+}
+
+static int by_relative(const void *a, const void *b)
+{
+    const PeerFile *one = a, *two = b;
+    return str_cmp(one->relative, two->relative);
+}
+
+bool peer_files(const ConventionContext *ctx, Arena *arena, unsigned depth, PeerFileVec *ret_files,
+                Error *err)
+{
+    PeerFileVec files = {0};
+    Walk walk = {ctx, arena, &files, err};
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        const char *folder = str_z(arena, ctx->folders.items[i]);
+        size_t from = files.len;
+        if (!folder)
+            return error_nomem(err);
+        if (!walk_folder(&walk, folder, (Str){0}, depth))
+            return false;
+        if (files.len > from)
+            qsort(files.items + from, files.len - from, sizeof *files.items, by_relative);
+    }
+    *ret_files = files;
+    return true;
+}
+
+bool peer_read(const ConventionContext *ctx, Arena *arena, const char *path, Str *ret_text,
+               Error *err)
+{
+    return file_tree_read(ctx->files, arena, path, PEER_FILE_BYTES, ret_text, err);
+}
+
+Str peer_digits(Str name)
+{
+    size_t len = 0;
+    while (len < name.len && name.ptr[len] >= '0' && name.ptr[len] <= '9')
+        len++;
+    return str_sub(name, 0, len);
+}
+
+bool peer_add(Arena *arena, MigrationSet *set, Str version, Str name, Migration **ret_migration,
+              Error *err)
+{
+    Migration migration = {.version = version, .name = name, .kind = MIGRATION_VERSIONED};
+    if (!vec_push(arena, &set->migrations, migration))
+        return error_nomem(err);
+    *ret_migration = &set->migrations.items[set->migrations.len - 1];
+    return true;
+}
+
+bool peer_twice(const char *tool, const char *one, const char *two, Str version, Error *err)
+{
+    error_set(err, ERROR_STATE, "two migrations have version %.*s: %s and %s", STR_ARG(version),
+              one, two);
+    error_code(err, "duplicate-version");
+    error_at(err, str_from(two), 0, 0);
+    return error_hint(err,
+                      "%s would not take both. Give the one that is not applied anywhere yet a "
+                      "newer version.",
+                      tool);
+}
+
+ScriptOptions peer_script_options(const ConventionContext *ctx)
+{
+    return (ScriptOptions){
+        .split = {.dialect = ctx->dialect},
+        .checksum_hash = ctx->convention->checksum_hash,
+        .reads_directives = true,
+        .history_table = ctx->table.len > 0 ? ctx->table : str_from(ctx->convention->default_table),
+    };
+}
+
+const char *peer_next_version(Arena *arena, const MigrationSet *set, bool is_numbered, int width,
+                              Timestamp now)
+{
+    char buf[TIMESTAMP_TEXT];
+    if (is_numbered) {
+        const Migration *last =
+            set->migrations.len > 0 ? &set->migrations.items[set->migrations.len - 1] : NULL;
+        /* The file has the zeros that a number may have lost. */
+        Str digits = last && last->up ? peer_digits(path_base(str_from(last->up->path))) : (Str){0};
+        uint64_t number = 0;
+        if (last && (!str_to_u64(peer_digits(last->version), &number) || number == UINT64_MAX))
+            number = 0;
+        if (last && digits.len > 0 && digits.len < 20)
+            width = (int)digits.len;
+        return str_format(arena, "%0*llu", width, (unsigned long long)number + 1);
+    }
+    while (migration_set_find(set, str_from(timestamp_compact(now, buf))))
+        now += 1000000;
+    return str_z(arena, str_from(timestamp_compact(now, buf)));
+}
+
+bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err)
+{
+    char *slug = str_z(arena, name);
+    if (!slug)
+        return error_nomem(err);
+    for (size_t i = 0; i < name.len; i++) {
+        if (slug[i] == ' ')
+            slug[i] = '_';
+    }
+    if (name.len == 0 || memchr(slug, '/', name.len) || memchr(slug, '\0', name.len) ||
+        !str_is_utf8(name, NULL)) {
+        error_set(err, ERROR_USAGE, "a migration cannot be called \"%.*s\"", STR_ARG(name));
+        error_code(err, "bad-name");
+        return error_hint(err, "Say in a few words what it does: whimbrel new \"add users\".");
+    }
+    *ret_slug = (Str){slug, name.len};
+    return true;
+}
+
+bool peer_lacks(const Convention *convention, const char *what, Error *err)
+{
+    error_set(err, ERROR_UNSUPPORTED, "%s has no %s", convention->title, what);
+    error_code(err, "not-in-convention");
+    return error_hint(
+        err, "Leave the option out, or convert the project with `whimbrel convert --to whimbrel`.");
+}
+
+/* ---- files of several sections ---------------------------------------------------------------------------- */
+
+bool line_next(Str text, Line *line)
+{
+    size_t from = line->to;
+    if (from >= text.len)
+        return false;
+    size_t end = str_find_char(text, '\n', from);
+    line->from = from;
+    line->to = end == SIZE_MAX ? text.len : end + 1;
+    size_t to = end == SIZE_MAX ? text.len : end;
+    if (to > from && text.ptr[to - 1] == '\r')
+        to--;
+    line->text = str_sub(text, from, to);
+    line->number++;
+    return true;
+}
+
+typedef struct SectionOwn {
+    const ConventionContext *ctx;
+    SectionReader *reader;
+    bool is_down;
+} SectionOwn;
+
+/* Everything but these ranges becomes blanks, so that places stay what they are in the file. */
+static void keep_ranges(char *text, size_t len, const SqlRangeVec *kept)
+{
+    size_t at = 0;
+    for (size_t i = 0; i <= kept->len; i++) {
+        size_t to = i < kept->len ? kept->items[i].from : len;
+        for (; at < to; at++) {
+            if (text[at] != '\n' && text[at] != '\r')
+                text[at] = ' ';
+        }
+        if (i < kept->len)
+            at = kept->items[i].to;
+    }
+}
+
+static bool section_prepare(const void *ctx, Arena *arena, const Script *script, Str text,
+                            const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
+{
+    (void)ctx;
+    (void)split;
+    const SectionOwn *own = script->form->own;
+    Sections sections = {0};
+    if (!own->reader(own->ctx, arena, script->path, text, &sections, err))
+        return false;
+    const SqlRangeVec *kept = own->is_down ? &sections.down : &sections.up;
+    if (sections.text.len > 0)
+        text = sections.text;
+    char *sql = str_z(arena, text);
+    ScriptText made = {.no_transaction = own->is_down ? sections.no_transaction_down
+                                                      : sections.no_transaction_up};
+    if (!sql)
+        return error_nomem(err);
+    keep_ranges(sql, text.len, kept);
+    made.sql = (Str){sql, text.len};
+    for (size_t i = 0; i < sections.whole.len; i++) {
+        SqlRange block = sections.whole.items[i];
+        for (size_t k = 0; k < kept->len; k++) {
+            if (block.from < kept->items[k].from || block.to > kept->items[k].to)
+                continue;
+            if (!vec_push(arena, &made.whole, block))
+                return error_nomem(err);
+            break;
+        }
+    }
+    *ret_text = made;
+    return true;
+}
+
+static bool section_script(const ConventionContext *ctx, Arena *arena, const char *path,
+                           SectionReader *reader, bool is_down, Script **ret_script, Error *err)
+{
+    Script *script = script_new(arena, ctx->files, path);
+    ScriptForm *form = arena_alloc(arena, sizeof *form);
+    SectionOwn *own = arena_alloc(arena, sizeof *own);
+    if (!script || !form || !own)
+        return error_nomem(err);
+    *own = (SectionOwn){ctx, reader, is_down};
+    *form = (ScriptForm){.prepare = section_prepare, .own = own};
+    script->form = form;
+    *ret_script = script;
+    return true;
+}
+
+bool sections_scripts(const ConventionContext *ctx, Arena *arena, const char *path,
+                      SectionReader *reader, Script **ret_up, Script **ret_down, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Sections sections = {0};
+    Str text;
+    *ret_down = NULL;
+    if (!scratch)
+        return error_nomem(err);
+    return peer_read(ctx, scratch, path, &text, err) &&
+           reader(ctx, scratch, path, text, &sections, err) &&
+           section_script(ctx, arena, path, reader, false, ret_up, err) &&
+           (!sections.has_down || section_script(ctx, arena, path, reader, true, ret_down, err));
+}
+
+static bool alone_prepare(const void *ctx, Arena *arena, const Script *script, Str text,
+                          const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
+{
+    (void)ctx;
+    (void)arena;
+    (void)script;
+    (void)split;
+    (void)err;
+    *ret_text = (ScriptText){.sql = text, .no_transaction = true};
+    return true;
+}
+
+bool peer_script_alone(const ConventionContext *ctx, Arena *arena, const char *path,
+                       bool no_transaction, Script **ret_script, Error *err)
+{
+    Script *script = script_new(arena, ctx->files, path);
+    ScriptForm *form = no_transaction ? arena_alloc(arena, sizeof *form) : NULL;
+    if (!script || (no_transaction && !form))
+        return error_nomem(err);
+    if (form)
+        *form = (ScriptForm){.prepare = alone_prepare};
+    script->form = form;
+    *ret_script = script;
+    return true;
+}
+
+/* ---- history ------------------------------------------------------------------------------------------------ */
+
+bool peer_foreign(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                  const char *what, Error *err)
+{
+    const char *plain = table_name_plain(arena, name, "");
+    if (!plain)
+        return error_nomem(err);
+    error_set(err, ERROR_STATE, "the table %s is not a history of %s: %s", plain,
+              ctx->convention->title, what);
+    error_code(err, "foreign-history");
+    return error_hint(err, "Check --table and --convention.");
+}
+
+static bool read_rows(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
+                      bool asks, bool *ret_has_table, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    *ret_has_table = true;
+    if (asks && !history_add_presence(db, arena, &table->name, &sql, err))
+        return false;
+    strbuf_addf(&sql, "SELECT %s FROM ", table->columns);
+    table_name_add(&sql, ctx->dialect, &table->name, "");
+    if (table->order)
+        strbuf_addf(&sql, " ORDER BY %s", table->order);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return false;
+    if (asks && !history_take_presence(&rows, ret_has_table))
+        return db_rows_finish(&rows, err);
+    while (db_rows_next(&rows)) {
+        const char *what = "its columns are others";
+        bool is_good = rows.col_count == table->column_count;
+        if (is_good && !table->row(table->ctx, rows.cols, &is_good, &what, err))
+            return false;
+        if (!is_good)
+            return peer_foreign(ctx, &table->name, arena, what, err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+bool peer_table_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
+                     bool *ret_exists, Error *err)
+{
+    /* A failing query ends a transaction on PostgreSQL: within one the table is asked for first. */
+    bool tries_at_once = db_has(db, DB_BATCH) && !db->is_in_transaction;
+    Error local = {.arena = err ? err->arena : arena};
+    bool has_table = false, is_read = false;
+    if (tries_at_once) {
+        is_read = read_rows(ctx, db, arena, table, true, &has_table, &local);
+        /* Absent it may be as the query says; else something of it is absent, or the engine was not asked. */
+        if (is_read || (!has_table && error_means_absent(&local, ctx->dialect))) {
+            *ret_exists = has_table;
+            return true;
+        }
+    }
+    if (!tries_at_once || error_means_absent(&local, ctx->dialect)) {
+        const char *plain = table_name_plain(arena, &table->name, "");
+        if (!plain)
+            return error_nomem(err);
+        if (!db->driver->has_table(db, str_from(plain), &has_table, err))
+            return error_wrap(err, "reading the history");
+        *ret_exists = has_table;
+        if (!has_table)
+            return true;
+        if (tries_at_once)
+            return peer_foreign(ctx, &table->name, arena, local.message, err);
+        if (read_rows(ctx, db, arena, table, false, &has_table, &local))
+            return true;
+        if (error_means_absent(&local, ctx->dialect))
+            return peer_foreign(ctx, &table->name, arena, local.message, err);
+    }
+    if (err)
+        *err = local;
+    return error_wrap(err, "reading the history");
+}
+
+void peer_begin(StrBuf *sql, const ConventionContext *ctx, const TableName *name, const char *verb)
+{
+    strbuf_adds(sql, verb);
+    table_name_add(sql, ctx->dialect, name, "");
+}
+
+Str peer_version(const HistoryWrite *write)
+{
+    return write->migration ? write->migration->version : write->row->version;
+}
+
+HistoryRow peer_row(Str version, Str name, int64_t rank)
+{
+    return (HistoryRow){.version = version,
+                        .name = name,
+                        .kind = MIGRATION_VERSIONED,
+                        .outcome = HISTORY_APPLIED,
+                        .rank = rank,
+                        .started_at = TIMESTAMP_UNKNOWN,
+                        .finished_at = TIMESTAMP_UNKNOWN,
+                        .duration_us = -1};
+}
+
+static bool push_delete(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                        Str where, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    peer_begin(&sql, ctx, name, "DELETE FROM ");
+    strbuf_adds(&sql, " WHERE ");
+    strbuf_add(&sql, where);
+    return statement_push(arena, &sql, out, err);
+}
+
+bool peer_write_row(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                    const HistoryWrite *write, Str where, Str columns, Str values,
+                    DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    switch (write->kind) {
+    case WRITE_APPLIED:
+    case WRITE_BASELINE:
+        if (write->row && !push_delete(ctx, name, arena, where, out, err))
+            return false;
+        peer_begin(&sql, ctx, name, "INSERT INTO ");
+        strbuf_adds(&sql, " (");
+        strbuf_add(&sql, columns);
+        strbuf_adds(&sql, ") VALUES (");
+        strbuf_add(&sql, values);
+        strbuf_adds(&sql, ")");
+        return statement_push(arena, &sql, out, err);
+    case WRITE_REMOVED:
+    case WRITE_DELETED: /* there is no other way to say that it is gone for good */
+        return push_delete(ctx, name, arena, where, out, err);
+    case WRITE_BEGIN:
+    case WRITE_STEP:
+    case WRITE_FAILED:
+    case WRITE_CHECKSUM:
+    case WRITE_SKIPPED:
+    case WRITE_RUN_BEGIN:
+    case WRITE_RUN_END:
+        return true;
+    }
+    return true;
+}
+
+bool peer_own_lock(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
+                   Error *err)
+{
+    return convention_whimbrel.lock_key(ctx, db, arena, ret_key, err);
+}
+
+/* ---- recognition ---------------------------------------------------------------------------------------------- */
+
+const char *peer_beside(const ConventionContext *ctx, Arena *arena, Str name)
+{
+    const char *folder =
+        ctx->project_folder
+            ? ctx->project_folder
+            : str_z(arena, ctx->folders.len > 0 ? path_folder(ctx->folders.items[0]) : STR("."));
+    return folder ? path_join(arena, folder, name) : NULL;
+}
+
+static bool look_at_configurations(const ConventionContext *ctx, Arena *arena,
+                                   const PeerSigns *signs, ConventionGuess *guess, Error *err)
+{
+    if (ctx->files || !signs->configurations)
+        return true;
+    for (size_t i = 0; signs->configurations[i]; i++) {
+        const char *path = peer_beside(ctx, arena, str_from(signs->configurations[i]));
+        FileInfo info;
+        if (!path)
+            return error_nomem(err);
+        if (!file_info(path, &info, err))
+            return false;
+        if (info.kind == FILE_REGULAR &&
+            !guess_add(arena, guess, 2, str_format(arena, "%s is there", path), err))
+            return false;
+    }
+    return true;
+}
+
+enum { FILES_LOOKED_INTO = 20 };
+
+static bool look_at_files(const ConventionContext *ctx, Arena *arena, const PeerSigns *signs,
+                          ConventionGuess *guess, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    for (size_t i = 0, looked = 0; i < ctx->folders.len; i++) {
+        FolderList list;
+        ConventionContext one = *ctx;
+        StrVec folders = {&ctx->folders.items[i], 1, 1};
+        PeerFileVec files = {0};
+        one.folders = folders;
+        /* Others may take what this tool would stumble over: that is no error here, and no sign. */
+        Error local = {.arena = scratch};
+        if (!folder_look(ctx, scratch, ctx->folders.items[i], &list, err))
+            return false;
+        if (!list.is_there)
+            continue;
+        if (!peer_files(&one, scratch, signs->depth, &files, &local)) {
+            if (local.kind == ERROR_NOMEM)
+                return error_nomem(err);
+            continue;
+        }
+        for (size_t j = 0; j < files.len && looked < FILES_LOOKED_INTO; j++) {
+            const PeerFile *file = &files.items[j];
+            Str text = {0};
+            if (signs->reads) {
+                if (!str_ends(file->name, STR(".sql")))
+                    continue;
+                looked++;
+                if (!peer_read(ctx, scratch, file->path, &text, &local)) {
+                    if (local.kind == ERROR_NOMEM)
+                        return error_nomem(err);
+                    continue;
+                }
+            }
+            if (!signs->takes(ctx, file, text))
+                continue;
+            guess->has_files = true;
+            guess->has_markers = signs->reads;
+            return guess_add(arena, guess, signs->reads ? 2 : 1,
+                             str_format(arena, "%.*s %s %s %s", STR_ARG(file->relative),
+                                        signs->reads ? "is written as" : "is named as",
+                                        ctx->convention->title,
+                                        signs->reads ? "has it" : "names migrations"),
+                             err);
+        }
+    }
+    return true;
+}
+
+bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const PeerSigns *signs,
+                    ConventionGuess *ret_guess, Error *err)
+{
+    ConventionGuess guess = {.convention = ctx->convention};
+    TableName name;
+    bool has_table = false, has_rows = false;
+    if (!look_at_configurations(ctx, arena, signs, &guess, err) ||
+        !look_at_files(ctx, arena, signs, &guess, err))
+        return false;
+    if (db) {
+        if (!table_name_read(ctx, arena, false, &name, err) ||
+            !history_table_look(ctx, db, arena, &name, signs->columns, signs->has_only_these,
+                                &has_table, &has_rows, err))
+            return false;
+        const char *plain = table_name_plain(arena, &name, "");
+        if (!plain)
+            return error_nomem(err);
+        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
+                                    str_format(arena, "the table %s is there%s", plain,
+                                               has_rows ? "" : ", empty"),
+                                    err))
+            return false;
+    }
+    *ret_guess = guess;
+    return true;
+}

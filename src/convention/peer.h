@@ -1,0 +1,127 @@
+/* What the conventions of other tools share: listing files, files of several sections, reading a history table of a known shape, and the
+ * signs by which a tool is recognised. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_CONVENTION_PEER_H
+#define WHIMBREL_CONVENTION_PEER_H
+
+#include "convention/conventions.h"
+
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+typedef struct PeerFile {
+    const char *path; /* as people see it */
+    Str relative;     /* below its folder of migrations */
+    Str name;         /* without any folder */
+} PeerFile;
+typedef Vec(PeerFile) PeerFileVec;
+
+enum { PEER_FLAT = 0, PEER_DEEPEST = 64 };
+/* All files below the folders, at most `depth` folders down, those of one folder after the other, each sorted by the bytes of its relative
+ * path. What is hidden (".x") is passed over; links are followed. A link that leads nowhere and a name that is not UTF-8 are errors
+ * that name the file. */
+bool peer_files(const ConventionContext *ctx, Arena *arena, unsigned depth, PeerFileVec *ret_files,
+                Error *err);
+/* A whole file, of at most PEER_FILE_BYTES. */
+enum { PEER_FILE_BYTES = 256 * 1024 * 1024 };
+bool peer_read(const ConventionContext *ctx, Arena *arena, const char *path, Str *ret_text,
+               Error *err);
+/* The leading decimal digits of a name; empty: none. */
+Str peer_digits(Str name);
+/* A migration without either script yet, appended. */
+bool peer_add(Arena *arena, MigrationSet *set, Str version, Str name, Migration **ret_migration,
+              Error *err);
+/* ERROR_STATE, code "duplicate-version": two files for one direction of one version. */
+bool peer_twice(const char *tool, const char *one, const char *two, Str version, Error *err);
+/* Options of scripts that hold plain SQL and whimbrel's directives. */
+ScriptOptions peer_script_options(const ConventionContext *ctx);
+
+/* The next version of a new file: now, or the next number with as many digits as the last one has (at least width). */
+const char *peer_next_version(Arena *arena, const MigrationSet *set, bool is_numbered, int width,
+                              Timestamp now);
+/* A name as it goes into a file name: blanks become '_'; ERROR_USAGE, code "bad-name", for what cannot be one. */
+bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err);
+/* ERROR_UNSUPPORTED, code "not-in-convention". what: "repeatable migrations". */
+bool peer_lacks(const Convention *convention, const char *what, Error *err);
+
+/* ---- files of several sections ---------------------------------------------------------------------------- */
+
+/* What stands where in one file. */
+typedef struct Sections {
+    SqlRangeVec up, down; /* bytes that run for each direction, in order */
+    SqlRangeVec whole;    /* blocks that are one statement, of both directions, in order */
+    bool has_down;
+    bool no_transaction_up, no_transaction_down;
+    Str text; /* with variables replaced, where the tool does that: the ranges are of this text then. Empty: the file's */
+} Sections;
+/* One tool's reading of its markers. Errors: ERROR_PARSE with the place. */
+typedef bool SectionReader(const ConventionContext *ctx, Arena *arena, const char *path, Str text,
+                           Sections *ret_sections, Error *err);
+/* Scripts for up and, where the file has it, down, over one file. The file is read now, to know whether there is a down, and again when a
+ * script is. reader and ctx are kept. */
+bool sections_scripts(const ConventionContext *ctx, Arena *arena, const char *path,
+                      SectionReader *reader, Script **ret_up, Script **ret_down, Error *err);
+
+/* A script that is its file, and whose tool says elsewhere that it runs outside of a transaction. */
+bool peer_script_alone(const ConventionContext *ctx, Arena *arena, const char *path,
+                       bool no_transaction, Script **ret_script, Error *err);
+
+/* Lines of a text, ends included. */
+typedef struct Line {
+    Str text;        /* without its end */
+    size_t from, to; /* with its end */
+    uint32_t number; /* from 1 */
+} Line;
+bool line_next(Str text, Line *line); /* begin with a zeroed one; false: no more */
+
+/* ---- history ------------------------------------------------------------------------------------------------ */
+
+/* A table that is read row by row. */
+typedef struct PeerTable {
+    TableName name;
+    const char *columns; /* what is selected; a table without these is not this tool's */
+    const char *order;   /* "version", or NULL */
+    size_t column_count;
+    /* *ret_is_good false: the row cannot be this tool's (what says why) */
+    bool (*row)(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
+                Error *err);
+    void *ctx;
+} PeerTable;
+/* In one round trip where the server takes several statements in one. ret_exists false: there is no such table, and nothing failed. A
+ * table of another shape is ERROR_STATE, code "foreign-history". */
+bool peer_table_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
+                     bool *ret_exists, Error *err);
+bool peer_foreign(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                  const char *what, Error *err);
+/* "verb table", as in "DELETE FROM " or "UPDATE ". */
+void peer_begin(StrBuf *sql, const ConventionContext *ctx, const TableName *name, const char *verb);
+/* The writes of a tool whose history is a row for each migration that is applied, and nothing else: where tells the row ("version = 7"),
+ * columns and values make it. Kinds of writes that such a table cannot hold are left out. */
+bool peer_write_row(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                    const HistoryWrite *write, Str where, Str columns, Str values,
+                    DbStatementVec *out, Error *err);
+/* The version that a write is about. */
+Str peer_version(const HistoryWrite *write);
+/* A row of the history with nothing known but this. */
+HistoryRow peer_row(Str version, Str name, int64_t rank);
+/* whimbrel's own lock, for tools that have none: of the table's name. */
+bool peer_own_lock(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
+                   Error *err);
+
+/* ---- recognition ---------------------------------------------------------------------------------------------- */
+
+typedef struct PeerSigns {
+    const char *const
+        *configurations; /* files in the project's folder, NULL-terminated; may be NULL */
+    const char *columns; /* that the history table must have, separated by ", " */
+    bool has_only_these; /* columns: no others */
+    unsigned depth;      /* of the files */
+    /* Whether the tool would take this file for a migration. text, if it has to look: NULL reads nothing. */
+    bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
+    bool reads; /* takes() wants the text (of the first files only) */
+} PeerSigns;
+/* Fills a guess as ConventionGuess says. */
+bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const PeerSigns *signs,
+                    ConventionGuess *ret_guess, Error *err);
+/* Path of a file in the project's folder, or beside the first folder of migrations; NULL when memory is out. */
+const char *peer_beside(const ConventionContext *ctx, Arena *arena, Str name);
+
+#endif

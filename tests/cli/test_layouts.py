@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Working in place on what other tools left: the same cases for every tool, with its tables as it was seen to leave them."""
+
+import pytest
+from layouts import LAYOUTS
+
+
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
+def layout(request):
+    return request.param
+
+
+@pytest.fixture
+def project(whimbrel, db, layout):
+    if db.engine not in layout.engines:
+        pytest.skip(f"{layout.name} does not know {db.engine}")
+    return whimbrel
+
+
+def run(project, db, layout, *words):
+    return project.ok(*words, "-d", db.url, *layout.arguments())
+
+
+def status(project, db, layout):
+    return run(project, db, layout, "status", "--output", "json").json
+
+
+def states(project, db, layout):
+    return [migration["state"] for migration in status(project, db, layout)["migrations"]]
+
+
+def rows(db, layout):
+    return [[str(field) for field in row] for row in db.sql(layout.rows_sql)]
+
+
+def as_left(project, db, layout, files, applied):
+    """A project with some files, of which the tool has applied the first ones."""
+    for n in range(1, files + 1):
+        layout.write(project, n)
+    for statement in layout.history(db.engine, applied):
+        db.sql(statement)
+    for n in range(1, applied + 1):
+        db.sql(f"CREATE TABLE t{n} (id int)")
+        db.sql(f"INSERT INTO t{n} VALUES ({n})")
+
+
+def test_the_tool_is_recognised_and_its_history_read(project, db, layout):
+    as_left(project, db, layout, 3, 2)
+    document = status(project, db, layout)
+    assert document["convention"] == layout.name
+    assert [migration["state"] for migration in document["migrations"]] == ["applied", "applied", "pending"]
+
+
+def test_its_history_goes_on(project, db, layout):
+    as_left(project, db, layout, 3, 2)
+    run(project, db, layout, "migrate")
+    assert rows(db, layout) == layout.rows(3)
+    assert db.value("SELECT count(*) FROM t3") == "1"
+    assert states(project, db, layout) == ["applied"] * 3
+    assert status(project, db, layout)["state"] == "up-to-date"
+
+
+def test_what_it_applied_is_rolled_back(project, db, layout):
+    if not layout.has_downs:
+        pytest.skip(f"{layout.name} has no downs")
+    as_left(project, db, layout, 3, 3)
+    run(project, db, layout, "rollback")
+    assert rows(db, layout) == layout.rows(2)
+    assert states(project, db, layout) == ["applied", "applied", "pending"]
+    run(project, db, layout, "rollback", "--all")
+    assert rows(db, layout) == layout.rows(0)
+    assert states(project, db, layout) == ["pending"] * 3
+
+
+def test_a_fresh_database_gets_its_tables(project, db, layout):
+    for n in range(1, 4):
+        layout.write(project, n)
+    words = ["--convention", layout.name]
+    run(project, db, layout, "migrate", *words)
+    assert rows(db, layout) == layout.rows(3)
+    # Now the tool is known by its table.
+    assert status(project, db, layout)["convention"] == layout.name
+
+
+def test_stamping_writes_what_running_would(project, db, layout):
+    for n in range(1, 4):
+        layout.write(project, n)
+    db.sql("CREATE TABLE unrelated (id int)")
+    version = status(project, db, layout)["migrations"][1]["version"]
+    run(project, db, layout, "stamp", version, "--convention", layout.name)
+    assert rows(db, layout) == layout.rows(2)
+    run(project, db, layout, "stamp", "head", "--convention", layout.name)
+    assert rows(db, layout) == layout.rows(3)
+    run(project, db, layout, "stamp", version, "--convention", layout.name, "--yes")
+    assert rows(db, layout) == layout.rows(2)
