@@ -550,6 +550,13 @@ const Explanation explanations[] = {
              "it anew, and look again.\n"
              "\n"
              "    whimbrel plan --save release.plan"},
+    {.code = "pooled-session",
+     .title = "a setting would not reach the statement it is meant for",
+     .text = "A proxy that pools transactions gives each one whatever session is free. What a\n"
+             "migration sets for its session (SET without LOCAL) is gone with its transaction,\n"
+             "and a statement that cannot run in one, such as CREATE INDEX CONCURRENTLY, would\n"
+             "run without it. Give the server's own address for this migration, or leave the\n"
+             "setting out: name schemas in full, use SET LOCAL within a transaction."},
     {.code = "psql-command",
      .title = "a command of psql, not SQL",
      .text = "Backslash commands are psql's own and mean nothing to the server. \\restrict\n"

@@ -129,6 +129,10 @@ typedef struct DbInfo {
     bool is_in_recovery;
     bool
         is_pooled; /* a transaction-pooling proxy stands between: session locks cannot be trusted */
+    bool
+        has_transient_settings; /* is_pooled, and what the URL sets reaches transactions only, no statement that stands alone */
+    bool
+        has_leases; /* a table whimbrel_lock is in the search path; PostgreSQL, and only on a connection of our own */
     bool is_cluster; /* Galera and the like: GET_LOCK holds on one node only */
     bool no_backslash_escapes, ansi_quotes, nonconforming_strings; /* for SqlSplitOptions */
 } DbInfo;

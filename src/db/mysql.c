@@ -1251,6 +1251,8 @@ static bool may_write_anyway(MysqlDb *m)
 
 /* Our own session: UTC, and no transaction that nobody opened. */
 #define OUR_SETTINGS "SET SESSION time_zone = '+00:00', autocommit = 1"
+/* A client that vanished without a word is found out by its silence; only on a connection of our own. */
+#define OUR_LIVELINESS ", wait_timeout = 3600"
 
 static bool describe(MysqlDb *m, Error *err)
 {
@@ -1267,9 +1269,10 @@ static bool describe(MysqlDb *m, Error *err)
         "'max_allowed_packet', "
         "'wsrep_on', 'read_only', 'super_read_only', 'innodb_read_only')";
     /* What an application has set is read before it is changed. */
-    char *sql = m->db.is_adopted ? str_format(m->db.arena, "%s", question)
-                                 : str_format(m->db.arena, OUR_SETTINGS "%s; %s%s%.*s", read_only,
-                                              question, also.len > 0 ? "; " : "", STR_ARG(also));
+    char *sql = m->db.is_adopted
+                    ? str_format(m->db.arena, "%s", question)
+                    : str_format(m->db.arena, OUR_SETTINGS OUR_LIVELINESS "%s; %s%s%.*s", read_only,
+                                 question, also.len > 0 ? "; " : "", STR_ARG(also));
     if (!sql)
         return error_nomem(err);
     if (!db_query(&m->db, str_from(sql), &rows, err))

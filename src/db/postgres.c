@@ -99,9 +99,12 @@ typedef struct PgDb {
     int64_t cancelled_at_us, reached_at_us; /* told last; could be told last */
     CancelRequest *request;                 /* under way; NULL: none */
     DbStatementVec session;                 /* after RESET ALL these make the session what it was */
+    Str local;          /* the same for one transaction: behind a pool each is told anew */
+    size_t local_count; /* statements in it */
     bool was_nonblocking;
     size_t prompts; /* notices of our own that the running message is still to raise, see prompt */
     bool pools_sessions; /* the URL says that a proxy that is there leaves us our session */
+    bool is_lively;      /* session says so, too */
     bool notices_gone;   /* the server can look for its client while a statement runs */
 } PgDb;
 
@@ -578,6 +581,13 @@ static bool may_last(Db *db, Str sql)
     return false;
 }
 
+/* Behind a pool of transactions the next one may be in another session, which knows nothing of the URL's settings, and
+ * what is set for the session is left to others. */
+static bool tells_each(const PgDb *s)
+{
+    return s->db.info.is_pooled && s->local_count > 0;
+}
+
 static bool look_at(Db *db, Arena *scratch, const DbStatement *statement, Part *ret_part)
 {
     Str sql = statement->sql;
@@ -587,6 +597,8 @@ static bool look_at(Db *db, Arena *scratch, const DbStatement *statement, Part *
     ret_part->role = role_of(db, sql);
     ret_part->may_last = !statement->is_brief && may_last(db, sql);
     ret_part->pieces = ret_part->role == ROLE_MANY ? 0 : 1;
+    if (ret_part->role == ROLE_BEGIN && tells_each((PgDb *)db))
+        ret_part->pieces += ((PgDb *)db)->local_count;
     if (str_find_char(sql, ';', 0) == SIZE_MAX)
         return true;
     Error ignored = {.arena = scratch};
@@ -699,6 +711,8 @@ static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size
             may_prompt && i > from && run->parts[i].may_last && size < LAST_PROMPT_BYTES;
         size += run->statements[i].sql.len + sizeof separator;
         size += run->parts[i].is_prompted ? sizeof prompt + sizeof separator : 0;
+        size +=
+            run->parts[i].role == ROLE_BEGIN && tells_each(s) ? s->local.len + sizeof separator : 0;
     }
     char *text = arena_alloc_raw(scratch, size), *at = text;
     if (!text)
@@ -713,6 +727,8 @@ static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size
         }
         run->starts[i] = (size_t)(at - text);
         at = append(at, run->statements[i].sql);
+        if (run->parts[i].role == ROLE_BEGIN && tells_each(s))
+            at = append(append(at, str_from(separator)), s->local);
     }
     *at = '\0';
     *ret_text = (Str){text, (size_t)(at - text)};
@@ -947,11 +963,21 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
     PgDb *s = (PgDb *)db;
     scoped(DbBuffer *, db_buffer_freep) buffer = db_buffer_new();
     scoped(Arena *, arena_freep) scratch = arena_new();
-    Str text;
-    if (!buffer || !scratch || !str_copy(scratch, sql, &text))
+    if (!buffer || !scratch)
         return error_nomem(err);
     if (str_find_char(sql, '\0', 0) != SIZE_MAX)
         return error_set(err, ERROR_PARSE, "the statement holds a NUL byte");
+    StrBuf whole = strbuf(scratch);
+    Str text;
+    size_t own = 0; /* results that are not the caller's */
+    if (tells_each(s) && !db->is_in_transaction) {
+        strbuf_add(&whole, s->local);
+        strbuf_adds(&whole, ";\n");
+        own = s->local_count;
+    }
+    strbuf_add(&whole, sql);
+    if (!strbuf_finish(&whole, &text))
+        return error_nomem(err);
     if (!send_text(s, text, err))
         return false;
     /* Else libpq would hold all rows a second time before it hands out the first. */
@@ -963,7 +989,9 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
         ExecStatusType status = s->pq.PQresultStatus(result);
         bool is_rows =
             status == PGRES_TUPLES_OK || status == PGRES_SINGLE_TUPLE || status == PGRES_COMMAND_OK;
-        if (is_rows && failure->kind == ERROR_NONE && !gather(s, &gathering, result))
+        if (own > 0 && status == PGRES_COMMAND_OK)
+            own--;
+        else if (is_rows && failure->kind == ERROR_NONE && !gather(s, &gathering, result))
             error_nomem(failure);
         if (status == PGRES_COPY_IN)
             feed_copy(s, NULL, NULL);
@@ -1339,6 +1367,34 @@ static bool recognise(PgDb *s, Str version)
     return info->version != NULL;
 }
 
+static bool push(Arena *arena, DbStatementVec *out, const char *sql)
+{
+    return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));
+}
+
+/* What LIVELINESS has set, to be said again after RESET ALL. */
+static bool remember_liveliness(PgDb *s, Str version)
+{
+    static const struct {
+        int since;
+        const char *sql;
+    } settings[] = {{0, "SET tcp_keepalives_idle = 10"},
+                    {0, "SET tcp_keepalives_interval = 5"},
+                    {0, "SET tcp_keepalives_count = 3"},
+                    {120000, "SET tcp_user_timeout = 25000"},
+                    {140000, "SET client_connection_check_interval = 5000"}};
+    const DbInfo *info = &s->db.info;
+    if (s->is_lively || info->is_pooled || !str_starts(version, STR("PostgreSQL ")) ||
+        str_find(version, STR("linux"), 0) == SIZE_MAX)
+        return true;
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (info->version_number >= settings[i].since &&
+            !push(s->db.arena, &s->session, settings[i].sql))
+            return false;
+    s->is_lively = true;
+    return true;
+}
+
 static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
 {
     static const char question[] =
@@ -1355,8 +1411,13 @@ static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
         return error_nomem(err);
     if (!db_query(&s->db, str_from(sql), &rows, err))
         return error_wrap(err, "asking the server what it is");
-    while (rows.col_count != 9 && db_rows_next_result(&rows))
-        ;
+    while (rows.col_count != 9) {
+        /* What session_settings() asks along. */
+        if (rows.col_count == 2 && db_rows_next(&rows))
+            info->has_leases = str_eq(rows.cols[1].text, STR("t"));
+        if (!db_rows_next_result(&rows))
+            break;
+    }
     if (!db_rows_next(&rows) || rows.col_count != 9) {
         if (!db_rows_finish(&rows, err))
             return error_wrap(err, "asking the server what it is");
@@ -1392,6 +1453,9 @@ static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
         return error_nomem(err);
     if (info->is_pooled)
         s->db.features &= ~(unsigned)DB_SESSION_LOCK;
+    info->has_transient_settings = tells_each(s);
+    if (!s->db.is_adopted && !remember_liveliness(s, cols[8].text))
+        return error_nomem(err);
     if (also.len > 0 && db_rows_next_result(&rows)) {
         s->db.answer = rows;
         rows = (DbRows){0};
@@ -1413,42 +1477,91 @@ static bool describe(PgDb *s, const char *before, Error *err)
     return describe_with(s, before, (Str){0}, err);
 }
 
-static bool push(Arena *arena, DbStatementVec *out, const char *sql)
+/* The schemas that the URL asks for, as SET and as set_config() want them; empty: none. */
+static bool wanted_path(Arena *arena, const DbUrl *url, Str *ret_list, Str *ret_value)
 {
-    return sql && vec_push(arena, out, ((DbStatement){.sql = str_from(sql)}));
+    static const char *const names[] = {"search_path", "schema", "currentSchema"};
+    const Str *path = NULL;
+    StrBuf list = strbuf(arena), value = strbuf(arena);
+    for (size_t i = 0; !path && i < 3; i++)
+        path = db_url_param(url, names[i]);
+    Str rest = path ? *path : (Str){0}, part;
+    for (bool is_first = true; rest.len > 0; is_first = false) {
+        rest = str_cut(rest, ',', &part);
+        part = str_trim(part);
+        if (part.len >= 2 && part.ptr[0] == '"' && part.ptr[part.len - 1] == '"')
+            part = str_sub(part, 1, part.len - 1);
+        strbuf_adds(&list, is_first ? "" : ", ");
+        strbuf_adds(&value, is_first ? "" : ", ");
+        sql_add_literal(&list, SQL_POSTGRES, part);
+        sql_add_ident(&value, SQL_POSTGRES, part);
+    }
+    return strbuf_finish(&list, ret_list) && strbuf_finish(&value, ret_value);
 }
 
-/* SET search_path from the URL, and a read-only session: sent with the first question, and again after RESET ALL. */
-static bool session_settings(PgDb *s, const DbUrl *url, Error *err)
+/* What the server does about a client that is gone: a host that vanished without a word is found out in some 25 s, a
+ * closed connection in 5 s even while a statement runs. Else a session, and the locks with it, outlives its client by
+ * hours. Only ours to set where the session is. */
+#define LIVELINESS                                                                                 \
+    "set_config('tcp_keepalives_idle', '10', false) || "                                           \
+    "set_config('tcp_keepalives_interval', '5', false) || "                                        \
+    "set_config('tcp_keepalives_count', '3', false) || "                                           \
+    "CASE WHEN current_setting('server_version_num')::int >= 120000 "                              \
+    "THEN set_config('tcp_user_timeout', '25000', false) ELSE '' END || "                          \
+    "CASE WHEN current_setting('server_version_num')::int >= 140000 "                              \
+    "THEN set_config('client_connection_check_interval', '5000', false) ELSE '' END"
+
+/* search_path from the URL, a read-only session, keepalives. All go with the first question, when it is not known yet
+ * whether a pool stands between: so the server decides whether they are for the session or for that message only. */
+static bool session_settings(PgDb *s, const DbUrl *url, const char **ret_before, Error *err)
 {
     Arena *arena = s->db.arena;
-    const Str *path = db_url_param(url, "search_path");
-    if (!path)
-        path = db_url_param(url, "schema");
-    if (!path)
-        path = db_url_param(url, "currentSchema");
-    if (path && path->len > 0) {
-        StrBuf sql = strbuf(arena);
-        Str rest = *path, part, whole;
-        strbuf_adds(&sql, "SET search_path TO ");
-        for (bool is_first = true; rest.len > 0; is_first = false) {
-            rest = str_cut(rest, ',', &part);
-            part = str_trim(part);
-            if (part.len >= 2 && part.ptr[0] == '"' && part.ptr[part.len - 1] == '"')
-                part = str_sub(part, 1, part.len - 1);
-            if (!is_first)
-                strbuf_adds(&sql, ", ");
-            sql_add_literal(&sql, SQL_POSTGRES, part);
-        }
-        if (!strbuf_finish(&sql, &whole) || !push(arena, &s->session, whole.ptr))
-            return error_nomem(err);
-    }
-    if (s->db.options.is_read_only &&
-        !push(arena, &s->session, "SET default_transaction_read_only = on"))
-        return error_nomem(err);
     const Str *pooled = db_url_param(url, "pgbouncer");
+    Str list, path, text;
+    StrBuf before = strbuf(arena), session = strbuf(arena), local = strbuf(arena);
     s->db.info.is_pooled = pooled && str_eq_nocase(*pooled, STR("true"));
     s->pools_sessions = pooled && str_eq_nocase(*pooled, STR("false"));
+    if (!wanted_path(arena, url, &list, &path))
+        return error_nomem(err);
+    int said = s->pq.PQbackendPID(s->conn);
+    const char *is_pooled =
+        s->db.info.is_pooled ? "true"
+        : s->pools_sessions || said == 0
+            ? "false"
+            : str_format(arena, "(pg_backend_pid() <> %d AND version() NOT LIKE '%%CockroachDB%%')",
+                         said);
+    if (!is_pooled)
+        return error_nomem(err);
+    if (path.len > 0) {
+        strbuf_adds(&before, "SELECT set_config('search_path', ");
+        sql_add_literal(&before, SQL_POSTGRES, path);
+        strbuf_addf(&before, ", %s); ", is_pooled);
+        strbuf_addf(&session, "SET search_path TO %.*s", STR_ARG(list));
+        strbuf_addf(&local, "SET LOCAL search_path TO %.*s", STR_ARG(list));
+        s->local_count++;
+        if (!strbuf_finish(&session, &text) || !push(arena, &s->session, text.ptr))
+            return error_nomem(err);
+    }
+    if (s->db.options.is_read_only) {
+        strbuf_addf(&before, "SELECT set_config('default_transaction_read_only', 'on', %s); ",
+                    is_pooled);
+        strbuf_adds(&local, s->local_count > 0 ? "; " : "");
+        strbuf_adds(&local, "SET LOCAL transaction_read_only = on");
+        s->local_count++;
+        if (!push(arena, &s->session, "SET default_transaction_read_only = on"))
+            return error_nomem(err);
+    }
+    static const char enlivens[] =
+        "SELECT CASE WHEN version() LIKE 'PostgreSQL %%linux%%' AND NOT %s THEN " LIVELINESS
+        " END, to_regclass('whimbrel_lock') IS NOT NULL";
+    char *liveliness = str_format(arena, enlivens, is_pooled);
+    if (!liveliness)
+        return error_nomem(err);
+    strbuf_adds(&before, liveliness);
+    strbuf_adds(&before, "; ");
+    if (!strbuf_finish(&before, &text) || !strbuf_finish(&local, &s->local))
+        return error_nomem(err);
+    *ret_before = text.ptr;
     return true;
 }
 
@@ -1476,17 +1589,8 @@ static bool open_session(PgDb *s, const DbUrl *url, Error *err)
         return false;
     if (s->pq.PQsetnonblocking(s->conn, 1) != 0)
         return error_nomem(err);
-    if (!session_settings(s, url, err))
-        return false;
-    StrBuf before = strbuf(s->db.arena);
-    Str text;
-    for (size_t i = 0; i < s->session.len; i++) {
-        strbuf_add(&before, s->session.items[i].sql);
-        strbuf_adds(&before, "; ");
-    }
-    if (!strbuf_finish(&before, &text))
-        return error_nomem(err);
-    return describe(s, text.ptr ? text.ptr : "", err);
+    const char *before;
+    return session_settings(s, url, &before, err) && describe(s, before, err);
 }
 
 static bool pg_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err)
@@ -1646,6 +1750,10 @@ static bool pg_reset_session(Db *db, Arena *arena, DbStatementVec *out)
     if (!push(arena, out, "RESET SESSION AUTHORIZATION") || !push(arena, out, "RESET ROLE") ||
         !push(arena, out, reset_all))
         return false;
+    if (db->info.is_pooled)
+        return (s->local_count == 0 || vec_push(arena, out, ((DbStatement){.sql = s->local}))) &&
+               push(arena, out, "DISCARD TEMP") &&
+               push(arena, out, "SELECT pg_advisory_unlock_all()");
     for (size_t i = 0; i < s->session.len; i++)
         if (!vec_push(arena, out, s->session.items[i]))
             return false;

@@ -266,6 +266,35 @@ bool compile_refuses_lone(Run *run, Error *err)
     return true;
 }
 
+/* Behind a pool of transactions a session's settings end with the transaction, and neither the statements that stand
+ * alone nor those of the next segment find them: what would run with others than it was written for is refused. */
+bool compile_refuses_pooled(Run *run, Error *err)
+{
+    const DbInfo *info = &run->db->info;
+    for (size_t i = 0; info->is_pooled && i < run->units.len; i++) {
+        const Unit *unit = &run->units.items[i];
+        const PlanStep *step = unit->step == NO_STEP ? NULL : &run->plan.steps.items[unit->step];
+        bool is_apart = unit->kind == UNIT_LONE || (step && step->is_journaled);
+        bool is_refused = is_apart && unit->script && unit->segment.sets_session;
+        bool is_blind = unit->kind == UNIT_LONE && info->has_transient_settings;
+        if (!is_refused && !is_blind)
+            continue;
+        error_set(err, ERROR_UNSUPPORTED,
+                  is_refused
+                      ? "%s sets something for its session, which the pooling proxy in "
+                        "between does not keep from one transaction to the next"
+                      : "%s holds a statement that cannot run in a transaction, and through "
+                        "the pooling proxy in between the database URL's search_path reaches "
+                        "transactions only",
+                  step ? step_label(run->arena, step) : unit->script->path);
+        error_code(err, "pooled-session");
+        error_at(err, str_from(unit->script->path), unit->segment.line, 1);
+        return error_hint(err, "Give the server's own address for this run, or leave the setting "
+                               "out and name schemas in full.");
+    }
+    return true;
+}
+
 /* Only the last commit of a run waits for the disk: it flushes the log of all before it, and a crash of the server before
  * that loses a suffix of whole migrations, together with their history rows. That holds for what the database does, and
  * for nothing else; with programs around the migrations every commit waits. */
@@ -324,5 +353,5 @@ bool compile_plan(Run *run, Error *err)
     if (!add_run_log(run, UNIT_CLOSING, err))
         return false;
     compile_last_commit(run);
-    return compile_refuses_lone(run, err);
+    return compile_refuses_lone(run, err) && compile_refuses_pooled(run, err);
 }

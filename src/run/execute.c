@@ -134,7 +134,9 @@ static bool produce_transaction(Run *run, const Unit *unit, Error *err)
         return false;
     /* The history row must hit the history table, whatever the script has done to search_path or role. */
     bool is_between = unit->write == UNIT_WRITES_STEP && has_session(run, unit);
-    if (((unit->resets && !run->is_nested) || is_between) && !reset_add(run, err))
+    /* Behind a pool what is left of it would be left to others. */
+    bool is_lent = run->db->info.is_pooled && unit->segment.sets_session;
+    if (((unit->resets && !run->is_nested) || is_between || is_lent) && !reset_add(run, err))
         return false;
     /* There is no network to save here, and the row can say how long it took. */
     if (run->is_nested && unit->write == UNIT_WRITES_END && !chunk_flush(run, err))
@@ -198,8 +200,10 @@ static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement
     /* A concurrent build holds nothing up while it waits, and a timeout would leave an invalid index behind. */
     if (info.flags & SQL_CONCURRENTLY)
         timeouts.lock_ms = 0;
-    if (!timeouts_add(run, timeouts, false, err) || !chunk_flush(run, err) ||
-        !lease_renew(run, err) || !drop_invalid_index(run, unit, &info, err))
+    /* Of a session that is lent for a transaction nothing can be set for a statement that stands alone. */
+    if ((!run->db->info.is_pooled && !timeouts_add(run, timeouts, false, err)) ||
+        !chunk_flush(run, err) || !lease_renew(run, err) ||
+        !drop_invalid_index(run, unit, &info, err))
         return false;
     if (FAULT("run.before-lone", err))
         return false;
@@ -285,6 +289,16 @@ static bool produce_replay(Run *run, const Unit *unit, Error *err)
             return false;
         if (!(sql_inspect(statement.text, &run->split).flags & SQL_SESSION_STATE))
             continue;
+        if (run->db->info.is_pooled) {
+            error_set(
+                err, ERROR_UNSUPPORTED,
+                "%s goes on after a setting of its session, which the pooling proxy in between "
+                "does not keep",
+                step_label(run->chunk.arena, step));
+            error_code(err, "pooled-session");
+            error_at(err, str_from(unit->script->path), statement.line, statement.column);
+            return error_hint(err, "Give the server's own address for this run.");
+        }
         if (run->is_nested && !nest_close(run, err))
             return false;
         if (!remember(run, unit, i, statement.text, err) ||
@@ -296,6 +310,8 @@ static bool produce_replay(Run *run, const Unit *unit, Error *err)
 
 static bool produce_reset(Run *run, Error *err)
 {
+    if (run->db->info.is_pooled)
+        return true; /* each transaction has done it itself */
     if (run->is_nested) {
         if (run->is_whole)
             return true; /* done when the whole has ended */

@@ -142,6 +142,7 @@ static bool copy_options(Heartbeat *beat, const HeartbeatOptions *from, Error *e
     beat->options = from->db;
     beat->options.notice = NULL;
     beat->options.notice_ctx = NULL;
+    beat->options.question = (Str){0};
     beat->options.may_create = false;
     beat->options.is_read_only = false;
     beat->options.cancel = &beat->cancel;

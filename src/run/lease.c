@@ -649,6 +649,26 @@ static bool look(Run *run, Arena *arena, LeaseRow *ret_row, Error *err)
     return true;
 }
 
+bool lease_may_be_held(const Run *run)
+{
+    /* With a schema of its own the table was not looked for at connect. */
+    return run->db->driver->dialect == SQL_POSTGRES &&
+           (run->db->info.has_leases || str_find_char(run->convention->table, '.', 0) != SIZE_MAX);
+}
+
+bool lease_is_held(Run *run, Arena *arena, DbSession *ret_holder, bool *ret_is_held, Error *err)
+{
+    LeaseRow row;
+    *ret_is_held = false;
+    if (!lease_may_be_held(run))
+        return true;
+    if (!look(run, arena, &row, err))
+        return false;
+    *ret_is_held = row.left_us > 0;
+    *ret_holder = row.session;
+    return true;
+}
+
 bool lease_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has, Error *err)
 {
     Run run = {

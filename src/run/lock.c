@@ -3,10 +3,11 @@
  * It is polled, never waited for inside the server: a session that waits in the server holds a snapshot, and an index
  * that the lock's holder builds concurrently would wait for that snapshot in turn. Where the write transaction itself is
  * the lock (DB_FILE_LOCK), that transaction is what is polled for. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run/work.h"
@@ -83,6 +84,13 @@ static bool try_session(Run *run, Arena *arena, Attempt *ret_attempt, Error *err
         !db->driver->lock_holder(db, arena, run->lock_key, &ret_attempt->holder,
                                  &ret_attempt->has_holder, &ignored))
         ret_attempt->has_holder = false;
+    /* Runners behind a pooling proxy hold a lease; see lease_try(). */
+    if (ret_attempt->is_ours) {
+        if (!lease_is_held(run, arena, &ret_attempt->holder, &ret_attempt->has_holder, err))
+            return false;
+        ret_attempt->is_ours = !ret_attempt->has_holder;
+        return ret_attempt->is_ours || db->driver->unlock(db, run->lock_key, err);
+    }
     return true;
 }
 
@@ -96,70 +104,92 @@ static bool try_lease(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 /* ---- a run that lets go of the database in between ---------------------------------------------------
  *
  * Where the write transaction is the lock, a statement that cannot run in a transaction makes the run let go of it, with a
- * migration half done. A file beside the database, locked for as long as the process lives, tells such a run from one that
- * was stopped. It is made and looked at only by who holds the write transaction. */
+ * migration half done. A lock on a byte of the database's file, one that SQLite never locks, then tells such a run from one
+ * that was stopped. It is the file itself because that is what all see who share it, whatever the path, the mount or the
+ * container that they see it through; and the kernel drops it with its holder.
+ *
+ * The lock is taken on the descriptor that SQLite has, and belongs to that (F_OFD_SETLK): to open and close another one
+ * would drop all of the process's own locks on that file, SQLite's among them. */
 
-static int open_side(const char *path, int flags)
+enum { LIVING_BYTE = 0x40000000 + 0x1000, MOST_DESCRIPTORS = 1024 };
+
+static struct flock living(short type)
 {
-    int fd;
-    do
-        fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-    while (fd < 0 && errno == EINTR);
-    return fd;
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = LIVING_BYTE, .l_len = 1};
 }
 
-static const char *side_path(const Run *run, Arena *arena)
+/* Calls `visit` with each descriptor of the database's file that is open for writing, until one says that it will do. */
+static bool visit_descriptors(const Run *run, bool (*visit)(int fd), int *ret_fd, bool *ret_has,
+                              Error *err)
 {
+    scoped(Arena *, arena_freep) scratch = arena_new();
     const DbInfo *info = &run->db->info;
-    if (!db_has(run->db, DB_SINGLE_FILE | DB_FILE_LOCK))
-        return NULL;
-    return str_format(arena, "%s/%s-whimbrel", info->place, info->database);
+    struct stat file, open_file;
+    *ret_has = false;
+    if (!scratch)
+        return error_nomem(err);
+    char *path = str_format(scratch, "%s/%s", info->place, info->database);
+    if (!path)
+        return error_nomem(err);
+    if (stat(path, &file) != 0)
+        return error_errno(err, errno, "cannot look at %s", path);
+    /* Without /proc the low ones are gone through. */
+    DIR *list = opendir("/proc/self/fd");
+    struct dirent *entry = NULL;
+    for (int i = 0; list ? (entry = readdir(list)) != NULL : i < MOST_DESCRIPTORS; i++) {
+        int64_t number = i;
+        if (list && !str_to_i64(str_from(entry->d_name), &number))
+            continue;
+        int fd = (int)number, flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || fstat(fd, &open_file) != 0 ||
+            open_file.st_dev != file.st_dev || open_file.st_ino != file.st_ino || !visit(fd))
+            continue;
+        *ret_has = true;
+        *ret_fd = fd;
+        break;
+    }
+    if (list)
+        (void)closedir(list);
+    return true;
+}
+
+static bool lock_living(int fd)
+{
+    struct flock lock = living(F_WRLCK);
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* Asked through each: to its own descriptor a lock is none, and two runs may be in one process. */
+static bool sees_living(int fd)
+{
+    struct flock lock = living(F_WRLCK);
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 bool lock_side(Run *run, Error *err)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    const char *path = scratch ? side_path(run, scratch) : NULL;
-    if (!path || run->has_side)
-        return scratch ? true : error_nomem(err);
-    run->side_fd = open_side(path, O_CREAT);
-    if (run->side_fd < 0)
-        return error_errno(err, errno, "cannot make %s", path);
-    run->has_side = true;
-    if (flock(run->side_fd, LOCK_EX | LOCK_NB) == 0)
+    if (run->has_side || !db_has(run->db, DB_SINGLE_FILE | DB_FILE_LOCK))
         return true;
-    return error_errno(err, errno, "cannot lock %s", path);
+    if (!visit_descriptors(run, lock_living, &run->side_fd, &run->has_side, err))
+        return false;
+    return run->has_side || error_set(err, ERROR_IO, "cannot lock the file of the database %s",
+                                      run->db->info.database);
 }
 
-/* Whether a run is under way that has let go of the database for a moment. What a killed one has left is removed. */
+/* Whether a run is under way that has let go of the database for a moment. */
 static bool is_side_held(Run *run, bool *ret_is_held, Error *err)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    const char *path = scratch ? side_path(run, scratch) : NULL;
+    int fd;
     *ret_is_held = false;
-    if (!path || run->has_side)
-        return scratch ? true : error_nomem(err);
-    int fd = open_side(path, 0);
-    if (fd < 0)
-        return errno == ENOENT || error_errno(err, errno, "cannot open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        *ret_is_held = true;
-    else
-        (void)unlink(path);
-    (void)close(fd);
-    return true;
+    return run->has_side || !db_has(run->db, DB_SINGLE_FILE | DB_FILE_LOCK) ||
+           visit_descriptors(run, sees_living, &fd, ret_is_held, err);
 }
 
 static void drop_side(Run *run)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
-    const char *path = scratch ? side_path(run, scratch) : NULL;
-    if (!run->has_side)
-        return;
-    /* Without memory for its name it stays, unlocked, and the next run removes it. */
-    if (path)
-        (void)unlink(path);
-    (void)close(run->side_fd);
+    struct flock lock = living(F_UNLCK);
+    if (run->has_side)
+        (void)fcntl(run->side_fd, F_OFD_SETLK, &lock);
     run->has_side = false;
 }
 
@@ -286,7 +316,7 @@ bool lock_lead(Run *run, Error *err)
     Db *db = run->db;
     Str question;
     if (!db_has(db, DB_SESSION_LOCK | DB_BATCH) || !db->driver->lock_question ||
-        db->info.is_read_only || lease_is_due(run->runner))
+        db->info.is_read_only || lease_is_due(run->runner) || lease_may_be_held(run))
         return true;
     if (FAULT("run.lock", err))
         return false;

@@ -60,7 +60,7 @@ static bool seed_all(Run *run, Str environment, Error *err)
         return error_nomem(err);
     compile_last_commit(run);
     run->releases_at_end = true;
-    return lock_take(run, err) && work_run(run, err);
+    return compile_refuses_pooled(run, err) && lock_take(run, err) && work_run(run, err);
 }
 
 bool run_seed(Runner *runner, Arena *arena, Str environment, RunResult *ret_result, Error *err)

@@ -273,6 +273,9 @@ static bool replay_settings(Run *run, const Script *ran, uint32_t until, Error *
     scoped(Reader, reader_close) reader = {0};
     if (run->is_nested)
         return true;
+    /* Behind a pool they last for a transaction, and are not to last longer. */
+    if (run->db->info.is_pooled && !db_exec(run->db, str_from(run->db->driver->begin), err))
+        return false;
     if (!reader_open(run, ran, &reader, err))
         return false;
     for (uint32_t i = 0; i < until; i++) {
@@ -297,6 +300,8 @@ static bool reset_settings(Run *run, Error *err)
     DbOutcome outcome = {0};
     if (run->is_nested)
         return true;
+    if (run->db->info.is_pooled)
+        return db_exec(run->db, STR("ROLLBACK"), err);
     if (!run->db->driver->reset_session(run->db, run->arena, &reset))
         return error_nomem(err);
     return reset.len == 0 || db_run(run->db, reset.items, reset.len, NULL, NULL, &outcome, err);
@@ -328,7 +333,13 @@ static bool settle_statement(Run *run, const PlanStep *step, const Script *ran,
         return true;
     SqlInfo info = sql_inspect(statement.text, &run->split);
     if (!replay_settings(run, ran, at, err) ||
-        !ask_catalog(run, statement.text, &info, &fate, err) || !reset_settings(run, err))
+        !ask_catalog(run, statement.text, &info, &fate, err)) {
+        Error ignored = {.arena = run->arena};
+        if (run->db->is_in_transaction && !run->is_nested)
+            (void)db_exec(run->db, STR("ROLLBACK"), &ignored);
+        return false;
+    }
+    if (!reset_settings(run, err))
         return false;
     if (fate == FATE_IN_DOUBT)
         return refuse_doubt(run, step, ran, &statement, err);

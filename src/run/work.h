@@ -182,7 +182,7 @@ typedef struct Run {
     bool is_lease_lost;
     bool has_nothing_to_do; /* so that nothing keeps the session from being ended at once */
     bool releases_at_end;   /* the message that ends the run gives the lock back */
-    bool has_side;          /* side_fd holds the file beside the database */
+    bool has_side;          /* the file of side_fd, which is SQLite's, says that the run lives */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
     bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */
@@ -294,6 +294,10 @@ bool lease_lost(Run *run, Error *err);
 /* From another connection: what this run has sent and not yet begun can commit no more. */
 bool lease_retire(Run *run, Db *db, bool *ret_is_retired, Error *err);
 bool lease_prepare(Run *run, Error *err);
+/* Whether that is to be looked for at all, which costs round trips. */
+bool lease_may_be_held(const Run *run);
+/* Whether a run that needs a lease holds one, where this one uses the session's lock. */
+bool lease_is_held(Run *run, Arena *arena, DbSession *ret_holder, bool *ret_is_held, Error *err);
 bool lease_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has, Error *err);
 bool lease_take_over(Runner *runner, Arena *arena, int64_t token, Error *err);
 
@@ -301,6 +305,7 @@ bool lease_take_over(Runner *runner, Arena *arena, int64_t token, Error *err);
 bool compile_plan(Run *run, Error *err);
 bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Error *err);
 bool compile_refuses_lone(Run *run, Error *err);
+bool compile_refuses_pooled(Run *run, Error *err);
 void compile_last_commit(Run *run);
 
 /* chunk.c */

