@@ -294,6 +294,7 @@ static WhimbrelStatus open_handle(const char *url, WhimbrelEngine engine, void *
     if (!whimbrel) {
         error_nomem(&err);
     } else {
+        arena_keep_secret(arena);
         whimbrel->arena = arena;
         whimbrel->wake[0] = whimbrel->wake[1] = -1;
         atomic_init(&whimbrel->is_cancelled, false);

@@ -37,10 +37,16 @@ static void children_free(Arena *arena);
 #ifdef EACH_ALLOCATION_APART
 
 /* The list of what was handed out stands apart from it, so that underruns show as well. */
+typedef struct Item {
+    void *ptr;
+    size_t size;
+} Item;
+
 struct Arena {
-    void **items;
+    Item *items;
     size_t len, cap;
     size_t used;
+    bool is_secret;
     Arena *children, *next;
 };
 
@@ -54,8 +60,11 @@ Arena *arena_new(void)
 void arena_reset(Arena *arena)
 {
     children_free(arena);
-    for (size_t i = 0; i < arena->len; i++)
-        free(arena->items[i]);
+    for (size_t i = 0; i < arena->len; i++) {
+        if (arena->is_secret)
+            explicit_bzero(arena->items[i].ptr, arena->items[i].size);
+        free(arena->items[i].ptr);
+    }
     arena->len = 0;
     arena->used = 0;
 }
@@ -75,7 +84,7 @@ void *arena_alloc(Arena *arena, size_t size)
         return NULL;
     if (arena->len == arena->cap) {
         size_t cap = arena->cap ? arena->cap * 2 : 64;
-        void **items = realloc(arena->items, cap * sizeof *items);
+        Item *items = realloc(arena->items, cap * sizeof *items);
         if (!items)
             return NULL;
         arena->items = items;
@@ -84,7 +93,7 @@ void *arena_alloc(Arena *arena, size_t size)
     void *ptr = calloc(1, size ? size : 1);
     if (!ptr)
         return NULL;
-    arena->items[arena->len++] = ptr;
+    arena->items[arena->len++] = (Item){.ptr = ptr, .size = size};
     arena->used += size;
     return ptr;
 }
@@ -128,6 +137,7 @@ struct Arena {
     char *last;  /* the last allocation that lies in head */
     size_t next_size; /* of the next block */
     size_t used;
+    bool is_secret;
     Arena *children, *next;
 };
 
@@ -145,10 +155,12 @@ Arena *arena_new(void)
     return arena;
 }
 
-static void blocks_free(Block *block)
+static void blocks_free(Block *block, bool is_secret)
 {
     while (block) {
         Block *next = block->next;
+        if (is_secret)
+            explicit_bzero(block->bytes, block->used);
         free(block);
         block = next;
     }
@@ -159,7 +171,7 @@ void arena_free(Arena *arena)
     if (!arena)
         return;
     children_free(arena);
-    blocks_free(arena->head);
+    blocks_free(arena->head, arena->is_secret);
     free(arena);
 }
 
@@ -168,7 +180,9 @@ void arena_reset(Arena *arena)
     children_free(arena);
     /* The head is the block worth keeping: it is the youngest of those that are shared. */
     if (arena->head) {
-        blocks_free(arena->head->next);
+        blocks_free(arena->head->next, arena->is_secret);
+        if (arena->is_secret)
+            explicit_bzero(arena->head->bytes, arena->head->used);
         arena->head->next = NULL;
         arena->head->used = 0;
     }
@@ -278,12 +292,19 @@ void arena_trim(Arena *arena, const void *ptr, size_t size)
     Block *head = arena->head;
     size_t end = (size_t)(arena->last - (char *)head->bytes) + size;
     if (end < head->used) {
+        if (arena->is_secret)
+            explicit_bzero((char *)head->bytes + end, head->used - end);
         arena->used -= head->used - end;
         head->used = end;
     }
 }
 
 #endif
+
+void arena_keep_secret(Arena *arena)
+{
+    arena->is_secret = true;
+}
 
 void arena_adopt(Arena *arena, Arena *child)
 {

@@ -214,8 +214,9 @@ bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error
     if (!create_beside(scratch, real, mode, &fd, &temporary, err))
         return false;
     bool is_written = true;
-    /* As with open(2), a file that is there keeps its permissions. */
-    if (is_there && fchmod(fd, info.st_mode & 07777) != 0)
+    /* As with open(2), a file that is there keeps its permissions; but what is for its owner alone is not given to others. */
+    mode_t kept = info.st_mode & ((mode & 077) ? 07777 : 0700);
+    if (is_there && fchmod(fd, kept) != 0)
         is_written = error_errno(err, errno, "cannot write %s", path);
     is_written = is_written && fill_file(&fd, path, text, err);
     if (is_written && FAULT("file.rename", err))

@@ -378,6 +378,47 @@ static void hold_standard_streams(void)
             return;
 }
 
+/* Every user of the machine can read the command line of every process: once we have ours, its passwords are painted over. */
+static void hide_passwords(char *argument)
+{
+    char *authority = strstr(argument, "://");
+    if (!authority)
+        return;
+    authority += 3;
+    char *at = strrchr(authority, '@'),
+         *colon = at ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
+    if (colon)
+        memset(colon + 1, '*', (size_t)(at - colon - 1));
+    for (char *value = authority; (value = strstr(value, "password="));) {
+        value += strlen("password=");
+        memset(value, '*', strcspn(value, "&"));
+    }
+}
+
+/* The arguments, as copies, those that others see being hidden; NULL when memory is out. */
+static char **take_arguments(Arena *arena, int argc, char **argv)
+{
+    char **taken = arena_alloc(arena, ((size_t)argc + 1) * sizeof *taken);
+    for (int i = 0; taken && i < argc; i++) {
+        taken[i] = str_z(arena, str_from(argv[i]));
+        if (!taken[i])
+            return NULL;
+        hide_passwords(argv[i]);
+    }
+    return taken;
+}
+
+/* Configuration and environment are the caller's, and they name files, libraries and programs: with another's rights they would be
+ * that other's. */
+static bool refuse_borrowed_rights(Error *err)
+{
+    if (geteuid() == getuid() && getegid() == getgid())
+        return true;
+    error_set(err, ERROR_USAGE, "whimbrel does not run with rights that its caller does not have");
+    error_hint(err, "Take the setuid and setgid bits from the program.");
+    return error_code(err, "setuid");
+}
+
 int cli_main(int argc, char **argv)
 {
     hold_standard_streams();
@@ -391,7 +432,9 @@ int cli_main(int argc, char **argv)
     Error err = {.arena = arena};
     stream_init(&cli.out, STDOUT_FILENO);
     stream_init(&cli.err, STDERR_FILENO);
-    bool is_ok = signals_begin(&err) && run(&cli, argc > 0 ? argc - 1 : 0, argv + 1, &err);
+    char **arguments = take_arguments(arena, argc, argv);
+    bool is_ok = arguments ? refuse_borrowed_rights(&err) : error_nomem(&err);
+    is_ok = is_ok && signals_begin(&err) && run(&cli, argc > 0 ? argc - 1 : 0, arguments + 1, &err);
     /* On an engine that locks the file, whoever keeps it from being looked at has the migration lock. */
     if (!is_ok && err.kind == ERROR_TIMEOUT && cli.db && db_has(cli.db, DB_FILE_LOCK) &&
         cli.result.run == 0) {

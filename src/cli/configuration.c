@@ -3,9 +3,11 @@
  *
  * Each row of the settings' table is asked at each place in turn, and what is found is kept as text with its origin, for
  * `whimbrel config`; only then is it read as what the row's type says. */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -295,6 +297,22 @@ static bool store(Loader *l, size_t index, SettingSource *source)
 
 /* ---- the file ------------------------------------------------------------------------------------------------------ */
 
+/* Whether a file that was come upon further up is one to obey: it may name a program to run. Ours, the system's, or of whose folder
+ * we chose to stand in. Anybody may put one into a folder such as /tmp. */
+static bool check_owner(Loader *l, const char *path)
+{
+    struct stat file, link, here;
+    uid_t me = geteuid();
+    if (stat(path, &file) != 0 || lstat(path, &link) != 0 || stat(".", &here) != 0)
+        return error_errno(l->err, errno, "cannot look at %s", path);
+    bool is_ours = file.st_uid == me || file.st_uid == 0 || file.st_uid == here.st_uid;
+    if (is_ours && (link.st_uid == me || link.st_uid == 0 || link.st_uid == here.st_uid))
+        return true;
+    error_set(l->err, ERROR_USAGE, "%s belongs to another user", path);
+    error_hint(l->err, "If it is the one that is meant, say so: -c %s", path);
+    return error_code(l->err, "foreign-config");
+}
+
 static bool find_file(Loader *l, const SettingSource *named, const char **ret_path)
 {
     *ret_path = NULL;
@@ -324,6 +342,8 @@ static bool find_file(Loader *l, const SettingSource *named, const char **ret_pa
         if (!file_info(text.ptr, &info, l->err))
             return false;
         if (info.kind == FILE_REGULAR) {
+            if (up > 0 && !check_owner(l, text.ptr))
+                return false;
             *ret_path = text.ptr;
             return true;
         }

@@ -300,6 +300,16 @@ const Explanation explanations[] = {
      .text = "It was read once to make the plan and once to run it, and the second time it\n"
              "was not the same. Nothing more was run.\n"
              "Wait until whatever writes it is done, and run the command again."},
+    {.code = "foreign-config",
+     .title = "a whimbrel.toml further up belongs to another user",
+     .text = "The nearest whimbrel.toml above the current folder holds, and it may name a program "
+             "that\n"
+             "tells the password. One that belongs neither to you, nor to root, nor to the owner "
+             "of the\n"
+             "current folder may have been put there by anybody, so it is only heeded when it is "
+             "named.\n"
+             "\n"
+             "    whimbrel -c ../whimbrel.toml status"},
     {.code = "foreign-history",
      .title = "the history table is not what it should be",
      .text = "A table of that name exists and has other columns: it belongs to another tool,\n"
@@ -604,6 +614,15 @@ const Explanation explanations[] = {
      .text = "Another transaction changed the same rows. This one was rolled back whole and\n"
              "tried again; after lock_retries it gave up.\n"
              "Run the command again."},
+    {.code = "setuid",
+     .title = "the program has rights that its caller does not have",
+     .text =
+         "Settings, the environment and the migrations' folder say which files are read and which\n"
+         "programs are run. With a setuid or setgid bit on whimbrel they would do so with "
+         "another's\n"
+         "rights, so it does nothing at all.\n"
+         "\n"
+         "    chmod u-s,g-s /usr/bin/whimbrel"},
     {.code = "statement-in-doubt",
      .title = "it is not known whether a statement has run",
      .text = "The connection broke while it was under way, and the catalog cannot tell: it\n"

@@ -98,7 +98,8 @@ bool saved_plan_write(Cli *cli, const char *path, const Plan *plan, const Report
     json_end_object(&w);
     if (!json_finish(&w, err))
         return false;
-    return file_write(cli->arena, path, strbuf_str(&buf), 0644, err);
+    /* It shows statements, in which there may be anything. */
+    return file_write(cli->arena, path, strbuf_str(&buf), 0600, err);
 }
 
 static bool read_request(Cli *cli, const json_t *root, SavedPlan *saved)

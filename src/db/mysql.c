@@ -1346,6 +1346,7 @@ static MysqlDb *new_db(const DbOptions *options)
         arena_free(arena);
         return NULL;
     }
+    arena_keep_secret(arena);
     m->db.driver = &db_driver_mysql;
     m->db.arena = arena;
     m->db.options = *options;

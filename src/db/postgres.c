@@ -1573,6 +1573,7 @@ static PgDb *new_db(const DbOptions *options)
         arena_free(arena);
         return NULL;
     }
+    arena_keep_secret(arena);
     s->db.driver = &db_driver_postgres;
     s->db.arena = arena;
     s->db.features = db_driver_postgres.features;

@@ -208,6 +208,43 @@ def test_what_may_not_be_written(whimbrel, sqlite):
     assert code == 1 and "cannot create new.db" in err and "whimbrel migrate" not in err
 
 
+def test_links_out_of_the_folder_are_followed(whimbrel, sqlite):
+    """Who can write into the folder can write SQL there as well: a link is a way of laying out a project, and no danger more."""
+    whimbrel.write("shared/sql/1_a.sql", "CREATE TABLE a (x int);")
+    whimbrel.write("shared/2_b.sql", "CREATE TABLE b (x int);")
+    (whimbrel.cwd / "migrations").mkdir()
+    (whimbrel.cwd / "migrations/base").symlink_to("../shared/sql")
+    (whimbrel.cwd / "migrations/2_b.sql").symlink_to("../shared/2_b.sql")
+    (whimbrel.cwd / "migrations/3_zero.sql").symlink_to("/dev/zero")
+    refused(whimbrel, sqlite.url, says="migrations/3_zero.sql is not a regular file")
+    (whimbrel.cwd / "migrations/3_zero.sql").unlink()
+    assert states(whimbrel, sqlite.url) == {"1": "pending", "2": "pending"}
+    whimbrel.ok("migrate", "-d", sqlite.url, "-m", "migrations/../migrations")
+
+
+def test_files_of_gigabytes_where_a_few_lines_belong(whimbrel, sqlite):
+    def huge(path, size=2**30):
+        with open(whimbrel.write(path, ""), "r+b") as file:
+            file.truncate(size)  # sparse: it takes no room
+        return whimbrel.cwd / path
+
+    (whimbrel.cwd / "migrations").mkdir()
+    for path, args in (
+        ("whimbrel.toml", []),
+        (".env", []),
+        ("password", ["--password-file", "password", "-d", "mysql://app@127.0.0.1:1/x"]),
+        ("plan.json", ["migrate", "--plan", "plan.json"]),
+    ):
+        file = huge(path)
+        result = whimbrel(*(args if "migrate" in args else [*args, "status"]), env={"WHIMBREL_DATABASE_URL": sqlite.url})
+        assert result.code == 2 and f"{path}: it is larger than" in result.err, repr(result)
+        file.unlink()
+    huge("migrations/1_a.sql", 2**36)
+    refused(whimbrel, sqlite.url, says=["migrations/1_a.sql:1:1", "a NUL byte"])
+    result = whimbrel("status", "-c", "/dev/zero")
+    assert result.code == 2 and "/dev/zero" in result.err
+
+
 def test_a_line_of_a_hundred_megabytes(whimbrel, sqlite):
     with open(whimbrel.write("migrations/1_a.sql", ""), "w") as file:
         file.write("CREATE TABLE a AS SELECT '" + "x" * 100_000_000 + "' AS t;\n")

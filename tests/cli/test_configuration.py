@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where settings come from, and what `whimbrel config` says of it."""
 
+import os
 
 import pytest
 
@@ -57,6 +58,27 @@ def test_the_nearest_file_above_holds_and_its_paths_are_relative_to_it(whimbrel)
     assert whimbrel.ok("status", "--output", "json", cwd=deep).json["migrations"][0]["path"] == "../../sql/1_a.sql"
     whimbrel.write("one/whimbrel.toml", 'migrations = "other"\n')
     assert setting(whimbrel, "migrations", cwd=deep)["value"] == ["../other"]
+
+
+def test_a_file_above_that_another_user_put_there_is_not_obeyed(whimbrel):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    planted = whimbrel.write("whimbrel.toml", 'database = "postgres://me@nowhere/x"\npassword_command = ["touch", "/tmp/no"]\n')
+    deep = whimbrel.cwd / "mine"
+    (deep / "migrations").mkdir(parents=True)
+    nobody = 65534
+    os.chown(planted, nobody, nobody)
+    result = whimbrel("status", cwd=deep)
+    assert result.code == 2 and "../whimbrel.toml belongs to another user" in result.err and "-c ../" in result.err
+    assert setting(whimbrel, "database", "-c", "../whimbrel.toml", cwd=deep)["value"] == "postgres://me@nowhere/x"
+    planted.rename(whimbrel.cwd / "kept.toml")
+    planted.symlink_to("kept.toml")
+    os.chown(whimbrel.cwd / "kept.toml", 0, 0)
+    os.chown(planted, nobody, nobody, follow_symlinks=False)
+    assert whimbrel("status", cwd=deep).code == 2, "the link is another's, too"
+    # Who stands in somebody's folder has chosen to.
+    os.chown(deep, nobody, nobody)
+    assert setting(whimbrel, "database", cwd=deep)["value"] == "postgres://me@nowhere/x"
 
 
 def test_several_folders(whimbrel, sqlite):
