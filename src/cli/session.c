@@ -468,6 +468,25 @@ static bool would_create(Cli *cli, unsigned needs, bool *ret_would, Error *err)
     return true;
 }
 
+/* Before anything is opened. Where nobody named a folder, a tool's own configuration may. */
+static bool check_folders_early(Cli *cli, Error *err)
+{
+    bool is_named =
+        cli->configuration.sources[setting_index("migrations")].origin != ORIGIN_DEFAULT;
+    ConventionContext context;
+    Error local = {.arena = cli->arena};
+    if (check_folders(cli, &cli->settings->migrations, &local))
+        return true;
+    if (!is_named && local.kind == ERROR_USAGE) {
+        Error ignored = {.arena = cli->arena};
+        if (fill_context(cli, NULL, dialect_of_url(cli), &context, &ignored) &&
+            !context.are_folders_default)
+            return check_folders(cli, &context.folders, err);
+    }
+    *err = local;
+    return false;
+}
+
 bool cli_open(Cli *cli, unsigned needs, Error *err)
 {
     bool would = false;
@@ -476,11 +495,7 @@ bool cli_open(Cli *cli, unsigned needs, Error *err)
             return false;
         return !(needs & NEEDS_MIGRATIONS) || cli_scan(cli, err);
     }
-    /* Where nobody named a folder, a tool's own configuration may. */
-    bool is_named =
-        cli->configuration.sources[setting_index("migrations")].origin != ORIGIN_DEFAULT;
-    if (((needs & NEEDS_MIGRATIONS) && is_named &&
-         !check_folders(cli, &cli->settings->migrations, err)) ||
+    if (((needs & NEEDS_MIGRATIONS) && !check_folders_early(cli, err)) ||
         !would_create(cli, needs, &would, err))
         return false;
     /* Files in disorder are no reason to leave an empty database behind. */

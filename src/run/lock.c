@@ -413,6 +413,36 @@ bool run_lock_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool 
     return lease_holder(runner, arena, ret_holder, ret_has, err);
 }
 
+/* The run that is to end is closed in the run log first: a run whose session is ended from outside finds that out when it
+ * comes back, and stays away. Without a run log it comes back all the same. */
+static bool close_run(Runner *runner, Arena *arena, Error *err)
+{
+    Db *db = runner->db;
+    const Convention *convention = runner->convention->convention;
+    ConventionContext context = *runner->convention;
+    RunRowVec runs = {0};
+    DbStatementVec statements = {0};
+    if (!convention->runs_read)
+        return true;
+    if (!convention->runs_read(&context, db, arena, 1, &runs, err))
+        return false;
+    if (runs.len == 0 || !str_eq(runs.items[0].outcome, STR("running")))
+        return true;
+    context.run = runs.items[0].run;
+    const HistoryWrite write = {.kind = WRITE_RUN_END,
+                                .outcome = STR("interrupted"),
+                                .error = STR("its lock was released by another"),
+                                .started_at = TIMESTAMP_UNKNOWN,
+                                .duration_us = -1};
+    if (!convention->history_write(&context, db, arena, &write, &statements, err))
+        return false;
+    for (size_t i = 0; i < statements.len; i++) {
+        if (!db_exec(db, statements.items[i].sql, err))
+            return false;
+    }
+    return true;
+}
+
 bool run_lock_release(Runner *runner, Arena *arena, const LockHolder *holder, Error *err)
 {
     Db *db = runner->db;
@@ -433,6 +463,7 @@ bool run_lock_release(Runner *runner, Arena *arena, const LockHolder *holder, Er
         error_code(err, "lock-holder-changed");
         return error_hint(err, "Look again: whimbrel lock list");
     }
-    return holder->is_lease ? lease_take_over(runner, arena, holder->token, err)
-                            : db->driver->kill_session(db, holder->session.id, err);
+    if (holder->is_lease)
+        return lease_take_over(runner, arena, holder->token, err);
+    return close_run(runner, arena, err) && db->driver->kill_session(db, holder->session.id, err);
 }

@@ -142,6 +142,18 @@ static void forget_lost(Run *run, size_t done)
     event_note(run->runner, "migrations that were done before are lost with it, and run again");
 }
 
+/* Whether somebody has closed this run in the run log, and so ended its session on purpose. */
+static bool was_ended(Run *run, Arena *scratch)
+{
+    const Convention *convention = run->convention->convention;
+    RunRowVec runs = {0};
+    Error ignored = {.arena = scratch};
+    return convention->runs_read && run->result->run > 0 &&
+           convention->runs_read(run->convention, run->db, scratch, 1, &runs, &ignored) &&
+           runs.len > 0 && runs.items[0].run == run->result->run &&
+           !str_eq(runs.items[0].outcome, STR("running"));
+}
+
 bool reconnect(Run *run, Error *err)
 {
     RunResult *result = run->result;
@@ -162,6 +174,10 @@ bool reconnect(Run *run, Error *err)
         reconnects->goes_on = true;
         return true;
     }
+    bool is_ended = is_answered && was_ended(run, scratch);
+    if (is_ended)
+        event_note(run->runner, "somebody has released the lock of this run: it ends here");
+    is_answered = is_answered && !is_ended;
     if (is_answered && done < run->finished_kept)
         forget_lost(run, done);
     if (is_answered && ask_for_rest(&run->plan, done, &reconnects->request) &&
