@@ -330,6 +330,14 @@ const Explanation explanations[] = {
              "Run it by hand to see what it says. Its name and place:\n"
              "\n"
              "    migrations/hooks/before-migrate"},
+    {.code = "hook-in-transaction",
+     .title = "a program cannot run in the midst of a single transaction",
+     .text = "It would see nothing of what the run has done, and every lock would be held for\n"
+             "as long as it takes. With --single-transaction programs run before and after\n"
+             "the whole:\n"
+             "\n"
+             "    migrations/hooks/before-migrate\n"
+             "    migrations/hooks/after-migrate"},
     {.code = "hook-lone-statement",
      .title = "a hook holds a statement that cannot run in a transaction",
      .text = "before-each and after-each run inside the migration's transaction. CREATE\n"

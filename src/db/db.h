@@ -314,6 +314,8 @@ struct DbDriver {
     bool (*lock_holder)(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
                         Error *err);
     bool (*kill_session)(Db *db, Str id, Error *err);
+    /* Stops what the session runs; its transaction fails, the session lives. */
+    bool (*cancel_session)(Db *db, Str id, Error *err);
     bool (*blockers)(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions,
                      Error *err); /* who holds locks on table that block DDL */
     /* What the session (DbInfo.session of another connection) waits for at this moment, and who waits for it. table: the one

@@ -1589,6 +1589,7 @@ const DbDriver db_driver_mysql = {
     .kill_session = mysql_kill_session,
     .blockers = mysql_blockers,
     .work = mysql_work,
+    .waiting = mysql_waiting,
     .long_transactions = mysql_long_transactions,
     .database_exists = mysql_database_exists,
     .database_create = mysql_database_create,

@@ -209,10 +209,10 @@ bool mysql_unlock(Db *db, DbLockKey key, Error *err)
 /* ---- sessions ------------------------------------------------------------------------------ */
 
 /* The columns that read_sessions() expects, from information_schema.PROCESSLIST as p. TIME is in seconds. */
+#define SESSION_STATE "CONCAT(p.COMMAND, COALESCE(CONCAT(': ', NULLIF(p.STATE, '')), ''))"
 #define SESSION_COLUMNS                                                                            \
-    "p.ID AS id, p.USER AS user, p.HOST AS host, "                                                 \
-    "CONCAT(p.COMMAND, COALESCE(CONCAT(': ', NULLIF(p.STATE, '')), '')) AS state, p.INFO AS "      \
-    "query, p.TIME AS age_s"
+    "p.ID AS id, p.USER AS user, p.HOST AS host, " SESSION_STATE                                   \
+    " AS state, p.INFO AS query, p.TIME AS age_s, NULL AS application"
 
 static bool copy_or_empty(Arena *arena, const DbValue *value, Str *ret_text)
 {
@@ -236,8 +236,13 @@ static bool read_sessions(Db *db, Arena *arena, StrBuf *sql, DbSessionVec *ret_s
             !copy_or_empty(arena, &rows.cols[1], &session.user) ||
             !copy_or_empty(arena, &rows.cols[2], &session.host) ||
             !copy_or_empty(arena, &rows.cols[3], &session.state) ||
-            !copy_or_empty(arena, &rows.cols[4], &session.query))
+            !copy_or_empty(arena, &rows.cols[4], &session.query) ||
+            (rows.col_count > 6 && !copy_or_empty(arena, &rows.cols[6], &session.application)))
             return error_nomem(err);
+        if (str_eq(session.state, STR("idle in transaction")))
+            session.advice = str_from(str_format(
+                arena, "its transaction is open and does nothing; KILL %.*s would end it",
+                STR_ARG(session.id)));
         if (db_value_i64(&rows.cols[5], &age_s) && age_s >= 0)
             session.age_us = age_s * 1000000;
         if (!vec_push(arena, &sessions, session))
@@ -296,53 +301,216 @@ bool mysql_kill_session(Db *db, Str id, Error *err)
            error_wrap(err, "ending connection %llu", (unsigned long long)number);
 }
 
-/* Names the sources from best to worst: what knows metadata locks, else whoever has a transaction open. */
+/* What the server has that tells of locks. */
+typedef struct LockSources {
+    bool has_plugin;      /* MariaDB's METADATA_LOCK_INFO */
+    bool has_performance; /* performance_schema, switched on */
+} LockSources;
+
+static bool ask_sources(Db *db, Arena *arena, LockSources *ret_sources, Error *err)
+{
+    DbValue value;
+    int64_t bits = 0;
+    if (!db_query_value(db, arena,
+                        STR("SELECT @@performance_schema + 2 * (SELECT COUNT(*) FROM "
+                            "information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' "
+                            "AND PLUGIN_STATUS = 'ACTIVE')"),
+                        &value, err))
+        return false;
+    db_value_i64(&value, &bits);
+    *ret_sources = (LockSources){.has_performance = bits & 1, .has_plugin = bits & 2};
+    return true;
+}
+
+/* Whoever waits for a metadata lock holds none that is in the way, but may have one of another table. */
+#define WAITS_FOR_LOCK "COALESCE(p.STATE, '') LIKE 'Waiting for%%lock%%'" /* for a format */
+
+/* Who holds metadata locks on the table, by the best source that there is; without any, whoever has had a transaction open for
+ * long enough. ret_is_inferred: it is the latter. waiter: whose wait it is, not to be listed. */
+static bool list_holders(Db *db, Arena *arena, Str waiter, Str schema, Str table, int64_t waited_s,
+                         LockSources sources, DbSessionVec *ret_sessions, bool *ret_is_inferred,
+                         Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql,
+                "SELECT DISTINCT p.ID AS id, p.USER AS user, p.HOST AS host, CASE WHEN p.COMMAND = "
+                "'Sleep' AND x.trx_id IS NOT NULL THEN 'idle in transaction' ELSE " SESSION_STATE
+                " END AS state, ");
+    strbuf_adds(&sql, sources.has_performance ? "COALESCE(p.INFO, e.SQL_TEXT)" : "p.INFO");
+    strbuf_adds(&sql, " AS query, COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), p.TIME) AS "
+                      "age_s, ");
+    strbuf_adds(&sql, sources.has_performance ? "c.ATTR_VALUE" : "NULL");
+    strbuf_adds(&sql, " AS application FROM information_schema.PROCESSLIST AS p LEFT JOIN "
+                      "information_schema.INNODB_TRX AS x ON x.trx_mysql_thread_id = p.ID");
+    if (sources.has_performance)
+        strbuf_adds(&sql, " LEFT JOIN performance_schema.threads AS t ON t.PROCESSLIST_ID = p.ID "
+                          "LEFT JOIN performance_schema.events_statements_current AS e ON "
+                          "e.THREAD_ID = t.THREAD_ID LEFT JOIN "
+                          "performance_schema.session_connect_attrs AS c ON c.PROCESSLIST_ID = "
+                          "p.ID AND c.ATTR_NAME = 'program_name'");
+    *ret_is_inferred = false;
+    if (sources.has_plugin && table.len > 0) {
+        strbuf_adds(&sql, " JOIN information_schema.METADATA_LOCK_INFO AS m ON m.THREAD_ID = p.ID "
+                          "WHERE m.TABLE_SCHEMA = ");
+        add_schema(&sql, schema);
+        strbuf_adds(&sql, " AND m.TABLE_NAME = ");
+        add_literal(&sql, table);
+    } else if (sources.has_performance && table.len > 0) {
+        strbuf_adds(&sql, " JOIN performance_schema.metadata_locks AS m ON m.OWNER_THREAD_ID = "
+                          "t.THREAD_ID WHERE m.LOCK_STATUS = 'GRANTED' AND m.OBJECT_TYPE = 'TABLE' "
+                          "AND m.OBJECT_SCHEMA = ");
+        add_schema(&sql, schema);
+        strbuf_adds(&sql, " AND m.OBJECT_NAME = ");
+        add_literal(&sql, table);
+    } else {
+        *ret_is_inferred = true;
+        strbuf_addf(&sql,
+                    " WHERE ((x.trx_id IS NOT NULL AND x.trx_started <= NOW() - INTERVAL %lld "
+                    "SECOND)",
+                    (long long)waited_s);
+        if (table.len > 0) {
+            strbuf_adds(&sql, " OR (p.COMMAND = 'Query' AND INSTR(p.INFO, ");
+            add_literal(&sql, table);
+            strbuf_adds(&sql, ") > 0)");
+        }
+        strbuf_adds(&sql, ")");
+    }
+    strbuf_addf(&sql, " AND NOT (" WAITS_FOR_LOCK ") AND p.ID <> CONNECTION_ID()");
+    if (waiter.len > 0)
+        strbuf_addf(&sql, " AND p.ID <> %.*s", STR_ARG(waiter));
+    strbuf_adds(&sql, " ORDER BY age_s DESC, id");
+    return read_sessions(db, arena, &sql, ret_sessions, err);
+}
+
 bool mysql_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err)
 {
     Str schema = {0};
+    LockSources sources;
+    bool is_inferred;
     if (str_find_char(table, '.', 0) != SIZE_MAX)
         table = str_cut(table, '.', &schema);
     /* The table may come as it stands in a statement, with its quotes. */
     if (!sql_ident_value(arena, SQL_MYSQL, schema, &schema) ||
         !sql_ident_value(arena, SQL_MYSQL, table, &table))
         return error_nomem(err);
-    const char *listing =
-        str_eq(str_from(db->info.engine), STR("mariadb"))
-            ? "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = "
-              "'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE'"
-            : "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
-              "'performance_schema' AND TABLE_NAME = 'metadata_locks'";
-    DbValue value;
-    int64_t has_listing = 0;
-    if (!db_query_value(db, arena, str_from(listing), &value, err))
-        return false;
-    db_value_i64(&value, &has_listing);
-    StrBuf sql = strbuf(arena);
-    strbuf_adds(&sql,
-                "SELECT DISTINCT " SESSION_COLUMNS " FROM information_schema.PROCESSLIST AS p ");
-    if (has_listing > 0 && str_eq(str_from(db->info.engine), STR("mariadb"))) {
-        strbuf_adds(&sql, "JOIN information_schema.METADATA_LOCK_INFO AS m ON m.THREAD_ID = p.ID "
-                          "WHERE m.TABLE_SCHEMA = ");
-        add_schema(&sql, schema);
-        strbuf_adds(&sql, " AND m.TABLE_NAME = ");
-        add_literal(&sql, table);
-        strbuf_adds(&sql, " AND");
-    } else if (has_listing > 0) {
-        strbuf_adds(&sql, "JOIN performance_schema.threads AS t ON t.PROCESSLIST_ID = p.ID "
-                          "JOIN performance_schema.metadata_locks AS m ON m.OWNER_THREAD_ID = "
-                          "t.THREAD_ID WHERE m.LOCK_STATUS = 'GRANTED' AND m.OBJECT_TYPE = 'TABLE' "
-                          "AND m.OBJECT_SCHEMA = ");
-        add_schema(&sql, schema);
-        strbuf_adds(&sql, " AND m.OBJECT_NAME = ");
-        add_literal(&sql, table);
-        strbuf_adds(&sql, " AND");
-    } else {
-        strbuf_adds(
-            &sql, "JOIN information_schema.INNODB_TRX AS x ON x.trx_mysql_thread_id = p.ID WHERE");
-    }
-    strbuf_adds(&sql, " p.ID <> CONNECTION_ID() ORDER BY age_s DESC, id");
-    return read_sessions(db, arena, &sql, ret_sessions, err) ||
+    return (ask_sources(db, arena, &sources, err) &&
+            list_holders(db, arena, (Str){0}, schema, table, 0, sources, ret_sessions, &is_inferred,
+                         err)) ||
            error_wrap(err, "asking who holds locks on %.*s", STR_ARG(table));
+}
+
+/* Row locks: the engine knows exactly. */
+static bool list_row_holders(Db *db, Arena *arena, Str waiter, DbSessionVec *ret_sessions,
+                             Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_addf(&sql,
+                "SELECT DISTINCT p.ID AS id, p.USER AS user, p.HOST AS host, CASE p.COMMAND WHEN "
+                "'Sleep' THEN 'idle in transaction' ELSE " SESSION_STATE " END AS state, p.INFO AS "
+                "query, TIMESTAMPDIFF(SECOND, b.trx_started, NOW()) AS age_s FROM "
+                "information_schema.INNODB_TRX AS r JOIN information_schema.INNODB_LOCK_WAITS AS w "
+                "ON w.requesting_trx_id = r.trx_id JOIN information_schema.INNODB_TRX AS b ON "
+                "b.trx_id = w.blocking_trx_id JOIN information_schema.PROCESSLIST AS p ON p.ID = "
+                "b.trx_mysql_thread_id WHERE r.trx_mysql_thread_id = %.*s ORDER BY age_s DESC, id",
+                STR_ARG(waiter));
+    return read_sessions(db, arena, &sql, ret_sessions, err);
+}
+
+enum { NEEDS_PROCESS = 1227 };
+
+/* Without the PROCESS privilege InnoDB's transactions and other people's sessions are hidden. */
+static bool note_hidden(const Db *db, Arena *arena, const Error *failure, DbWaiting *waiting)
+{
+    if (failure->server_code != NEEDS_PROCESS)
+        return false;
+    char *text =
+        str_format(arena, "who is in the way is hidden from this user: GRANT PROCESS ON *.* TO %s",
+                   db->info.user);
+    waiting->unseen = str_from(text);
+    return true;
+}
+
+static void ask_queue(Db *db, Arena *arena, Str waiter, Str table, DbWaiting *waiting)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Error ignored = {.arena = arena};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    bool is_mariadb = str_eq(str_from(db->info.engine), STR("mariadb"));
+    strbuf_addf(&sql,
+                "SELECT COUNT(*), CAST(MAX(%s) AS SIGNED) FROM information_schema.PROCESSLIST AS p "
+                "WHERE " WAITS_FOR_LOCK " AND p.ID <> %.*s AND INSTR(p.INFO, ",
+                is_mariadb ? "p.TIME_MS * 1000" : "p.TIME * 1000000", STR_ARG(waiter));
+    add_literal(&sql, table);
+    strbuf_adds(&sql, ") > 0");
+    if (table.len == 0 || !strbuf_finish(&sql, &text) || !db_query(db, text, &rows, &ignored) ||
+        !db_rows_next(&rows))
+        return;
+    if (!db_value_i64(&rows.cols[0], &waiting->queued))
+        waiting->queued = -1;
+    if (!db_value_i64(&rows.cols[1], &waiting->queued_us))
+        waiting->queued_us = -1;
+}
+
+/* What the session itself is doing: visible to its own user without any privilege. */
+static bool ask_state(Db *db, Arena *arena, Str session, Str *ret_state, int64_t *ret_waited_s,
+                      Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    char *sql = str_format(arena,
+                           "SELECT p.STATE, p.TIME FROM information_schema.PROCESSLIST AS p WHERE "
+                           "p.ID = %.*s AND p.COMMAND = 'Query'",
+                           STR_ARG(session));
+    *ret_state = (Str){0};
+    *ret_waited_s = 0;
+    if (!sql)
+        return error_nomem(err);
+    if (!db_query(db, str_from(sql), &rows, err))
+        return false;
+    if (db_rows_next(&rows)) {
+        (void)db_value_i64(&rows.cols[1], ret_waited_s);
+        if (!copy_or_empty(arena, &rows.cols[0], ret_state))
+            return error_nomem(err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+bool mysql_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting, Error *err)
+{
+    DbWaiting waiting = {.queued = -1, .queued_us = -1};
+    Error failure = {.arena = arena};
+    LockSources sources;
+    Str state, schema = {0}, name = table;
+    uint64_t number;
+    int64_t waited_s = 0;
+    if (!str_to_u64(session, &number))
+        return error_set(err, ERROR_USAGE, "'%.*s' is no connection number", STR_ARG(session));
+    if (!ask_state(db, arena, session, &state, &waited_s, err))
+        return false;
+    if (str_find_char(name, '.', 0) != SIZE_MAX)
+        name = str_cut(name, '.', &schema);
+    if (str_starts(state, STR("Waiting for")) && str_find(state, STR("lock"), 0) != SIZE_MAX) {
+        waiting.is_waiting = true;
+        if (!ask_sources(db, arena, &sources, err))
+            return false;
+        bool is_listed = list_holders(db, arena, session, schema, name, waited_s, sources,
+                                      &waiting.blockers, &waiting.is_inferred, &failure);
+        if (!is_listed && sources.has_performance && failure.server_code != NEEDS_PROCESS) {
+            /* It is there, and not for this user. */
+            sources.has_performance = false;
+            error_clear(&failure);
+            is_listed = list_holders(db, arena, session, schema, name, waited_s, sources,
+                                     &waiting.blockers, &waiting.is_inferred, &failure);
+        }
+        if (!is_listed && !note_hidden(db, arena, &failure, &waiting))
+            return db_error_copy(err, &failure);
+        ask_queue(db, arena, session, name, &waiting);
+    } else if (list_row_holders(db, arena, session, &waiting.blockers, &failure)) {
+        waiting.is_waiting = waiting.blockers.len > 0;
+    }
+    waiting.table = table;
+    *ret_waiting = waiting;
+    return true;
 }
 
 bool mysql_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,

@@ -18,6 +18,8 @@ bool mysql_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holde
                        Error *err);
 bool mysql_kill_session(Db *db, Str id, Error *err);
 bool mysql_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err);
+bool mysql_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
+                   Error *err);
 bool mysql_long_transactions(Db *db, Arena *arena, int64_t older_than_ms,
                              DbSessionVec *ret_sessions, Error *err);
 bool mysql_work(Db *db, Arena *arena, Str session, Str table, DbWork *ret_work, Error *err);

@@ -1866,6 +1866,7 @@ const DbDriver db_driver_postgres = {
     .unlock_question = postgres_unlock_question,
     .lock_holder = postgres_lock_holder,
     .kill_session = postgres_kill_session,
+    .cancel_session = postgres_cancel_session,
     .blockers = postgres_blockers,
     .waiting = postgres_waiting,
     .long_transactions = postgres_long_transactions,

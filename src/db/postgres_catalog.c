@@ -281,6 +281,16 @@ bool postgres_unlock(Db *db, DbLockKey key, Error *err)
     "coalesce(a.backend_type, '')"
 #define SESSION_COLUMNS SESSION_ID SESSION_DETAILS
 
+/* Which prepared transaction holds the lock l: until the server is restarted it has the number of the session that prepared it. */
+#define IS_PREPARED(l)                                                                             \
+    l ".pid IS NULL AND (" l ".virtualtransaction = '-1/' || p.transaction::text OR EXISTS "       \
+      "(SELECT 1 FROM pg_locks z WHERE z.pid IS NULL AND z.granted AND z.locktype = "              \
+      "'transactionid' AND z.transactionid = p.transaction AND z.virtualtransaction = " l          \
+      ".virtualtransaction))"
+
+/* The views of locks look large to the planner, which would compile the question to machine code for seconds. */
+#define NO_JIT "SET LOCAL jit = off; "
+
 static const Str hidden = {"<insufficient privilege>", 24};
 
 /* What ends a session that would not end by itself. */
@@ -334,8 +344,11 @@ static bool read_sessions(Db *db, Arena *arena, Str sql, DbSessionVec *ret_sessi
 {
     scoped(DbRows, db_rows_done) rows = {0};
     DbSessionVec sessions;
-    if (!db_query(db, sql, &rows, err) || !take_sessions(&rows, arena, &sessions, err) ||
-        !db_rows_finish(&rows, err))
+    if (!db_query(db, sql, &rows, err))
+        return false;
+    while (rows.col_count == 0 && db_rows_next_result(&rows))
+        ; /* NO_JIT */
+    if (!take_sessions(&rows, arena, &sessions, err) || !db_rows_finish(&rows, err))
         return false;
     *ret_sessions = sessions;
     return true;
@@ -348,16 +361,16 @@ bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_ho
     DbSessionVec sessions;
     int64_t high = (int64_t)((uint64_t)key.number >> 32);
     int64_t low = (int64_t)((uint64_t)key.number & 0xffffffff);
-    if (!make_sql(
-            arena, &sql, err,
-            "SELECT " SESSION_COLUMNS
-            " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
-            "LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || "
-            "p.transaction::text WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
-            "AND "
-            "l.classid::bigint = %n AND l.objid::bigint = %n AND l.database = (SELECT oid FROM "
-            "pg_database WHERE datname = current_database()) ORDER BY l.pid LIMIT 1",
-            high, low) ||
+    if (!make_sql(arena, &sql, err,
+                  "SELECT " SESSION_COLUMNS
+                  " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
+                  "LEFT JOIN pg_prepared_xacts p ON " IS_PREPARED(
+                      "l") " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+                           "AND "
+                           "l.classid::bigint = %n AND l.objid::bigint = %n AND l.database = "
+                           "(SELECT oid FROM "
+                           "pg_database WHERE datname = current_database()) ORDER BY l.pid LIMIT 1",
+                  high, low) ||
         !read_sessions(db, arena, sql, &sessions, err))
         return false;
     *ret_has = sessions.len > 0;
@@ -366,7 +379,8 @@ bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_ho
     return true;
 }
 
-bool postgres_kill_session(Db *db, Str id, Error *err)
+/* function: one that takes a pid and says whether there was such a session. */
+static bool signal_session(Db *db, Str id, const char *function, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     uint64_t pid;
@@ -376,13 +390,23 @@ bool postgres_kill_session(Db *db, Str id, Error *err)
         return error_nomem(err);
     if (!str_to_u64(id, &pid) || pid == 0 || pid > INT32_MAX)
         return error_set(err, ERROR_USAGE, "'%.*s' is not the pid of a session", STR_ARG(id));
-    if (!make_sql(scratch, &sql, err, "SELECT pg_terminate_backend(%n)", (int64_t)pid) ||
+    if (!make_sql(scratch, &sql, err, "SELECT %s(%n)", function, (int64_t)pid) ||
         !db_query_value(db, scratch, sql, &value, err))
         return false;
     if (str_eq(value.text, STR("t")))
         return true;
     return error_set(err, ERROR_STATE, "there is no session with the pid %.*s any more",
                      STR_ARG(id));
+}
+
+bool postgres_kill_session(Db *db, Str id, Error *err)
+{
+    return signal_session(db, id, "pg_terminate_backend", err);
+}
+
+bool postgres_cancel_session(Db *db, Str id, Error *err)
+{
+    return signal_session(db, id, "pg_cancel_backend", err);
 }
 
 bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err)
@@ -395,15 +419,18 @@ bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessio
                      quoted_name(arena, folded_schema, folded_name, &folded, err) &&
                      make_sql(
                          arena, &sql, err,
+                         NO_JIT
                          "SELECT DISTINCT " SESSION_COLUMNS
                          " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid LEFT JOIN "
-                         "pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || "
-                         "p.transaction::text WHERE l.locktype = 'relation' AND l.granted AND "
-                         "l.database = "
-                         "(SELECT oid FROM pg_database WHERE datname = current_database()) AND "
-                         "l.relation "
-                         "IN (to_regclass(%l), to_regclass(%l)) AND l.pid IS DISTINCT FROM "
-                         "pg_backend_pid() ORDER BY 7 DESC, 1",
+                         "pg_prepared_xacts p ON " IS_PREPARED(
+                             "l") " WHERE l.locktype = 'relation' AND l.granted AND "
+                                  "l.database = "
+                                  "(SELECT oid FROM pg_database WHERE datname = "
+                                  "current_database()) AND "
+                                  "l.relation "
+                                  "IN (to_regclass(%l), to_regclass(%l)) AND l.pid IS DISTINCT "
+                                  "FROM "
+                                  "pg_backend_pid() ORDER BY 7 DESC, 1",
                          exact, folded) &&
                      read_sessions(db, arena, sql, ret_sessions, err)
                : error_nomem(err);
@@ -523,7 +550,7 @@ static bool mode_in_words(Arena *arena, Str mode, Str *ret_words)
 static bool waiting_sql(Db *db, Arena *arena, int64_t pid, Str *ret_sql, Error *err)
 {
     /* A waiter of a row waits for its transaction, and holds the lock of the row's place meanwhile. */
-    static const char what[] =
+    static const char what[] = NO_JIT
         "SELECT CASE l.locktype WHEN 'relation' THEN l.mode END, coalesce(l.relation, "
         "t.relation)::regclass::text FROM pg_locks l LEFT JOIN "
         "pg_locks t ON t.pid = l.pid AND t.locktype = 'tuple' AND t.granted WHERE l.pid = %n AND "
@@ -535,8 +562,7 @@ static bool waiting_sql(Db *db, Arena *arena, int64_t pid, Str *ret_sql, Error *
         " FROM (SELECT DISTINCT unnest(pg_blocking_pids(%n)) AS pid) b LEFT JOIN pg_stat_activity "
         "a ON a.pid = b.pid LEFT JOIN pg_prepared_xacts p ON b.pid = 0 AND EXISTS (SELECT 1 FROM "
         "pg_locks h JOIN pg_locks w ON w.pid = %n AND NOT w.granted AND " SAME_LOCK(
-            "h", "w") " WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction = '-1/' || "
-                      "p.transaction::text) ORDER BY 7 DESC NULLS LAST, 1;";
+            "h", "w") " WHERE h.granted AND " IS_PREPARED("h") ") ORDER BY 7 DESC NULLS LAST, 1;";
     /* Locks of ours that keep nobody from reading and writing hold nobody up. */
     static const char behind[] =
         "SELECT count(DISTINCT w.pid), (extract(epoch FROM clock_timestamp() - min(%s)) * "
@@ -586,6 +612,7 @@ bool postgres_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *r
         return error_set(err, ERROR_USAGE, "'%.*s' is not the pid of a session", STR_ARG(session));
     if (!waiting_sql(db, arena, pid, &sql, err) || !db_query(db, sql, &rows, err))
         return false;
+    (void)db_rows_next_result(&rows); /* the first is NO_JIT's */
     if (db_rows_next(&rows)) {
         waiting.is_waiting = true;
         if (!mode_in_words(arena, rows.cols[0].text, &waiting.lock) ||

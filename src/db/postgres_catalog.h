@@ -20,6 +20,7 @@ bool postgres_unlock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *
 bool postgres_lock_holder(Db *db, Arena *arena, DbLockKey key, DbSession *ret_holder, bool *ret_has,
                           Error *err);
 bool postgres_kill_session(Db *db, Str id, Error *err);
+bool postgres_cancel_session(Db *db, Str id, Error *err);
 bool postgres_blockers(Db *db, Arena *arena, Str table, DbSessionVec *ret_sessions, Error *err);
 bool postgres_waiting(Db *db, Arena *arena, Str session, Str table, DbWaiting *ret_waiting,
                       Error *err);

@@ -290,6 +290,9 @@ bool chunk_flush(Run *run, Error *err)
     bool is_ok = db_run(run->db, chunk->statements.items, chunk->statements.len, on_progress, run,
                         &outcome, err);
     watch_end(run);
+    if (!is_ok)
+        wait_take_as_timeout(run, err);
+    run->wait.has_given_way = false;
     on_progress(run, is_ok ? chunk->statements.len : outcome.completed);
     if (!is_ok) {
         note_failure(run, &outcome);

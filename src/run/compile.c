@@ -52,6 +52,20 @@ static bool add_script(Run *run, const Hook *hook, const Script *script, Error *
     return !resets || add_unit(run, (Unit){.kind = UNIT_RESET, .step = NO_STEP}, err);
 }
 
+/* A run in one transaction has no place for a program in its midst: it would see nothing of what was done, and every lock would be
+ * held for as long as it takes. */
+static bool refuse_program(const Hook *hook, Error *err)
+{
+    error_set(
+        err, ERROR_UNSUPPORTED,
+        "a program cannot run in the midst of a single transaction, whose locks it would hold");
+    error_code(err, "hook-in-transaction");
+    error_at(err, str_from(hook->program), 0, 0);
+    return error_hint(err,
+                      "Run it before or after the whole (before-migrate, after-migrate), or go "
+                      "without --single-transaction.");
+}
+
 static bool add_program(Run *run, const Hook *hook, uint32_t step, Error *err)
 {
     if (run->runner->settings.is_dry_run) {
@@ -62,11 +76,17 @@ static bool add_program(Run *run, const Hook *hook, uint32_t step, Error *err)
     return add_unit(run, (Unit){.kind = UNIT_PROGRAM, .step = step, .hook = hook}, err);
 }
 
+/* The hooks around a run, or around one direction of it. Where all is one transaction, what is no SQL stands outside. */
 static bool add_hooks(Run *run, HookPoint point, Error *err)
 {
     const HookUseVec *hooks = &run->hooks[point];
     for (size_t i = 0; i < hooks->len; i++) {
         const Hook *hook = hooks->items[i].hook;
+        if (hook->program && run->is_whole && !run->runner->settings.is_dry_run) {
+            if (point != run->first_point && point != run->last_point)
+                return refuse_program(hook, err);
+            continue;
+        }
         if (hook->program ? !add_program(run, hook, NO_STEP, err)
                           : !add_script(run, hook, hook->script, err))
             return error_wrap(err, "the hook %s", hook_point_name(point));
@@ -74,12 +94,25 @@ static bool add_hooks(Run *run, HookPoint point, Error *err)
     return true;
 }
 
+static bool add_outer_programs(Run *run, HookPoint point, Error *err)
+{
+    const HookUseVec *hooks = &run->hooks[point];
+    for (size_t i = 0; run->is_whole && !run->runner->settings.is_dry_run && i < hooks->len; i++)
+        if (hooks->items[i].hook->program && !add_program(run, hooks->items[i].hook, NO_STEP, err))
+            return false;
+    return true;
+}
+
 static bool add_programs_of_step(Run *run, HookPoint point, uint32_t step, Error *err)
 {
     const HookUseVec *hooks = &run->hooks[point];
-    for (size_t i = 0; i < hooks->len; i++)
-        if (hooks->items[i].hook->program && !add_program(run, hooks->items[i].hook, step, err))
+    for (size_t i = 0; i < hooks->len; i++) {
+        const Hook *hook = hooks->items[i].hook;
+        if (hook->program && run->is_whole && !run->runner->settings.is_dry_run)
+            return refuse_program(hook, err);
+        if (hook->program && !add_program(run, hook, step, err))
             return false;
+    }
     return true;
 }
 
@@ -335,8 +368,11 @@ bool compile_plan(Run *run, Error *err)
             first_up = i;
         }
     }
-    if (!make_room(run, last_down == SIZE_MAX ? 0 : last_down + 1, err) ||
-        !compile_hooks(run, err) || !add_run_log(run, UNIT_OPENING, err))
+    if (!make_room(run, last_down == SIZE_MAX ? 0 : last_down + 1, err) || !compile_hooks(run, err))
+        return false;
+    run->first_point = last_down != SIZE_MAX ? HOOK_BEFORE_ROLLBACK : HOOK_BEFORE_MIGRATE;
+    run->last_point = first_up != SIZE_MAX ? HOOK_AFTER_MIGRATE : HOOK_AFTER_ROLLBACK;
+    if (!add_outer_programs(run, run->first_point, err) || !add_run_log(run, UNIT_OPENING, err))
         return false;
     if (last_down != SIZE_MAX && !add_hooks(run, HOOK_BEFORE_ROLLBACK, err))
         return false;
@@ -350,7 +386,7 @@ bool compile_plan(Run *run, Error *err)
     }
     if (first_up != SIZE_MAX && !add_hooks(run, HOOK_AFTER_MIGRATE, err))
         return false;
-    if (!add_run_log(run, UNIT_CLOSING, err))
+    if (!add_run_log(run, UNIT_CLOSING, err) || !add_outer_programs(run, run->last_point, err))
         return false;
     compile_last_commit(run);
     return compile_refuses_lone(run, err) && compile_refuses_pooled(run, err);

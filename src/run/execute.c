@@ -324,7 +324,7 @@ static bool produce_reset(Run *run, Error *err)
 static bool produce_program(Run *run, const Unit *unit, Error *err)
 {
     /* The program may look at the database, and must find there what was done before it. */
-    if (run->is_nested && !run->is_whole ? !nest_close(run, err) : !chunk_flush(run, err))
+    if (run->has_outer ? !nest_close(run, err) : !chunk_flush(run, err))
         return false;
     return hook_run_program(run, unit, NULL, err);
 }
@@ -390,7 +390,9 @@ static bool finish_outer(Run *run, Error *err)
         return false;
     if (!run->runner->settings.is_dry_run)
         return nest_close(run, err);
-    if (!chunk_flush(run, err) || !db_exec(run->db, STR("ROLLBACK"), err))
+    /* In one message with what comes before: nothing is kept open for longer than it has to be. */
+    if (!chunk_add(run, STR("ROLLBACK"), (Tag){.kind = TAG_PLUMBING}, err) ||
+        !chunk_flush(run, err))
         return false;
     run->has_outer = false;
     return true;
@@ -572,10 +574,8 @@ bool work_run(Run *run, Error *err)
             return false;
         is_ok = true;
     }
-    if (!is_ok) {
-        failure_place(run, err);
+    if (!is_ok)
         failure_settle(run, err);
-    }
     Event end = event_of_step(run, EVENT_RUN_END, NO_STEP);
     end.duration_us = clock_monotonic_us() - run->began_us;
     end.error = is_ok ? NULL : err;

@@ -527,6 +527,13 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
     arena_free(scratch);
 }
 
+static bool add_statement(Arena *arena, DbStatementVec *statements, Str sql, Error *err)
+{
+    DbStatement statement = {0};
+    return (str_copy(arena, sql, &statement.sql) && vec_push(arena, statements, statement)) ||
+           error_nomem(err);
+}
+
 static void on_error_hooks(Run *run, const Error *failure)
 {
     const HookUseVec *hooks = &run->hooks[HOOK_ON_ERROR];
@@ -546,24 +553,27 @@ static void on_error_hooks(Run *run, const Error *failure)
                          .hook = hook};
             is_ok = hook_run_program(run, &unit, failure, &own);
         } else if (!run->db->is_broken) {
-            /* The fence is the first statement here on every engine: nothing renews while a hook mends. */
+            /* All at once: the transaction is not to stay open while the file is read. The fence is its first statement here on
+             * every engine: nothing renews while a hook mends. */
+            DbStatementVec statements = {0};
+            DbOutcome outcome = {0};
             Str fence = {0};
             bool is_leased = run->lock == LOCK_LEASE;
             is_ok = !run->is_lease_lost && compile_script(run, hook->script, &segments, &own) &&
-                    (!is_leased || lease_fence_sql(run, scratch, &fence, &own));
-            bool is_open = is_ok && db_exec(run->db, str_from(run->db->driver->begin), &own);
-            is_ok = is_open && (!is_leased || db_exec(run->db, fence, &own));
+                    (!is_leased || lease_fence_sql(run, scratch, &fence, &own)) &&
+                    add_statement(scratch, &statements, str_from(run->db->driver->begin), &own) &&
+                    (!is_leased || add_statement(scratch, &statements, fence, &own));
             for (size_t s = 0; is_ok && s < segments.len; s++)
                 for (uint32_t k = 0; is_ok && k < segments.items[s].count; k++) {
                     SqlStatement statement = {0};
                     is_ok = feed_next(run, hook->script, segments.items[s].first + k, &statement,
                                       &own) &&
-                            db_exec(run->db, statement.text, &own);
+                            add_statement(scratch, &statements, statement.text, &own);
                 }
-            if (is_open)
-                is_ok = db_exec(run->db, is_ok ? STR("COMMIT") : STR("ROLLBACK"),
-                                is_ok ? &own : NULL) &&
-                        is_ok;
+            is_ok = is_ok && add_statement(scratch, &statements, STR("COMMIT"), &own) &&
+                    db_run(run->db, statements.items, statements.len, NULL, NULL, &outcome, &own);
+            if (run->db->is_in_transaction)
+                (void)db_exec(run->db, STR("ROLLBACK"), NULL);
         }
         /* The first error is the one that counts. */
         if (!is_ok)
@@ -748,6 +758,8 @@ void failure_settle(Run *run, Error *err)
         run->at = run->failure.unit;
 
     bool is_lost = run->db->is_broken || !roll_back(run, &has_lost_outer, &ignored);
+    /* Only now, for the file may be long, and an open transaction keeps its locks. */
+    failure_place(run, err);
     result->applied.len =
         is_lost || has_lost_outer || run->is_whole ? run->applied_kept : result->applied.len;
     result->rolled_back.len =

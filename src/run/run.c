@@ -229,8 +229,10 @@ static bool stop_or_nothing(Run *run, bool *ret_is_done, Error *err)
 /* Whether a nested run has to leave its transaction in between. */
 static bool lets_go(const Run *run)
 {
-    for (size_t i = 0; run->is_nested && !run->is_whole && i < run->units.len; i++) {
+    for (size_t i = 0; run->is_nested && i < run->units.len; i++) {
         UnitKind kind = run->units.items[i].kind;
+        if (run->is_whole && kind != UNIT_PROGRAM)
+            continue;
         if (kind == UNIT_LONE || kind == UNIT_REPLAY || kind == UNIT_RESET || kind == UNIT_PROGRAM)
             return true;
     }

@@ -75,6 +75,33 @@ static void fill_event(const Run *run, Event *event, uint32_t unit)
         event->elapsed_us = clock_monotonic_us() - wait->began_us;
 }
 
+/* The server's own limit is one for each lock. A transaction that has some and waits for others in turn keeps those behind it
+ * waiting for all of these times together: it too is to give way after one. */
+static void give_way(Run *run, Db *second, uint32_t unit)
+{
+    LockWait *wait = &run->wait;
+    Error ignored = {0};
+    int64_t lock_ms = timeouts_of(run, &run->units.items[unit]).lock_ms;
+    if (lock_ms <= 0 || wait->seen.queued_us <= lock_ms * MS || wait->has_given_way ||
+        run->units.items[unit].kind != UNIT_TRANSACTION || !db_has(run->db, DB_TRANSACTIONAL_DDL) ||
+        !second->driver->cancel_session)
+        return;
+    wait->has_given_way =
+        second->driver->cancel_session(second, str_from(run->db->info.session), &ignored);
+}
+
+void wait_take_as_timeout(Run *run, Error *err)
+{
+    bool was_stopped = run->wait.has_given_way && err->code &&
+                       str_eq(str_from(err->code), STR("cancelled-by-server"));
+    run->wait.has_given_way = false;
+    if (!was_stopped)
+        return;
+    error_set(err, ERROR_TIMEOUT,
+              "others had waited behind this transaction for longer than lock_timeout");
+    error_code(err, "lock-timeout");
+}
+
 bool wait_look(Run *run, Db *second)
 {
     LockWait *wait = &run->wait;
@@ -102,6 +129,7 @@ bool wait_look(Run *run, Db *second)
     wait->seen = seen;
     wait->unit = unit;
     wait->attempt = attempt;
+    give_way(run, second, unit);
     if (!is_new && now_us - wait->told_us < TELL_EVERY_US)
         return true;
     wait->told_us = now_us;

@@ -12,7 +12,7 @@ enum {
     BUSY_LOOK_US =
         2000000, /* at a statement that is not silent: its data or rows are on their way */
     SOONEST_LOOK_US = 100000,
-    LOOK_EVERY_US = 1000000,
+    LOOK_EVERY_US = 500000,
     TIMEOUT_MS = 2000,
     REFUSED_US = 30000000,
     MS = 1000,

@@ -133,6 +133,7 @@ typedef struct LockWait {
     uint32_t attempt; /* in which it was seen; 0: not yet */
     int64_t began_us; /* the first try of the unit */
     int64_t told_us;
+    bool has_given_way; /* others had waited for too long: the statement was stopped */
 } LockWait;
 
 /* What is left of a plan when its connection was lost, and how often that was. */
@@ -172,7 +173,8 @@ typedef struct Run {
 
     HookUseVec hooks[HOOK_COUNT];
     bool has_programs, has_downs;
-    int64_t last_rank; /* of the history in memory */
+    HookPoint first_point, last_point; /* the hooks that come before and after all else */
+    int64_t last_rank;                 /* of the history in memory */
     UnitVec units;
     uint32_t last_commit; /* the last unit that commits: it alone waits for the disk */
 
@@ -323,7 +325,7 @@ void feed_close(Run *run);
 
 /* watch.c: a second connection, for looking at what happens on the first while it is waited for. It is opened when a message has
  * taken half a second, by the run's URL (without one there is none), and closed with the message; it never holds a
- * transaction. Whoever has something to look at is called from there once a second. */
+ * transaction. Whoever has something to look at is called from there twice a second. */
 /* Around whatever may take its time on the run's connection. */
 void watch_begin(Run *run);
 void watch_end(Run *run);
@@ -346,6 +348,8 @@ Str wait_table(const Run *run, Arena *arena, Str sql);
 bool wait_pause(Run *run, uint32_t unit, Str sql, int64_t pause_ms, const Error *cause, Error *err);
 /* Says in the error of a lock timeout who holds the lock, how long it was tried, and what may be done. */
 void wait_explain(Run *run, Error *err);
+/* A statement that was stopped to let others pass is a lock timeout like others. */
+void wait_take_as_timeout(Run *run, Error *err);
 void wait_done(Run *run);
 
 /* write.c: history writes */
@@ -376,8 +380,9 @@ void history_note_gone(Run *run, size_t at);
 bool work_run(Run *run, Error *err);
 
 /* failure.c */
+/* Where in the file it is. */
 void failure_place(Run *run, Error *err);
-/* Rolls back, journals, logs, finds out what holds. */
+/* Rolls back, finds the place in the file, journals, logs, finds out what holds. */
 void failure_settle(Run *run, Error *err);
 
 /* Which steps of the plan a lost session had finished, asked on another connection: the history counts from then on, and

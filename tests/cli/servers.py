@@ -228,7 +228,7 @@ class Postgres(Server):
         with open(self.data / "postgresql.conf", "a") as conf:
             conf.write(
                 "fsync = off\nfull_page_writes = off\nshared_buffers = 32MB\n"
-                "max_connections = 60\nautovacuum = off\nlisten_addresses = '127.0.0.1'\n"
+                "max_connections = 60\nmax_prepared_transactions = 5\nautovacuum = off\nlisten_addresses = '127.0.0.1'\n"
                 f"unix_socket_directories = '{self.folder}'\nlog_min_messages = warning\ntimezone = 'UTC'\n"
             )
         # Anybody may come as anybody; only the role "guarded" needs its password.
