@@ -481,7 +481,8 @@ static int next_result(MysqlDb *m)
     int status = m->lib.mysql_next_result_start(&outcome, m->handle);
     while (status != 0)
         status = m->lib.mysql_next_result_cont(&outcome, m->handle, wait_for(m, status));
-    return outcome;
+    /* The library says -1, too, when the connection breaks while the columns of the result are read. */
+    return outcome < 0 && m->lib.mysql_errno(m->handle) != 0 ? 1 : outcome;
 }
 
 static void note_status(MysqlDb *m)
@@ -703,7 +704,10 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
     m->was_killed = m->is_stopping = false;
     for (int next = send_query(m, sql) ? 0 : 1; next >= 0; next = next_result(m)) {
         MYSQL_RES *result = next == 0 ? store_result(m) : NULL;
-        if (next > 0 || (!result && m->lib.mysql_field_count(m->handle) > 0)) {
+        /* A connection that breaks among the rows takes the number of columns with it: only the error tells that from a
+         * statement without rows. */
+        if (next > 0 || (!result && (m->lib.mysql_field_count(m->handle) > 0 ||
+                                     m->lib.mysql_errno(m->handle) != 0))) {
             fail(m, &buffer->error);
             break;
         }
