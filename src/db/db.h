@@ -273,6 +273,8 @@ struct DbDriver {
         begin; /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
     const char *
         lazy_commit; /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
+    const char *
+        flush_commits; /* said outside of one: all that was committed lazily is on the disk; with lazy_commit */
     const char *const *secret_params; /* URL parameters never to be shown; NULL-terminated */
     /* MUST */
     bool (*url_check)(Arena *arena, DbUrl *url,
@@ -329,6 +331,10 @@ struct DbDriver {
                               DbSessionVec *ret_sessions, Error *err);
     bool (*index_state)(Db *db, Str schema, Str name, DbObjectState *ret_state,
                         Error *err); /* DB_INVALID_INDEX; unquoted values, schema may be empty */
+    /* What the statement has left when it was stopped the last time: what to say before it is run again, and what to say in its
+     * place (empty: nothing else) */
+    bool (*left_behind)(Db *db, Arena *arena, Str statement, const SqlInfo *info,
+                        DbStatementVec *ret_first, Str *ret_instead, Error *err);
     bool (*database_exists)(const DbUrl *url, const DbOptions *options, bool *ret_exists,
                             Error *err);
     bool (*database_create)(const DbUrl *url, const DbOptions *options, Error *err);

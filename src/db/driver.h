@@ -126,6 +126,7 @@ typedef enum DbThing {
     DB_THING_PUBLICATION,
     DB_THING_SUBSCRIPTION,
     DB_THING_TABLESPACE,
+    DB_THING_PARTITION, /* parent: the table that it is attached to */
 } DbThing;
 
 /* Looks one thing up in the catalog; all names are unquoted values, schema may be empty. */

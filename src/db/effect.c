@@ -581,6 +581,17 @@ static bool is_repeatable_action(const Judge *judge)
     return false;
 }
 
+/* DETACH PARTITION p CONCURRENTLY or FINALIZE. One that was stopped on the way is attached still: it is finished by being
+ * run again, see left_behind(). */
+static void judge_detach(Judge *judge, Name table)
+{
+    Name partition;
+    if (take(judge, "PARTITION") && take_name(judge, &partition))
+        vote_dropped(judge, DB_THING_PARTITION, table.schema, table.name, partition.name);
+    else
+        judge->cannot_tell++;
+}
+
 static void judge_action(Judge *judge, Name table, size_t end)
 {
     if (take(judge, "ADD"))
@@ -593,6 +604,8 @@ static void judge_action(Judge *judge, Name table, size_t end)
         judge_rename_part(judge, table);
     else if (take(judge, "ALTER"))
         judge_alter_column(judge, end);
+    else if (judge->dialect == SQL_POSTGRES && take(judge, "DETACH"))
+        judge_detach(judge, table);
     else if (!is_repeatable_action(judge))
         judge->cannot_tell++;
 }

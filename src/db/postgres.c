@@ -1844,6 +1844,8 @@ const DbDriver db_driver_postgres = {
                 DB_CREATE_DATABASE | DB_LOCK_TIMEOUT | DB_INVALID_INDEX,
     .begin = "BEGIN",
     .lazy_commit = "SET LOCAL synchronous_commit = off",
+    /* What is smallest and still waits for the log: a message in it that no table sees. */
+    .flush_commits = "SELECT pg_catalog.pg_logical_emit_message(true, 'whimbrel', '')",
     .secret_params = (const char *const[]){"password", "sslpassword", "oauth_client_secret", NULL},
     .url_check = pg_url_check,
     .open = pg_open,
@@ -1872,6 +1874,7 @@ const DbDriver db_driver_postgres = {
     .long_transactions = postgres_long_transactions,
     .work = postgres_work,
     .index_state = postgres_index_state,
+    .left_behind = postgres_left_behind,
     .database_exists = pg_database_exists,
     .database_create = pg_database_create,
     .database_drop = pg_database_drop,

@@ -169,6 +169,10 @@ static const Catalog catalogs[] = {
     {DB_THING_PUBLICATION, "pg_publication o", "o.pubname", NULL, NULL, NULL, "true"},
     {DB_THING_SUBSCRIPTION, "pg_subscription o", "o.subname", NULL, NULL, NULL, "true"},
     {DB_THING_TABLESPACE, "pg_tablespace o", "o.spcname", NULL, NULL, NULL, "true"},
+    {DB_THING_PARTITION,
+     "pg_inherits i JOIN pg_class o ON o.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent "
+     "JOIN pg_namespace n ON n.oid = p.relnamespace",
+     "o.relname", "n.nspname", TABLE_VISIBLE, "p.relname", "p.relkind = 'p'"},
 };
 
 static bool probe(Db *db, DbThing thing, Str schema, Str parent, Str name, DbObjectState *ret_state,
@@ -217,6 +221,92 @@ bool postgres_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_i
                          bool *ret_has_run, Error *err)
 {
     return db_effect(db, statement, info, probe, ret_is_known, ret_has_run, err);
+}
+
+/* ---- what a stopped statement has left ------------------------------------------------------ */
+
+/* DETACH PARTITION p CONCURRENTLY that was stopped: p is neither in nor out, and only FINALIZE gets it out. */
+static bool finish_detach(Db *db, Arena *arena, Str statement, const SqlInfo *info,
+                          Str *ret_instead, Error *err)
+{
+    SqlSplitOptions split = db_split_options(db, NULL);
+    SqlLexer lexer = sql_lexer(statement, &split);
+    SqlToken token, last = {0}, partition = {0};
+    Str schema, table, name, text, sql;
+    bool is_pending = false;
+    while (sql_lexer_next(&lexer, &token)) {
+        if (sql_token_is(&token, "CONCURRENTLY"))
+            partition = last;
+        last = token;
+    }
+    if (!partition.text.ptr || !sql_token_is(&last, "CONCURRENTLY"))
+        return true;
+    if (!sql_ident_value(arena, SQL_POSTGRES, info->table_schema, &schema) ||
+        !sql_ident_value(arena, SQL_POSTGRES, info->table, &table) ||
+        !sql_ident_value(arena, SQL_POSTGRES, partition.text, &name))
+        return error_nomem(err);
+    if (!quoted_name(arena, schema, table, &text, err) ||
+        !make_sql(arena, &sql, err,
+                  "SELECT count(*) FROM pg_inherits i JOIN pg_class o ON o.oid = i.inhrelid "
+                  "WHERE i.inhparent = to_regclass(%l) AND o.relname = %l AND i.inhdetachpending",
+                  text, name) ||
+        !is_any(db, arena, sql, &is_pending, err))
+        return false;
+    if (!is_pending)
+        return true;
+    size_t len = (size_t)(last.text.ptr - statement.ptr);
+    StrBuf out = strbuf(arena);
+    strbuf_add(&out, str_sub(statement, 0, len));
+    strbuf_adds(&out, "FINALIZE");
+    return strbuf_finish(&out, ret_instead) || error_nomem(err);
+}
+
+/* REINDEX CONCURRENTLY that was stopped leaves the index that it was building, invalid, and would leave another one. */
+static bool drop_unfinished(Db *db, Arena *arena, const SqlInfo *info, DbStatementVec *ret_first,
+                            Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    Str schema, name, text, sql;
+    bool is_index = info->object == SQL_OBJECT_INDEX;
+    if (info->name.len == 0 || (!is_index && info->object != SQL_OBJECT_TABLE))
+        return true;
+    if (!sql_ident_value(arena, SQL_POSTGRES, info->schema, &schema) ||
+        !sql_ident_value(arena, SQL_POSTGRES, info->name, &name))
+        return error_nomem(err);
+    /* Names are cut where they would be too long with their ending. */
+    if (!quoted_name(arena, schema, name, &text, err) ||
+        !make_sql(arena, &sql, err,
+                  "SELECT format('DROP INDEX CONCURRENTLY IF EXISTS %I.%I', n.nspname, c.relname) "
+                  "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+                  "JOIN pg_namespace n ON n.oid = c.relnamespace "
+                  "JOIN pg_class t ON t.oid = i.indrelid, to_regclass(%l) AS it "
+                  "WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND CASE "
+                  "WHEN %s THEN i.indrelid = (SELECT x.indrelid FROM pg_index x WHERE "
+                  "x.indexrelid = it) AND starts_with(c.relname, left(%l, 50)) "
+                  "ELSE i.indrelid = it OR i.indrelid = (SELECT x.reltoastrelid FROM pg_class x "
+                  "WHERE x.oid = it) END ORDER BY 1",
+                  text, is_index ? "true" : "false", name) ||
+        !db_query(db, sql, &rows, err))
+        return false;
+    while (db_rows_next(&rows)) {
+        DbStatement statement = {0};
+        if (!str_copy(arena, rows.cols[0].text, &statement.sql) ||
+            !vec_push(arena, ret_first, statement))
+            return error_nomem(err);
+    }
+    return db_rows_finish(&rows, err);
+}
+
+bool postgres_left_behind(Db *db, Arena *arena, Str statement, const SqlInfo *info,
+                          DbStatementVec *ret_first, Str *ret_instead, Error *err)
+{
+    *ret_first = (DbStatementVec){0};
+    *ret_instead = (Str){0};
+    if (!(info->flags & SQL_CONCURRENTLY))
+        return true;
+    if (info->verb == SQL_VERB_ALTER)
+        return finish_detach(db, arena, statement, info, ret_instead, err);
+    return info->verb != SQL_VERB_REINDEX || drop_unfinished(db, arena, info, ret_first, err);
 }
 
 /* ---- the migration lock -------------------------------------------------------------------- */

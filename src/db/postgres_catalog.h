@@ -13,6 +13,8 @@ bool postgres_has_table_question(Arena *arena, Str name, Str *ret_sql, Error *er
 bool postgres_has_effect(Db *db, Str statement, const SqlInfo *info, bool *ret_is_known,
                          bool *ret_has_run, Error *err);
 bool postgres_index_state(Db *db, Str schema, Str name, DbObjectState *ret_state, Error *err);
+bool postgres_left_behind(Db *db, Arena *arena, Str statement, const SqlInfo *info,
+                          DbStatementVec *ret_first, Str *ret_instead, Error *err);
 bool postgres_lock_try(Db *db, DbLockKey key, bool *ret_is_ours, Error *err);
 bool postgres_unlock(Db *db, DbLockKey key, Error *err);
 bool postgres_lock_question(Arena *arena, DbLockKey key, Str *ret_sql, Error *err);

@@ -51,6 +51,8 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
                  .rolled_before = result->rolled_back.len,
                  .applied_kept = result->applied.len,
                  .rolled_kept = result->rolled_back.len,
+                 .applied_flushed = result->applied.len,
+                 .rolled_flushed = result->rolled_back.len,
                  .began_us = clock_monotonic_us(),
                  .began_at = clock_now()};
     run->split = db_split_options(runner->db, NULL);

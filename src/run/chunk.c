@@ -141,6 +141,14 @@ static void keep_all(Run *run)
         history_note_step(run, run->finished.items[run->finished_kept]);
 }
 
+/* The disk has all that is kept until now. */
+void chunk_note_flushed(Run *run)
+{
+    run->applied_flushed = run->applied_kept;
+    run->rolled_flushed = run->rolled_kept;
+    run->finished_flushed = run->finished_kept;
+}
+
 static void tell_statement(Run *run, const Tag *tag, const Tag *next, Str next_sql)
 {
     const Unit *unit = &run->units.items[tag->unit];
@@ -181,6 +189,8 @@ static void confirmed(Run *run, size_t i)
     if (tag->commits) {
         run->statements_kept = run->statements_done;
         keep_all(run);
+        if (!run->db->driver->lazy_commit || (tag->kind == TAG_COMMIT && !tag->is_lazy))
+            chunk_note_flushed(run);
     }
     if (next)
         step_begin(run, run->units.items[next->unit].step);

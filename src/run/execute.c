@@ -187,10 +187,31 @@ static bool drop_invalid_index(Run *run, const Unit *unit, const SqlInfo *info, 
     return true;
 }
 
-/* Alone in its message: what stands beside it would be a transaction with it. */
-static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement, Tag tag,
-                       Error *err)
+/* A statement that a stopped run had begun may have left something that stands in its own way. */
+static bool clear_left(Run *run, Arena *arena, const Unit *unit, const SqlInfo *info,
+                       uint32_t index, SqlStatement *statement, Error *err)
 {
+    DbStatementVec first = {0};
+    Str instead = {0};
+    const PlanStep *step = unit->step == NO_STEP ? NULL : &run->plan.steps.items[unit->step];
+    if (!step || !step->is_resumed || index != step->resume_at || !run->db->driver->left_behind)
+        return true;
+    if (!run->db->driver->left_behind(run->db, arena, statement->text, info, &first, &instead, err))
+        return error_wrap(err, "looking for what the stopped statement has left");
+    for (size_t i = 0; i < first.len; i++)
+        if (!db_exec(run->db, first.items[i].sql, err))
+            return error_wrap(err, "removing what the stopped statement has left");
+    if (instead.len > 0)
+        statement->text = instead;
+    return true;
+}
+
+/* Alone in its message: what stands beside it would be a transaction with it. */
+static bool send_alone(Run *run, const Unit *unit, SqlStatement *statement, Tag tag, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
     SqlInfo info = sql_inspect(statement->text, &run->split);
     /* In a nested run, what came before is made durable first, with the journal's row among it. */
     if (run->is_nested ? !nest_close(run, err) : !chunk_flush(run, err))
@@ -203,7 +224,8 @@ static bool send_alone(Run *run, const Unit *unit, const SqlStatement *statement
     /* Of a session that is lent for a transaction nothing can be set for a statement that stands alone. */
     if ((!run->db->info.is_pooled && !timeouts_add(run, timeouts, false, err)) ||
         !chunk_flush(run, err) || !lease_renew(run, err) ||
-        !drop_invalid_index(run, unit, &info, err))
+        !drop_invalid_index(run, unit, &info, err) ||
+        !clear_left(run, scratch, unit, &info, tag.statement, statement, err))
         return false;
     if (FAULT("run.before-lone", err))
         return false;

@@ -628,32 +628,52 @@ static bool wait_for_end(Run *run, Db *db, Error *err)
     return true;
 }
 
-bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err)
+/* What was committed without waiting for the disk can still be lost with the server; afterwards it cannot. */
+static bool flush_commits(const Run *run, Db *db, Error *err)
 {
-    History now = {0};
-    if (!wait_for_end(run, db, err) ||
-        !run->convention->convention->history_read(run->convention, db, run->arena, &now, err))
-        return false;
-    /* Steps come one after the other: the first that is not done ends the row of those that are. */
-    for (size_t i = run->finished_kept; i < run->plan.steps.len; i++) {
+    return run->finished_flushed == run->finished_kept || !db->driver->flush_commits ||
+           db_exec(db, str_from(db->driver->flush_commits), err);
+}
+
+/* Steps come one after the other: the first that is not done ends the row of those that are. Where the server has
+ * crashed, that may be one that it had confirmed. */
+static bool take_over(Run *run, const History *now, Error *err)
+{
+    RunResult *result = run->result;
+    size_t confirmed = run->finished_kept;
+    result->applied.len = run->applied_flushed;
+    result->rolled_back.len = run->rolled_flushed;
+    size_t i = run->finished_flushed;
+    for (; i < run->plan.steps.len; i++) {
         const PlanStep *step = &run->plan.steps.items[i];
-        if (!is_done(run, &now, step))
+        RunItemVec *items = step_is_down(step) ? &result->rolled_back : &result->applied;
+        if (!is_done(run, now, step))
             break;
-        if (i < run->finished.len || step->kind == STEP_SKIP)
+        if (step->kind == STEP_SKIP)
             continue;
         RunItem item = {.version = step->version,
                         .name = step->name,
                         .kind = step->migration_kind,
                         .is_fake = step->is_fake};
-        if (!vec_push(run->arena,
-                      step_is_down(step) ? &run->result->rolled_back : &run->result->applied, item))
+        if (i < confirmed)
+            items->len++; /* it stands there still */
+        else if (!vec_push(run->arena, items, item))
             return error_nomem(err);
-        if (step_is_down(step))
-            run->rolled_kept = run->result->rolled_back.len;
-        else
-            run->applied_kept = run->result->applied.len;
     }
-    run->history = now;
+    run->finished_kept = run->finished.len = i < confirmed ? i : confirmed;
+    run->applied_kept = result->applied.len;
+    run->rolled_kept = result->rolled_back.len;
+    run->history = *now;
+    return true;
+}
+
+bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err)
+{
+    History now = {0};
+    if (!wait_for_end(run, db, err) ||
+        !run->convention->convention->history_read(run->convention, db, run->arena, &now, err) ||
+        !flush_commits(run, db, err) || !take_over(run, &now, err))
+        return false;
     size_t done = 0;
     while (done < run->plan.steps.len && is_done(run, &now, &run->plan.steps.items[done]))
         done++;
@@ -689,14 +709,17 @@ static bool find_out(Run *run, bool is_hurried, size_t *ret_done)
 static void settle_lost(Run *run, bool is_hurried, const PlanStep **step, uint32_t *kept)
 {
     RunResult *result = run->result;
-    if (!run->failure.outcome.is_fate_unknown && !run->failure.is_committing)
+    bool is_flushed = run->finished_flushed == run->finished_kept;
+    if (!run->failure.outcome.is_fate_unknown && !run->failure.is_committing && is_flushed)
         return;
     size_t done = 0;
     if (!find_out(run, is_hurried, &done)) {
-        result->is_fate_unknown = run->failure.is_committing;
+        result->is_fate_unknown = run->failure.is_committing || !is_flushed;
+        result->applied.len = run->applied_flushed;
+        result->rolled_back.len = run->rolled_flushed;
         /* The message may have held more migrations than the one whose statement was under way. */
-        if (run->finished_kept < run->plan.steps.len)
-            *step = &run->plan.steps.items[run->finished_kept];
+        if (run->finished_flushed < run->plan.steps.len)
+            *step = &run->plan.steps.items[run->finished_flushed];
         return;
     }
     result->applied.len = run->applied_kept;
@@ -775,6 +798,9 @@ void failure_settle(Run *run, Error *err)
         wait_explain(run, err);
         say_invalid_index(run);
         write_down(run, step, kept, err);
+        if (!flush_commits(run, run->db, &ignored))
+            say(run, &result->holds,
+                "The server could not be made to write all of it to its disk yet.");
         if (!run->is_whole)
             for (; run->finished_kept < run->finished.len && !has_lost_outer; run->finished_kept++)
                 history_note_step(run, run->finished.items[run->finished_kept]);
@@ -792,6 +818,8 @@ void failure_settle(Run *run, Error *err)
                 : "The seeds before the failed statement are kept.");
     else
         (void)result_finish(run, &ignored);
+    if (result->is_fate_unknown && run->finished_flushed < run->finished_kept)
+        result->current = (Str){0};
     if (step) {
         result->failed_version = step->version;
         result->failed_name = step->name;

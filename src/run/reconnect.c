@@ -162,7 +162,8 @@ bool reconnect(Run *run, Error *err)
         return false;
     scoped(Arena *, arena_freep) scratch = arena_new();
     Error own = {.arena = scratch};
-    size_t applied = run->applied_kept, rolled = run->rolled_kept, done = 0;
+    size_t applied = run->applied_kept, rolled = run->rolled_kept, kept = run->finished_kept;
+    size_t done = 0;
     result->applied.len = applied;
     result->rolled_back.len = rolled;
     run->finished.len = run->finished_kept;
@@ -178,7 +179,7 @@ bool reconnect(Run *run, Error *err)
     if (is_ended)
         event_note(run->runner, "somebody has released the lock of this run: it ends here");
     is_answered = is_answered && !is_ended;
-    if (is_answered && done < run->finished_kept)
+    if (is_answered && done < kept)
         forget_lost(run, done);
     if (is_answered && ask_for_rest(&run->plan, done, &reconnects->request) &&
         (done < run->plan.steps.len || is_all_there_is(run))) {
@@ -194,6 +195,7 @@ bool reconnect(Run *run, Error *err)
     /* What was found out is forgotten: it is asked for once more when the failure is told. */
     run->applied_kept = result->applied.len = applied;
     run->rolled_kept = result->rolled_back.len = rolled;
+    run->finished_kept = run->finished.len = kept;
     run->db->is_broken = true;
     return false;
 }

@@ -71,6 +71,7 @@ typedef struct Tag {
     TagKind kind;
     bool finishes;      /* the step is done */
     bool commits;       /* all that was done is durable */
+    bool is_lazy;       /* ... but for the disk, which the commit did not wait for */
     bool opens, closes; /* a savepoint */
     uint32_t unit;
     uint32_t
@@ -228,6 +229,8 @@ typedef struct Run {
     size_t applied_before, rolled_before; /* ... from a connection before this one */
     Vec(uint32_t) finished;               /* steps, in the order in which they were done */
     size_t finished_kept;
+    size_t applied_flushed, rolled_flushed,
+        finished_flushed; /* the same, for a server that may crash at any moment */
     int64_t began_us;
     Timestamp began_at;
 
@@ -316,6 +319,7 @@ bool chunk_add_all(Run *run, const DbStatementVec *statements, Tag tag, Error *e
 bool chunk_add_statement(Run *run, const SqlStatement *statement, Tag tag, Error *err);
 size_t chunk_limit(const Run *run);
 bool chunk_flush(Run *run, Error *err);
+void chunk_note_flushed(Run *run);
 void chunk_drop(Run *run);
 /* Sends the units that were complete before the one that could not be produced. */
 bool chunk_keep_whole_units(Run *run, Error *err);

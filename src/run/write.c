@@ -258,9 +258,9 @@ bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err)
     return chunk_add_all(run, &session, (Tag){.kind = TAG_PLUMBING}, err);
 }
 
-static bool add_settings(Run *run, const Unit *unit, bool is_lazy, Error *err)
+static bool add_settings(Run *run, const Unit *unit, bool with_lazy_commit, Error *err)
 {
-    if (is_lazy && run->db->driver->lazy_commit &&
+    if (with_lazy_commit &&
         !chunk_add(run, str_from(run->db->driver->lazy_commit), (Tag){.kind = TAG_PLUMBING}, err))
         return false;
     return timeouts_add(run, timeouts_of(run, unit), true, err);
@@ -270,6 +270,14 @@ static bool add_settings(Run *run, const Unit *unit, bool is_lazy, Error *err)
 static bool add_fence(Run *run, bool is_begin, Error *err)
 {
     return lease_fences_first(run) != is_begin || lease_fence(run, 0, err);
+}
+
+/* Whether this unit's commit leaves it to a later one to wait for the disk. */
+static bool is_lazy(const Run *run, const Unit *unit)
+{
+    return run->db->driver->lazy_commit && !run->is_nested && !run->is_whole &&
+           (unit->kind == UNIT_TRANSACTION || unit->kind == UNIT_OPENING) &&
+           run->at != run->last_commit && !run->has_programs && run->last_commit != NO_STEP;
 }
 
 bool transaction_begin(Run *run, const Unit *unit, Error *err)
@@ -288,18 +296,16 @@ bool transaction_begin(Run *run, const Unit *unit, Error *err)
         return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
                add_fence(run, true, err) && add_settings(run, unit, false, err);
     }
-    bool is_plain = unit->kind == UNIT_TRANSACTION || unit->kind == UNIT_OPENING;
-    bool is_lazy = is_plain && run->at != run->last_commit && !run->has_programs &&
-                   run->last_commit != NO_STEP;
     return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
-           add_fence(run, true, err) && add_settings(run, unit, is_lazy, err);
+           add_fence(run, true, err) && add_settings(run, unit, is_lazy(run, unit), err);
 }
 
 bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)
 {
-    (void)unit;
-    Tag tag = {
-        .kind = TAG_COMMIT, .finishes = finishes, .commits = !run->is_nested && !run->is_whole};
+    Tag tag = {.kind = TAG_COMMIT,
+               .finishes = finishes,
+               .commits = !run->is_nested && !run->is_whole,
+               .is_lazy = is_lazy(run, unit)};
     if (run->is_nested) {
         tag.kind = TAG_PLUMBING;
         tag.closes = true;
