@@ -33,6 +33,12 @@ const Explanation explanations[] = {
      .text = "A version may be shortened to a prefix, or called by its name, as long as only\n"
              "one fits.\n"
              "Say more of it; 'whimbrel status' lists all."},
+    {.code = "bad-annotation",
+     .title = "a marker in the file is not as its tool has it",
+     .text = "Tools that keep both directions in one file tell them apart by comments such as\n"
+             "-- +goose Up or -- migrate:down. One of these is misspelt, missing or out of place,\n"
+             "and the tool itself would stop at it too.\n"
+             "The message names the line. Correct the marker there."},
     {.code = "bad-argument",
      .title = "a program called the library wrongly",
      .text = "An argument of libwhimbrel's functions is missing or out of its range; the\n"
@@ -349,6 +355,13 @@ const Explanation explanations[] = {
              "has no place there.\n"
              "Write the hook as SQL, or let the program that embeds the migrations do that\n"
              "work itself."},
+    {.code = "host-language",
+     .title = "a migration is written in another language than SQL",
+     .text = "It has its place in the order, and its row when it is applied, but what it does is\n"
+             "in a program that only its own tool can run. Nothing was run.\n"
+             "\n"
+             "    whimbrel migrate --to VERSION    stops before it\n"
+             "    whimbrel stamp VERSION           records it, after its own tool has run it"},
     {.code = "lease-lost",
      .title = "the lease of the migration lock ran out",
      .text = "Behind a pooling proxy and on a cluster the migration lock is a lease, renewed\n"

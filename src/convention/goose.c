@@ -30,7 +30,7 @@ static bool variable(const ConventionContext *ctx, Str name, Str *ret_value)
 static bool bad_variable(const char *path, const Line *line, Str name, const char *what, Error *err)
 {
     error_set(err, ERROR_PARSE, "%s: ${%.*s}: %s", path, STR_ARG(name), what);
-    error_code(err, "bad-placeholder");
+    error_code(err, "bad-annotation");
     error_at(err, str_from(path), line->number, 1);
     return error_hint(err, "ENVSUB knows $NAME, ${NAME}, ${NAME:-default}, ${NAME-default} and "
                            "${NAME?message}.");
