@@ -447,10 +447,8 @@ int cli_main(int argc, char **argv)
     cli_close(&cli);
     if (is_ok && cli.out.failed_errno != 0 && cli.out.failed_errno != EPIPE)
         is_ok = error_errno(&err, cli.out.failed_errno, "cannot write standard output");
-    else if (is_ok && cli.err.failed_errno != 0 && cli.err.failed_errno != EPIPE)
-        is_ok = error_errno(&err, cli.err.failed_errno, "cannot write standard error, the log");
     if (!is_ok && cli.has_result && cli.result.failed_version.len == 0 &&
-        (cli.out.failed_errno != 0 || cli.err.failed_errno != 0) && err.kind == ERROR_IO)
+        cli.out.failed_errno != 0 && err.kind == ERROR_IO)
         error_hint(&err, "The migrations are done all the same: whimbrel status shows it.");
     int code = cli.exit_code;
     if (!is_ok) {
@@ -458,6 +456,12 @@ int cli_main(int argc, char **argv)
         if (signals_received())
             code = 128 + signals_received();
         print_error(&cli, &err);
+    } else if (cli.err.failed_errno != 0 && cli.err.failed_errno != EPIPE && !cli.is_json) {
+        /* What was to be done is done: a log that is lost is worth a word, and no failure. */
+        char text[160];
+        int len = snprintf(text, sizeof text, "note: the log could not be written to the end: %s\n",
+                           strerror(cli.err.failed_errno));
+        stream_write(&cli.out, (Str){text, len > 0 ? (size_t)len : 0});
     }
     if (cli.progress.write)
         progress_clear(&cli.progress);

@@ -255,7 +255,7 @@ def test_a_full_disk_for_the_log_or_the_result_does_not_stop_the_run_and_is_told
     with open("/dev/full", "w") as full:
         process = whimbrel.start("migrate", "-d", sqlite.url, "--log", "json", stderr=full)
         out, _ = process.communicate(timeout=60)
-    assert "1 applied" in out and "standard error" in out and process.returncode == 1
+    assert "1 applied" in out and "the log could not be written" in out and process.returncode == 0
     whimbrel.write("migrations/2_b.sql", "CREATE TABLE b (x integer);")
     with open("/dev/full", "w") as full:
         process = whimbrel.start("migrate", "-d", sqlite.url, stdout=full)
