@@ -1,9 +1,13 @@
 /* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/conventions.h"
 
-static const Convention *const all[] = {&convention_whimbrel,       &convention_sqlx,
-                                        &convention_golang_migrate, &convention_goose,
-                                        &convention_dbmate,         NULL};
+static const Convention *const all[] = {&convention_whimbrel,
+                                        &convention_sqlx,
+                                        &convention_golang_migrate,
+                                        &convention_goose,
+                                        &convention_dbmate,
+                                        &convention_diesel,
+                                        NULL};
 
 const Convention *const *conventions(void)
 {

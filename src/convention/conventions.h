@@ -9,6 +9,7 @@ extern const Convention convention_sqlx;
 extern const Convention convention_golang_migrate;
 extern const Convention convention_goose;
 extern const Convention convention_dbmate;
+extern const Convention convention_diesel;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

@@ -15,18 +15,6 @@ static bool is_name_char(char c, bool is_first)
            (!is_first && c >= '0' && c <= '9');
 }
 
-static bool variable(const ConventionContext *ctx, Str name, Str *ret_value)
-{
-    for (size_t i = 0; ctx->variables && ctx->variables[i]; i++) {
-        Str key, value = str_cut(str_from(ctx->variables[i]), '=', &key);
-        if (!str_eq(key, name))
-            continue;
-        *ret_value = value;
-        return true;
-    }
-    return false;
-}
-
 static bool bad_variable(const char *path, const Line *line, Str name, const char *what, Error *err)
 {
     error_set(err, ERROR_PARSE, "%s: ${%.*s}: %s", path, STR_ARG(name), what);
@@ -44,7 +32,7 @@ static bool add_braced(const ConventionContext *ctx, const char *path, const Lin
     while (len < inner.len && is_name_char(inner.ptr[len], len == 0))
         len++;
     Str name = str_sub(inner, 0, len), rest = str_sub(inner, len, inner.len), value = {0};
-    bool has = variable(ctx, name, &value);
+    bool has = peer_variable(ctx, name, &value);
     if (len == 0)
         return bad_variable(path, line, inner, "not a variable's name", err);
     if (rest.len == 0) {
@@ -87,7 +75,7 @@ static bool add_substituted(const ConventionContext *ctx, const char *path, cons
         Str value = {0};
         while (end < text.len && is_name_char(text.ptr[end], false))
             end++;
-        (void)variable(ctx, str_sub(text, i + 1, end), &value);
+        (void)peer_variable(ctx, str_sub(text, i + 1, end), &value);
         strbuf_add(out, value);
         i = end;
     }

@@ -174,6 +174,19 @@ bool peer_lacks(const Convention *convention, const char *what, Error *err)
         err, "Leave the option out, or convert the project with `whimbrel convert --to whimbrel`.");
 }
 
+bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value)
+{
+    *ret_value = (Str){0};
+    for (size_t i = 0; ctx->variables && ctx->variables[i]; i++) {
+        Str key, value = str_cut(str_from(ctx->variables[i]), '=', &key);
+        if (!str_eq(key, name))
+            continue;
+        *ret_value = value;
+        return true;
+    }
+    return false;
+}
+
 /* ---- files of several sections ---------------------------------------------------------------------------- */
 
 bool line_next(Str text, Line *line)

@@ -42,6 +42,9 @@ bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err);
 /* ERROR_UNSUPPORTED, code "not-in-convention". what: "repeatable migrations". */
 bool peer_lacks(const Convention *convention, const char *what, Error *err);
 
+/* One of ctx->variables. False: it is not set, and *ret_value is empty. */
+bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value);
+
 /* ---- files of several sections ---------------------------------------------------------------------------- */
 
 /* What stands where in one file. */

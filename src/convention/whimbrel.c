@@ -60,8 +60,7 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, Convention
         for (size_t j = 0; j < entries.len; j++) {
             const FolderEntry *entry = &entries.items[j];
             bool is_one = entry->kind == FILE_REGULAR && whimbrel_reads_name(entry->name);
-            if (entry->kind == FILE_FOLDER && entry->name.ptr[0] >= '0' &&
-                entry->name.ptr[0] <= '9') {
+            if (entry->kind == FILE_FOLDER && whimbrel_reads_folder(entry->name)) {
                 const char *up = str_format(arena, "%s/%.*s/up.sql", folder, STR_ARG(entry->name));
                 if (!up)
                     return error_nomem(err);

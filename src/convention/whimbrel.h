@@ -8,6 +8,8 @@
 bool whimbrel_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err);
 /* Whether the name of a file (not its folder) is one that whimbrel_scan() reads as a migration. */
 bool whimbrel_reads_name(Str name);
+/* The same of a folder that holds an up.sql. */
+bool whimbrel_reads_folder(Str name);
 bool whimbrel_new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
                         Str name, unsigned new_kind, bool is_numbered, Timestamp now,
                         StrVec *ret_paths, Error *err);

@@ -119,6 +119,12 @@ static bool folder_name(Str name, FileName *ret_name)
     return true;
 }
 
+bool whimbrel_reads_folder(Str name)
+{
+    FileName ignored;
+    return folder_name(name, &ignored);
+}
+
 static bool is_word_char(char c)
 {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

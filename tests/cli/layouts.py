@@ -114,4 +114,28 @@ class Dbmate(Layout):
         return [[self.version(i)] for i in range(1, n + 1)]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate()]
+class Diesel(Layout):
+    name = "diesel"
+    rows_sql = "SELECT version FROM __diesel_schema_migrations ORDER BY version"
+
+    def write(self, program, n):
+        folder = f"migrations/2024-01-01-{n:06}_make_t{n}"
+        program.write(f"{folder}/up.sql", self.up(n))
+        program.write(f"{folder}/down.sql", self.down(n))
+
+    def version(self, n):
+        return f"20240101{n:06}"
+
+    def history(self, engine, n):
+        values = ", ".join(f"('{self.version(i)}')" for i in range(1, n + 1))
+        return [
+            "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, "
+            "run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+            f"INSERT INTO __diesel_schema_migrations (version) VALUES {values}",
+        ]
+
+    def rows(self, n):
+        return [[self.version(i)] for i in range(1, n + 1)]
+
+
+LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel()]

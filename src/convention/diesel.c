@@ -1,0 +1,402 @@
+/* Diesel (diesel_cli, diesel_migrations): a folder a migration with up.sql, down.sql and metadata.toml, a version a row in
+ * __diesel_schema_migrations.
+ *
+ * Versions are texts to Diesel: what stands before the first '_' of the folder's name, without '-', and they run in the order of their
+ * bytes. Of two folders with one version Diesel silently runs one only: here that is an error. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/peer.h"
+
+/* ---- diesel.toml ---------------------------------------------------------------------------------------- */
+
+enum { TOML_LIMIT_BYTES = 1 << 20 };
+
+/* Where diesel.toml would be; NULL when memory is out. */
+static const char *configuration_path(const ConventionContext *ctx, Arena *arena)
+{
+    Str named;
+    if (peer_variable(ctx, STR("DIESEL_CONFIG_FILE"), &named) && named.len > 0)
+        return str_z(arena, named);
+    return peer_beside(ctx, arena, STR("diesel.toml"));
+}
+
+static bool take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err)
+{
+    ctx->folders = (StrVec){0};
+    ctx->are_folders_default = false;
+    return (path && vec_push(arena, &ctx->folders, str_from(path))) || error_nomem(err);
+}
+
+/* The folder of migrations, which is relative to the file. What else stands there is about Rust code. */
+static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    FileInfo info;
+    Str text, dir = {0};
+    TomlDoc doc;
+    if (ctx->files || !ctx->are_folders_default)
+        return true;
+    if (peer_variable(ctx, STR("MIGRATION_DIRECTORY"), &dir) && dir.len > 0)
+        return take_folder(ctx, arena, str_z(arena, dir), err);
+    const char *path = configuration_path(ctx, arena);
+    if (!path)
+        return error_nomem(err);
+    if (!file_info(path, &info, err))
+        return false;
+    if (info.kind != FILE_REGULAR)
+        return true;
+    if (!file_read(arena, path, TOML_LIMIT_BYTES, &text, err) ||
+        !toml_parse(arena, path, text, &doc, err) ||
+        !toml_get_string(&doc, doc.root, "migrations_directory.dir", &dir, NULL, err))
+        return false;
+    const char *folder = str_z(arena, path_folder(str_from(path)));
+    if (!folder)
+        return error_nomem(err);
+    return dir.len == 0 || take_folder(ctx, arena, path_join(arena, folder, dir), err);
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------- */
+
+/* What one folder holds. */
+typedef struct Parts {
+    const char *up, *down, *metadata; /* NULL: not there */
+    bool has_entries;
+} Parts;
+
+static bool read_parts(const ConventionContext *ctx, Arena *arena, const char *folder,
+                       Parts *ret_parts, Error *err)
+{
+    FolderEntryVec entries = {0};
+    Parts parts = {0};
+    if (!folder_entries(ctx, arena, folder, &entries, err))
+        return false;
+    parts.has_entries = entries.len > 0;
+    for (size_t i = 0; i < entries.len; i++) {
+        Str name = entries.items[i].name;
+        const char **part = str_eq(name, STR("up.sql"))          ? &parts.up
+                            : str_eq(name, STR("down.sql"))      ? &parts.down
+                            : str_eq(name, STR("metadata.toml")) ? &parts.metadata
+                                                                 : NULL;
+        if (part && entries.items[i].kind == FILE_REGULAR) {
+            *part = path_join(arena, folder, name);
+            if (!*part)
+                return error_nomem(err);
+        }
+    }
+    *ret_parts = parts;
+    return true;
+}
+
+/* Without the file the scripts run in a transaction. A file that does not say so means that they do not, and one that cannot be read counts
+ * for nothing: all as with Diesel. */
+static bool runs_in_transaction(const ConventionContext *ctx, const char *path, bool *ret_does,
+                                Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Error local = {.arena = scratch};
+    Str text;
+    TomlDoc doc;
+    bool does = false;
+    *ret_does = true;
+    if (!scratch)
+        return error_nomem(err);
+    if (!path)
+        return true;
+    if (file_tree_read(ctx->files, scratch, path, TOML_LIMIT_BYTES, &text, &local) &&
+        toml_parse(scratch, path, text, &doc, &local) &&
+        toml_get_boolean(&doc, doc.root, "run_in_transaction", &does, NULL, &local))
+        *ret_does = does;
+    else if (local.kind == ERROR_NOMEM)
+        return error_nomem(err);
+    return true;
+}
+
+/* "2025-01-03-193224_create_users": version 20250103193224, name create_users. */
+static bool read_name(Arena *arena, Str folder, Str *ret_version, Str *ret_name, Error *err)
+{
+    StrBuf version = strbuf(arena);
+    Str before;
+    *ret_name = str_cut(folder, '_', &before);
+    for (size_t i = 0; i < before.len; i++) {
+        if (before.ptr[i] != '-')
+            strbuf_add_char(&version, before.ptr[i]);
+    }
+    return strbuf_finish(&version, ret_version) || error_nomem(err);
+}
+
+static bool bad_folder(const char *path, const char *code, const char *what, const char *hint,
+                       Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s %s", path, what);
+    error_code(err, code);
+    error_at(err, str_from(path), 0, 0);
+    return error_hint(err, "%s", hint);
+}
+
+static bool add_folder(const ConventionContext *ctx, Arena *arena, Str base, const char *path,
+                       MigrationSet *set, Error *err)
+{
+    Parts parts;
+    Str version, name;
+    bool does = true;
+    Migration *migration;
+    if (!read_parts(ctx, arena, path, &parts, err))
+        return false;
+    if (!parts.has_entries)
+        return vec_push(arena, &set->ignored, str_from(path)) || error_nomem(err);
+    if (!parts.up)
+        return bad_folder(path, "bad-file", "would stop Diesel: it holds no up.sql",
+                          "Add an up.sql, or move the folder out of the folder of migrations.",
+                          err);
+    if (!read_name(arena, base, &version, &name, err))
+        return false;
+    if (version.len == 0)
+        return bad_folder(path, "bad-name", "has no version in its name",
+                          "Rename it to something like 2025-01-03-193224_name.", err);
+    return runs_in_transaction(ctx, parts.metadata, &does, err) &&
+           peer_add(arena, set, version, name, &migration, err) &&
+           peer_script_alone(ctx, arena, parts.up, !does, &migration->up, err) &&
+           (!parts.down || peer_script_alone(ctx, arena, parts.down, !does, &migration->down, err));
+}
+
+static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
+{
+    MigrationSet set = {.script_options = peer_script_options(ctx),
+                        .versions = {.kind = VERSIONS_TEXT}};
+    for (size_t i = 0; i < ctx->folders.len; i++) {
+        FolderEntryVec entries = {0};
+        const char *folder = str_z(arena, ctx->folders.items[i]);
+        if (!folder)
+            return error_nomem(err);
+        if (!folder_entries(ctx, arena, folder, &entries, err))
+            return error_hint(err, "Make the folder with `whimbrel new NAME`, or name another with "
+                                   "--migrations.");
+        for (size_t j = 0; j < entries.len; j++) {
+            const FolderEntry *entry = &entries.items[j];
+            const char *path = path_join(arena, folder, entry->name);
+            if (!path)
+                return error_nomem(err);
+            if (entry->name.ptr[0] == '.')
+                continue;
+            if (entry->kind != FILE_FOLDER) {
+                if (!vec_push(arena, &set.ignored, str_from(path)))
+                    return error_nomem(err);
+                continue;
+            }
+            if (!str_is_utf8(entry->name, NULL))
+                return bad_folder(path, "bad-name", "has a name that is not UTF-8",
+                                  "Rename the folder.", err);
+            if (!add_folder(ctx, arena, path_base(str_from(path)), path, &set, err))
+                return false;
+        }
+    }
+    if (!migration_set_finish(&set, err))
+        return false;
+    *ret_set = set;
+    return true;
+}
+
+/* ---- history -------------------------------------------------------------------------------------------- */
+
+typedef struct Reader {
+    const ConventionContext *ctx;
+    Arena *arena;
+    History *history;
+} Reader;
+
+static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
+                     Error *err)
+{
+    Reader *reader = ctx;
+    Str version;
+    *ret_is_good = !cols[0].is_null && cols[0].text.len > 0;
+    *ret_what = "a row has no version";
+    if (!*ret_is_good)
+        return true;
+    if (!str_copy(reader->arena, cols[0].text, &version))
+        return error_nomem(err);
+    HistoryRow row = peer_row(version, (Str){0}, (int64_t)reader->history->rows.len + 1);
+    if (cols[1].is_null ||
+        !(reader->ctx->dialect == SQL_SQLITE ? timestamp_parse(cols[1].text, &row.finished_at)
+                                             : db_value_i64(&cols[1], &row.finished_at)))
+        row.finished_at = TIMESTAMP_UNKNOWN;
+    return vec_push(reader->arena, &reader->history->rows, row) || error_nomem(err);
+}
+
+/* run_on has no zone on PostgreSQL, and is UTC there. */
+static void say_what_to_read(SqlDialect dialect, PeerTable *table)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        table->columns = "version, CAST(date_part('epoch', run_on) * 1000000 AS BIGINT)";
+        table->order = "version COLLATE \"C\"";
+        return;
+    case SQL_MYSQL:
+        table->columns = "version, CAST(UNIX_TIMESTAMP(run_on) * 1000000 AS SIGNED)";
+        table->order = "BINARY version";
+        return;
+    case SQL_SQLITE:
+        table->columns = "version, run_on";
+        table->order = "version";
+        return;
+    }
+}
+
+static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
+                         Error *err)
+{
+    static const VersionOrder text_order = {.kind = VERSIONS_TEXT};
+    History history = {.versions = &text_order};
+    Reader reader = {ctx, arena, &history};
+    PeerTable table = {.column_count = 2, .row = take_row, .ctx = &reader};
+    say_what_to_read(ctx->dialect, &table);
+    if (!table_name_read(ctx, arena, false, &table.name, err) ||
+        !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
+        !history_finish(arena, &history, err))
+        return false;
+    *ret_history = history;
+    return true;
+}
+
+static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
+                            const History *history, DbStatementVec *out, Error *err)
+{
+    (void)db;
+    TableName name;
+    StrBuf sql = strbuf(arena);
+    if (history->exists)
+        return true;
+    if (!table_name_read(ctx, arena, false, &name, err))
+        return false;
+    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
+    strbuf_adds(&sql, " (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL "
+                      "DEFAULT CURRENT_TIMESTAMP)");
+    return statement_push(arena, &sql, out, err);
+}
+
+/* In UTC whatever the session's zone is; MySQL's and SQLite's default is so by itself. */
+static const char *run_on(const ConventionContext *ctx, Arena *arena, const HistoryWrite *write)
+{
+    char buf[TIMESTAMP_TEXT];
+    if (write->started_at != TIMESTAMP_UNKNOWN && write->duration_us >= 0)
+        return str_format(arena, "'%.19s'",
+                          timestamp_sql(write->started_at + write->duration_us, buf));
+    return ctx->dialect == SQL_POSTGRES ? "CURRENT_TIMESTAMP AT TIME ZONE 'UTC'"
+                                        : "CURRENT_TIMESTAMP";
+}
+
+static bool history_write(const ConventionContext *ctx, const Db *db, Arena *arena,
+                          const HistoryWrite *write, DbStatementVec *out, Error *err)
+{
+    (void)db;
+    TableName name;
+    StrBuf where = strbuf(arena), values = strbuf(arena);
+    Str where_text, values_text;
+    if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
+        return true;
+    const char *time = run_on(ctx, arena, write);
+    if (!time)
+        return error_nomem(err);
+    sql_add_literal(&values, ctx->dialect, peer_version(write));
+    strbuf_addf(&values, ", %s", time);
+    strbuf_adds(&where, "version = ");
+    sql_add_literal(&where, ctx->dialect, peer_version(write));
+    if (!strbuf_finish(&where, &where_text) || !strbuf_finish(&values, &values_text))
+        return error_nomem(err);
+    return table_name_read(ctx, arena, false, &name, err) &&
+           peer_write_row(ctx, &name, arena, write, where_text, STR("version, run_on"), values_text,
+                          out, err);
+}
+
+/* ---- recognition, new files ------------------------------------------------------------------------------ */
+
+static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
+{
+    (void)ctx;
+    (void)text;
+    size_t slash = str_find_char(file->relative, '/', 0);
+    return slash != SIZE_MAX && slash > 0 &&
+           str_eq(str_sub(file->relative, slash + 1, file->relative.len), STR("up.sql"));
+}
+
+static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
+                      ConventionGuess *ret_guess, Error *err)
+{
+    static const char *const configurations[] = {"diesel.toml", NULL};
+    static const PeerSigns signs = {.configurations = configurations,
+                                    .columns = "version, run_on",
+                                    .has_only_these = true,
+                                    .depth = 1,
+                                    .takes = takes};
+    ConventionContext ctx = *given;
+    const char *beside = peer_beside(given, arena, STR("diesel.toml"));
+    if (!beside)
+        return error_nomem(err);
+    /* The folder that the configuration names need not be beside it. */
+    ctx.project_folder = str_z(arena, path_folder(str_from(beside)));
+    if (!ctx.project_folder)
+        return error_nomem(err);
+    return configure(&ctx, arena, err) && peer_recognise(&ctx, db, arena, &signs, ret_guess, err);
+}
+
+/* As `diesel migration generate` has it since 2.3: the time, and four digits that keep folders of one second apart. */
+static const char *next_version(Arena *arena, const MigrationSet *set, bool is_numbered,
+                                Timestamp now)
+{
+    char buf[TIMESTAMP_TEXT];
+    if (is_numbered) {
+        Str last = set->migrations.len > 0 ? set->migrations.items[set->migrations.len - 1].version
+                                           : (Str){0};
+        bool is_number = last.len > 0 && last.len < 20 && peer_digits(last).len == last.len;
+        return peer_next_version(arena, set, true, is_number ? (int)last.len : 5, now);
+    }
+    const char *compact = timestamp_compact(now, buf);
+    for (unsigned i = 0; i <= 0xffff; i++) {
+        const char *version = str_format(arena, "%s%04x", compact, i);
+        if (!version)
+            return NULL;
+        if (!migration_set_find(set, str_from(version)))
+            return str_format(arena, "%.4s-%.2s-%.2s-%.6s-%04x", compact, compact + 4, compact + 6,
+                              compact + 8, i);
+    }
+    return peer_next_version(arena, set, false, 0, now);
+}
+
+static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                      unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
+                      Error *err)
+{
+    Str slug;
+    StrVec paths = {0};
+    if (new_kind == NEW_REPEATABLE)
+        return peer_lacks(ctx->convention, "repeatable migrations", err);
+    if (!peer_slug(arena, name, &slug, err))
+        return false;
+    const char *version = next_version(arena, set, is_numbered, now);
+    const char *up = version ? str_format(arena, "%s_%.*s/up.sql", version, STR_ARG(slug)) : NULL;
+    const char *down =
+        version ? str_format(arena, "%s_%.*s/down.sql", version, STR_ARG(slug)) : NULL;
+    if (!up || !down || !vec_push(arena, &paths, str_from(up)) ||
+        (new_kind != NEW_SQL_ONLY && !vec_push(arena, &paths, str_from(down))))
+        return error_nomem(err);
+    *ret_paths = paths;
+    return true;
+}
+
+const Convention convention_diesel = {
+    .version = 1,
+    .name = "diesel",
+    .title = "Diesel",
+    .summary = "Diesel of Rust: 2024-01-01-000000_name/up.sql and down.sql, table "
+               "__diesel_schema_migrations",
+    .default_table = "__diesel_schema_migrations",
+    .features = CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_DIRECTIVES |
+                CONVENTION_OUT_OF_ORDER | CONVENTION_EMPTY,
+    .checksum_hash = HASH_SHA256,
+    .versions = VERSIONS_TEXT,
+    .scan = scan,
+    .history_read = history_read,
+    .history_prepare = history_prepare,
+    .history_write = history_write,
+    .lock_key = peer_own_lock,
+    .recognise = recognise,
+    .new_paths = new_paths,
+    .configure = configure,
+};
