@@ -328,9 +328,11 @@ bool lock_lead(Run *run, Error *err)
     return true;
 }
 
-bool lock_lead_had(Run *run)
+bool lock_lead_had(Run *run, bool *ret_is_held)
 {
-    if (db_lead_take(run->db) != DB_LEAD_YES)
+    DbLead lead = db_lead_take(run->db);
+    *ret_is_held = lead == DB_LEAD_NO;
+    if (lead != DB_LEAD_YES)
         return false;
     run->lock = LOCK_SESSION;
     return true;

@@ -35,7 +35,8 @@ static bool mend_read(Run *run, Overview *ret_overview, Error *err)
         return false;
     if (run->db->lead.len > 0) {
         bool is_read = run_overview(run->runner, run->arena, &run->history, ret_overview, err);
-        if (lock_lead_had(run) || !is_read)
+        bool is_held;
+        if (lock_lead_had(run, &is_held) || !is_read)
             return is_read;
         run->history = (History){0};
         *ret_overview = (Overview){0};

@@ -258,8 +258,14 @@ static bool plan_first(Run *run, Arena *arena, const PlanRequest *request,
                        Error *err)
 {
     bool is_planned = lock_lead(run, err) && plan_now(run, arena, request, err);
-    *ret_is_ours = lock_lead_had(run);
+    bool is_held = false;
+    *ret_is_ours = lock_lead_had(run, &is_held);
     run->has_nothing_to_do = true;
+    /* What another run is at may look failed or half done: it is judged once the lock is ours. */
+    if (is_planned && is_held && run->plan.stops) {
+        *ret_is_done = false;
+        return true;
+    }
     if (!is_planned || !check_digest(run, expected_digest, err) ||
         !stop_or_nothing(run, ret_is_done, err) ||
         (!*ret_is_done && !refuse_read_only(run->db, err)))

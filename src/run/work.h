@@ -265,9 +265,10 @@ bool pause_for(const Runner *runner, int64_t pause_ms, Error *err);
 bool lock_side(Run *run, Error *err);
 bool lock_take(Run *run, Error *err);
 /* Lets the next question to the database try for the lock on its way, where a session can hold one. Whether it was had
- * is to be asked behind it in any case, also where the question failed. Others are not waited for. */
+ * is to be asked behind it in any case, also where the question failed. Others are not waited for; *ret_is_held says that there
+ * is one. */
 bool lock_lead(Run *run, Error *err);
-bool lock_lead_had(Run *run);
+bool lock_lead_had(Run *run, bool *ret_is_held);
 /* Puts the giving back of the lock behind the run's last statement; lock_note_release() once that is
  * confirmed. */
 bool lock_add_release(Run *run, Error *err);

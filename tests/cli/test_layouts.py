@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working in place on what other tools left: the same cases for every tool, with its tables as it was seen to leave them."""
 
+import subprocess
+import time
+import zlib
+
 import pytest
-from layouts import LAYOUTS
+from layouts import LAYOUTS, GolangMigrate
 
 
 @pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
@@ -93,3 +97,33 @@ def test_stamping_writes_what_running_would(project, db, layout):
     assert rows(db, layout) == layout.rows(3)
     run(project, db, layout, "stamp", version, "--convention", layout.name, "--yes")
     assert rows(db, layout) == layout.rows(2)
+
+
+def test_what_another_run_is_at_is_not_taken_for_failed(whimbrel, pg):
+    """golang-migrate says dirty while it runs: whoever holds no lock yet must wait and look again."""
+    layout = GolangMigrate()
+    as_left(whimbrel, pg, layout, 3, 2)
+    pg.sql("UPDATE schema_migrations SET dirty = true")
+    key = migrate_key(pg)
+    peer = subprocess.Popen(
+        pg.client(), env=pg.client_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    peer.stdin.write(f"SELECT pg_advisory_lock({key});\n")
+    peer.stdin.flush()
+    while pg.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0":
+        time.sleep(0.05)
+    process = whimbrel.start("migrate", "-d", pg.url, "--log", "json")
+    waits = process.stderr.readline()
+    while "lock-wait" not in waits:
+        assert waits, process.communicate()
+        waits = process.stderr.readline()
+    peer.communicate("UPDATE schema_migrations SET dirty = false;\n", timeout=60)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (out, err)
+    assert rows(pg, layout) == layout.rows(3)
+
+
+def migrate_key(database):
+    """The key of golang-migrate's command: a checksum of schema, table and the URL's path, times a constant."""
+    text = f"public\0schema_migrations\0/{database.name}".encode()
+    return zlib.crc32(text) * 1486364155 % 2**32
