@@ -120,7 +120,7 @@ class Place:
         subprocess.run(["cc", "-O2", "-o", program, source], check=True)
         return program
 
-    def run(self, call):
+    def run(self, call, limit_s=None):
         """What the call took, as measure.c says it. Raises Failed unless it ends with 0 within the limit."""
         result, errors = self.folder / "result", self.folder / "errors"
         env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LC_ALL": "C.UTF-8", **call.env}
@@ -137,9 +137,9 @@ class Place:
                 start_new_session=True,
             )
             try:
-                process.wait(self.limit_s)
+                process.wait(limit_s or self.limit_s)
             except subprocess.TimeoutExpired:
-                raise Failed(f"took longer than {self.limit_s} s") from None
+                raise Failed(f"took longer than {limit_s or self.limit_s:g} s") from None
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -224,7 +224,7 @@ class Bench:
         self.peers = []
         for kind in peers.PEERS:
             tool = kind(self.folders)
-            wanted = "all" in options.peers or tool.name.lower() in options.peers
+            wanted = options.what != ["large"] and ("all" in options.peers or tool.name.lower() in options.peers)
             if wanted and tool.missing:
                 self.results.remark(f"{tool.name} is not installed: skipped")
             elif wanted:
@@ -307,7 +307,7 @@ class Bench:
         return tools[at:] + tools[:at]
 
     def measured(self, what, engine, size, tool, number, call):
-        took = self.place.run(call)
+        took = self.place.run(call, self.options.limit * 10 if what == "large" else None)
         took["round"] = number
         self.results.add(what, engine, size, tool.name, took)
         return took
@@ -671,7 +671,7 @@ def options_of(argv):
     known = ["all", "none", *(kind.name.lower() for kind in peers.PEERS)]
     parser.add_argument("--peers", type=names_of(known, "peer"), default=["all"], help="all, none, or of " + ",".join(known[2:]))
     parser.add_argument("--peers-up-to", type=int, default=1000, metavar="N", help="peers only up to this many migrations (1000)")
-    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="who takes longer for one run is left out (120)")
+    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="who takes longer for one run is left out, for large ten times that (120)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="every figure, for machines")
     options = parser.parse_args(argv)
     for word in options.what:
@@ -691,7 +691,10 @@ def main(argv):
     bench = None
     try:
         bench = Bench(options, Place(folder, options.limit))
-        bench.run()
+        try:
+            bench.run()
+        except KeyboardInterrupt:
+            bench.results.remark("interrupted: what was measured until then")
         machine = describe(bench)
         print(markdown(bench.results, machine))
         if options.json:
@@ -706,5 +709,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

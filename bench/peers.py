@@ -454,6 +454,7 @@ class Sqitch(Tool):
 class Flyway(Tool):
     name = "Flyway"
     programs = ("flyway",)
+    ENVIRONMENT = {"REDGATE_DISABLE_TELEMETRY": "true"}  # what it sends home would be measured
 
     def layout(self, folder, migrations, engine):
         for migration in migrations:
@@ -465,11 +466,10 @@ class Flyway(Tool):
         else:
             scheme = {POSTGRES: "postgresql", MARIADB: "mariadb"}[target.engine]
             login = [f"-url=jdbc:{scheme}://127.0.0.1:{target.port}/{target.name}", f"-user={target.user}", "-password="]
-        # Its look for a newer version would be measured otherwise.
-        return Call(self.program, *login, f"-locations=filesystem:{folder}", "-skipCheckForUpdate=true", word, env={"REDGATE_DISABLE_TELEMETRY": "true"})
+        return Call(self.program, *login, f"-locations=filesystem:{folder}", word, env=self.ENVIRONMENT)
 
     def start(self):
-        return Call(self.program, "--version", env={"REDGATE_DISABLE_TELEMETRY": "true"})
+        return Call(self.program, "--version", env=self.ENVIRONMENT)
 
     def apply(self, folder, target):
         return self.call("migrate", folder, target)
