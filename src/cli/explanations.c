@@ -503,6 +503,14 @@ const Explanation explanations[] = {
              "run cannot be tried and taken back, nor be one transaction.\n"
              "\n"
              "    whimbrel plan"},
+    {.code = "node-not-ready",
+     .title = "a Galera node outside its cluster",
+     .text = "The node runs, but is cut off from most of the others, or is still being given\n"
+             "their data. It neither reads nor writes until then (SHOW STATUS LIKE\n"
+             "'wsrep_ready').\n"
+             "Name several nodes, and the first that is ready is taken:\n"
+             "\n"
+             "    mysql://app@db1,db2,db3/shop"},
     {.code = "not-a-database",
      .title = "the file is no SQLite database",
      .text = "It is another kind of file, or encrypted. Look at the path in the URL."},

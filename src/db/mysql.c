@@ -35,6 +35,7 @@ enum {
     ERROR_DB_DROP_ABSENT = 1008,
     ERROR_DISK_FULL = 1021,
     ERROR_TOO_MANY_CONNECTIONS = 1040,
+    ERROR_UNKNOWN_COMMAND = 1047, /* Galera: the node is not in its cluster */
     ERROR_TOO_MANY_OF_USER = 1203,
     ERROR_SERVER_SHUTDOWN = 1053,
     ERROR_TABLE_FULL = 1114,
@@ -99,8 +100,9 @@ typedef struct MysqlDb {
     int64_t asked_us, reached_us; /* tried last; could be told, or was there, last */
     bool was_multi;               /* adopted: several statements a message were allowed before */
     bool tries_tls;               /* asks for TLS where the server has it */
-    const char *reset;            /* SET ... that puts the session back */
-    bool had_autocommit;          /* this and the rest: of an adopted connection */
+    bool is_galera;
+    const char *reset;   /* SET ... that puts the session back */
+    bool had_autocommit; /* this and the rest: of an adopted connection */
     my_bool did_reconnect;
     const char *charset;
 } MysqlDb;
@@ -186,6 +188,20 @@ static bool is_privilege(unsigned code)
            code == ERROR_PROC_ACCESS_DENIED;
 }
 
+/* A node that is cut off from most of its cluster, or being given its data, answers nothing else. */
+static bool is_outside(unsigned code, const char *message)
+{
+    return code == ERROR_UNKNOWN_COMMAND && strstr(message, "WSREP");
+}
+
+static bool fail_outside(const char *message, Error *err)
+{
+    error_set(err, ERROR_CONNECT, "the node is not part of its Galera cluster now: %s", message);
+    error_hint(err, "Wait until it is (wsrep_ready), or name further nodes in the database URL: "
+                    "mysql://host1,host2,host3/db.");
+    return error_code(err, "node-not-ready");
+}
+
 /* Fills err from the connection's last error, which a statement had. */
 static bool fail(MysqlDb *m, Error *err)
 {
@@ -202,6 +218,9 @@ static bool fail(MysqlDb *m, Error *err)
         error_set(err, ERROR_CONNECT, "the connection to the database was lost: %s", message);
         error_hint(err, "See that the server runs and can be reached, then run whimbrel status.");
         error_code(err, "connection-lost");
+    } else if (is_outside(code, message)) {
+        m->db.is_broken = true; /* another may be part of it */
+        fail_outside(message, err);
     } else if (code == ERROR_LOCK_WAIT_TIMEOUT) {
         error_set(err, ERROR_TIMEOUT, "%s", message);
         error_code(err, "lock-timeout");
@@ -909,6 +928,8 @@ static bool cannot_connect(MysqlDb *m, const char *place, Error *err)
         error_hint(err, "Check ssl-mode and the certificates named in the database URL against "
                         "what the server offers.");
         error_code(err, "tls");
+    } else if (is_outside(code, message)) {
+        fail_outside(message, err);
     } else if (code < CR_MIN_ERROR) { /* the server itself says no */
         error_set(err, ERROR_CONNECT, "%s", message);
         bool is_full = code == ERROR_TOO_MANY_CONNECTIONS || code == ERROR_TOO_MANY_OF_USER;
@@ -1065,11 +1086,29 @@ static void drop_handle(MysqlDb *m)
 /* Another host helps when this one is out of reach or full, not when it knows us and says no. */
 static bool helps_elsewhere(const Error *err)
 {
-    static const char *const codes[] = {"connect-refused", "too-many-connections",
-                                        "access-refused"};
+    static const char *const codes[] = {"connect-refused", "too-many-connections", "access-refused",
+                                        "node-not-ready", "connection-lost"};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (err->kind == ERROR_CONNECT && err->code && strcmp(err->code, codes[i]) == 0)
             return true;
+    return false;
+}
+
+static bool describe(MysqlDb *m, Error *err);
+
+/* Also that it is fit to be used shows only when it is asked what it is. */
+static bool describe_this(MysqlDb *m, const DbUrl *url, Error *err)
+{
+    m->url = url;
+    m->db.is_broken = m->is_galera = false;
+    m->db.info.is_cluster = m->db.info.is_read_only = false;
+    if (describe(m, err))
+        return true;
+    /* Nothing here waits for locks: the node does not hear from the others. */
+    if (err->server_code == ERROR_LOCK_WAIT_TIMEOUT) {
+        error_clear(err);
+        return fail_outside("it hears nothing from the others", err);
+    }
     return false;
 }
 
@@ -1090,17 +1129,18 @@ static bool connect_any(MysqlDb *m, const DbUrl *url, bool has_database, Error *
         error_clear(why);
         const DbHost *host = hosts.len > 0 ? &hosts.items[i] : NULL;
         m->tries_tls = prefers_tls(url, host);
-        if (connect_to(m, url, host, timeout_ms, has_database, why))
-            return true;
-        bool is_tls = m->handle && m->lib.mysql_errno(m->handle) == CR_SSL_CONNECTION_ERROR;
-        drop_handle(m);
+        bool is_there = connect_to(m, url, host, timeout_ms, has_database, why);
+        bool is_tls =
+            !is_there && m->handle && m->lib.mysql_errno(m->handle) == CR_SSL_CONNECTION_ERROR;
         if (is_tls && m->tries_tls) {
+            drop_handle(m);
             error_clear(why);
             m->tries_tls = false;
-            if (connect_to(m, url, host, timeout_ms, has_database, why))
-                return true;
-            drop_handle(m);
+            is_there = connect_to(m, url, host, timeout_ms, has_database, why);
         }
+        if (is_there && describe_this(m, url, why))
+            return true;
+        drop_handle(m);
         if (!helps_elsewhere(why))
             break;
     }
@@ -1174,7 +1214,7 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
 
 typedef struct Session {
     Str sql_mode, collation, foreign_key_checks, unique_checks, safe_updates, time_zone,
-        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout, autocommit;
+        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout, autocommit, sync_wait;
 } Session;
 
 static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
@@ -1191,7 +1231,8 @@ static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
                 {"max_statement_time", &session->max_statement_time},
                 {"lock_wait_timeout", &session->lock_wait_timeout},
                 {"innodb_lock_wait_timeout", &session->innodb_lock_wait_timeout},
-                {"autocommit", &session->autocommit}};
+                {"autocommit", &session->autocommit},
+                {"wsrep_sync_wait", &session->sync_wait}};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (str_eq_nocase(name, str_from(kept[i].name)))
             return str_copy(m->db.arena, value, kept[i].to);
@@ -1199,7 +1240,7 @@ static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
     if (str_eq_nocase(name, STR("max_allowed_packet")))
         (void)str_to_u64(value, &m->max_packet_bytes);
     if (str_eq_nocase(name, STR("wsrep_on")) && is_on)
-        m->db.info.is_cluster = true;
+        m->db.info.is_cluster = m->is_galera = true;
     if ((str_eq_nocase(name, STR("read_only")) && is_on) ||
         (str_eq_nocase(name, STR("super_read_only")) && is_on) ||
         (str_eq_nocase(name, STR("innodb_read_only")) && is_on))
@@ -1221,7 +1262,8 @@ static bool make_reset(MysqlDb *m, const Session *s)
                  {"sql_safe_updates", s->safe_updates},
                  {"max_statement_time", s->max_statement_time},
                  {"lock_wait_timeout", s->lock_wait_timeout},
-                 {"innodb_lock_wait_timeout", s->innodb_lock_wait_timeout}};
+                 {"innodb_lock_wait_timeout", s->innodb_lock_wait_timeout},
+                 {"wsrep_sync_wait", m->is_galera ? s->sync_wait : (Str){0}}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i].value.len > 0)
             strbuf_addf(&sql, ", %s = %.*s", words[i].name, STR_ARG(words[i].value));
@@ -1258,6 +1300,28 @@ static bool may_write_anyway(MysqlDb *m)
 /* A client that vanished without a word is found out by its silence; only on a connection of our own. */
 #define OUR_LIVELINESS ", wait_timeout = 3600"
 
+/* A node may be behind the others: a statement is to see all that was committed on any of them before it, and a node that is
+ * outside says so here. */
+#define CAUSAL "15"
+
+static bool join_cluster(MysqlDb *m, Session *session, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    if (!db_query(&m->db,
+                  STR("SHOW STATUS LIKE 'wsrep_ready'; SET SESSION wsrep_sync_wait = " CAUSAL),
+                  &rows, err))
+        return false;
+    bool is_ready =
+        !db_rows_next(&rows) || !str_eq_nocase(rows.cols[rows.col_count - 1].text, STR("OFF"));
+    if (!db_rows_finish(&rows, err))
+        return false;
+    if (!is_ready)
+        return fail_outside("wsrep_ready is OFF", err);
+    if (!m->db.is_adopted)
+        session->sync_wait = STR(CAUSAL);
+    return true;
+}
+
 static bool describe(MysqlDb *m, Error *err)
 {
     scoped(DbRows, db_rows_done) rows = {0};
@@ -1271,7 +1335,7 @@ static bool describe(MysqlDb *m, Error *err)
         "'sql_safe_updates', 'time_zone', "
         "'max_statement_time', 'lock_wait_timeout', 'innodb_lock_wait_timeout', 'autocommit', "
         "'max_allowed_packet', "
-        "'wsrep_on', 'read_only', 'super_read_only', 'innodb_read_only')";
+        "'wsrep_on', 'wsrep_sync_wait', 'read_only', 'super_read_only', 'innodb_read_only')";
     /* What an application has set is read before it is changed. */
     char *sql = m->db.is_adopted
                     ? str_format(m->db.arena, "%s", question)
@@ -1293,12 +1357,17 @@ static bool describe(MysqlDb *m, Error *err)
             if (!read_variable(m, &session, rows.cols[0].text, rows.cols[1].text))
                 return error_nomem(err);
     /* Whoever asked the question asks it again where it had no answer, and is told why. */
-    if (also.len > 0 && db_rows_next_result(&rows)) {
+    if (also.len > 0 && !m->is_galera && db_rows_next_result(&rows)) {
         m->db.answer = rows;
         rows = (DbRows){0};
     } else if (!db_rows_finish(&rows, also.len > 0 ? NULL : err) && also.len == 0) {
         return error_wrap(err, "asking the server what it is");
     }
+    /* What a node that was behind may have answered is asked for once more. */
+    db_rows_done(&rows);
+    rows = (DbRows){0};
+    if (m->is_galera && !join_cluster(m, &session, err))
+        return error_wrap(err, "asking the server what it is");
     m->db.info.no_backslash_escapes = has_word(session.sql_mode, "NO_BACKSLASH_ESCAPES");
     m->db.info.ansi_quotes = has_word(session.sql_mode, "ANSI_QUOTES");
     if (m->max_packet_bytes < 1024)
@@ -1380,11 +1449,6 @@ static bool open_with(const DbUrl *url, const DbOptions *options, bool has_datab
     if (!db_url_parse(m->db.arena, url->text, copy, err) ||
         !load_library(m->db.arena, options->client_path, false, &m->lib, err) ||
         !connect_any(m, copy, has_database, err)) {
-        mysql_close_db(&m->db);
-        return false;
-    }
-    m->url = copy;
-    if (!describe(m, err)) {
         mysql_close_db(&m->db);
         return false;
     }

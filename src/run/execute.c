@@ -280,6 +280,11 @@ static bool produce_lone(Run *run, const Unit *unit, Error *err)
     TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
     bool is_batch =
         unit->segment.is_implicit_commit && db_has(run->db, DB_BATCH) && !run->is_nested;
+    if (run->owes_lone_write) {
+        run->owes_lone_write = false;
+        if (!add_lone_write(run, unit, run->lone_at, run->lone_at == end, err))
+            return false;
+    }
     for (uint32_t i = run->lone_at > first ? run->lone_at : first; i < end; i++) {
         SqlStatement statement = {0};
         Tag tag = {.kind = kind, .statement = i, .path = unit->script->path, .commits = true};
@@ -288,7 +293,8 @@ static bool produce_lone(Run *run, const Unit *unit, Error *err)
             return false;
         if (is_batch) {
             if (!timeouts_add(run, timeouts_of(run, unit), false, err) ||
-                !lease_fence(run, i, err) || !chunk_add_statement(run, &statement, tag, err))
+                !lease_fence(run, i, err) || !chunk_add_statement(run, &statement, tag, err) ||
+                !lease_after_ddl(run, i, err))
                 return false;
         } else if (!send_alone(run, unit, &statement, tag, err)) {
             return false;
@@ -446,8 +452,33 @@ static bool produce_all(Run *run, Error *err)
 
 /* ---- trying again ----------------------------------------------------------------------------------- */
 
+/* A statement that had committed by itself before the journal's word on it was refused: only that word is to be said again. A
+ * cluster refuses it when another node has changed the lease's row at the same time. */
+static bool has_lone_done(const Run *run, uint32_t *ret_statement)
+{
+    const Failure *failure = &run->failure;
+    const Unit *unit = &run->units.items[failure->unit];
+    const Chunk *chunk = &run->chunk;
+    if (!unit->segment.is_implicit_commit || unit->hook || run->is_nested)
+        return false;
+    for (size_t i = failure->outcome.completed; i-- > 0;) {
+        if (i >= chunk->tags.len || chunk->tags.items[i].unit != failure->unit ||
+            chunk->tags.items[i].kind != TAG_STATEMENT)
+            continue;
+        *ret_statement = chunk->tags.items[i].statement;
+        return true;
+    }
+    return false;
+}
+
+static bool is_statements_own(const Failure *failure)
+{
+    return failure->tag.kind == TAG_STATEMENT || failure->tag.kind == TAG_FENCE;
+}
+
 static bool may_retry(const Run *run, const Error *err)
 {
+    uint32_t ignored;
     const Failure *failure = &run->failure;
     if (err->kind != ERROR_TIMEOUT || !failure->has_tag || failure->outcome.is_fate_unknown ||
         run->db->is_broken)
@@ -458,7 +489,7 @@ static bool may_retry(const Run *run, const Error *err)
         return false;
     const Unit *unit = &run->units.items[failure->unit];
     if (unit->kind == UNIT_LONE &&
-        ((failure->tag.kind != TAG_STATEMENT && failure->tag.kind != TAG_FENCE) ||
+        ((!is_statements_own(failure) && !has_lone_done(run, &ignored)) ||
          (sql_inspect(failure->sql, &run->split).flags & SQL_CONCURRENTLY)))
         return false;
     uint32_t retries = run->runner->settings.lock_retries;
@@ -503,7 +534,12 @@ static bool wait_and_rewind(Run *run, Error *err)
     if (!str_copy(scratch, run->failure.sql, &sql))
         return error_nomem(err);
 
+    uint32_t done;
     run->lone_at = unit->kind == UNIT_LONE ? run->failure.tag.statement : 0;
+    run->owes_lone_write = unit->kind == UNIT_LONE && run->failure.tag.kind != TAG_STATEMENT &&
+                           has_lone_done(run, &done) && done >= run->lone_at;
+    if (run->owes_lone_write)
+        run->lone_at = done + 1;
     chunk_drop(run);
     run->at = run->is_whole ? 0 : unit_at;
     if (run->is_whole) {

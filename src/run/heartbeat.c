@@ -23,6 +23,7 @@ struct Heartbeat {
     DbCancel cancel;
     Str renewal;
     int64_t length_us;
+    bool may_be_held_up;
     int64_t give_up_at_us; /* the thread's: when the try under way has taken too long */
     atomic_int_least64_t good_until_us; /* 0: lost */
     pthread_t thread;
@@ -76,7 +77,7 @@ static bool renew(Heartbeat *beat, Db **db, bool *ret_is_lost)
         }
         return false;
     }
-    *ret_is_lost = outcome.rows == 0;
+    *ret_is_lost = outcome.rows == 0 && !beat->may_be_held_up;
     if (outcome.rows != 1)
         return false;
     int64_t was_us = atomic_load(&beat->good_until_us);
@@ -108,7 +109,8 @@ static void *beat_on(void *arg)
         bool is_lost = false;
         bool is_renewed = renew(beat, &db, &is_lost);
         /* Past its end no renewal can succeed any more: the server refuses it. */
-        if (is_lost || clock_boottime_us() >= atomic_load(&beat->good_until_us))
+        if (is_lost ||
+            (!beat->may_be_held_up && clock_boottime_us() >= atomic_load(&beat->good_until_us)))
             atomic_store(&beat->good_until_us, 0);
         pause_us = is_renewed                        ? beat->length_us / 3
                    : beat->length_us / 20 < PAUSE_US ? beat->length_us / 20
@@ -192,6 +194,7 @@ Heartbeat *heartbeat_start(const HeartbeatOptions *options, Error *err)
     }
     beat->arena = arena;
     beat->length_us = options->length_us;
+    beat->may_be_held_up = options->may_be_held_up;
     beat->cancel = (DbCancel){.is_requested = is_over, .ctx = beat, .wake_fd = -1};
     atomic_init(&beat->good_until_us, options->good_until_us);
     if (copy_options(beat, options, err) && start_thread(beat, err))

@@ -44,12 +44,19 @@ static const char *server_now(SqlDialect dialect)
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')";
 }
 
-static void add_end(StrBuf *sql, SqlDialect dialect, int64_t length_us)
+/* A Galera node's clock stands still during a message of several statements. SYSDATE() goes on; it is not taken elsewhere,
+ * because it cannot be logged as a statement. */
+static void add_end(StrBuf *sql, SqlDialect dialect, const Lease *lease)
 {
-    if (dialect == SQL_POSTGRES)
-        strbuf_addf(sql, "clock_timestamp() + interval '%lld microseconds'", (long long)length_us);
-    else
-        strbuf_addf(sql, "UTC_TIMESTAMP(6) + INTERVAL %lld MICROSECOND", (long long)length_us);
+    if (dialect == SQL_POSTGRES) {
+        strbuf_addf(sql, "clock_timestamp() + interval '%lld microseconds'",
+                    (long long)lease->length_us);
+        return;
+    }
+    strbuf_addf(sql, "UTC_TIMESTAMP(6) + INTERVAL %lld", (long long)lease->length_us);
+    if (lease->has_ordered_ddl)
+        strbuf_adds(sql, " + TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6))");
+    strbuf_adds(sql, " MICROSECOND");
 }
 
 static void add_elapsed(StrBuf *sql, SqlDialect dialect, const char *from, const char *to)
@@ -128,7 +135,7 @@ static void add_try(StrBuf *sql, const Run *run)
     strbuf_addf(sql, ", pid = %ld, program = ", (long)getpid());
     add_word(sql, dialect, context->program);
     strbuf_addf(sql, ", acquired = %s, expires = ", server_now(dialect));
-    add_end(sql, dialect, lease->length_us);
+    add_end(sql, dialect, lease);
     add_where(sql, dialect, lease);
     add_unlocked(sql, dialect, lease, condition.has_failed ? "" : condition.ptr);
     sql->has_failed = sql->has_failed || condition.has_failed;
@@ -154,7 +161,7 @@ static bool renewal(const Run *run, Arena *arena, Str *ret_sql, Error *err)
     strbuf_adds(&sql, "UPDATE ");
     strbuf_add(&sql, lease->table);
     strbuf_adds(&sql, " SET expires = ");
-    add_end(&sql, dialect, lease->length_us);
+    add_end(&sql, dialect, lease);
     add_where(&sql, dialect, lease);
     strbuf_adds(&sql, " AND ");
     add_is_ours(&sql, dialect, lease);
@@ -185,7 +192,7 @@ bool lease_fence_sql(const Run *run, Arena *arena, Str *ret_sql, Error *err)
         strbuf_adds(&sql, " SET pid = IF(");
         add_is_ours(&sql, dialect, lease);
         strbuf_adds(&sql, ", pid, 9223372036854775807 + token), expires = ");
-        add_end(&sql, dialect, lease->length_us);
+        add_end(&sql, dialect, lease);
         add_where(&sql, dialect, lease);
     }
     return strbuf_finish(&sql, ret_sql) || error_nomem(err);
@@ -265,6 +272,7 @@ bool lease_prepare(Run *run, Error *err)
     lease->table = text;
     int64_t length_ms = run->runner->settings.lease_ms;
     lease->length_us = (length_ms > 0 ? length_ms : DEFAULT_LEASE_MS) * MS;
+    lease->has_ordered_ddl = run->db->info.is_cluster && run->db->driver->dialect == SQL_MYSQL;
     run->lease = lease;
     return true;
 }
@@ -417,7 +425,8 @@ static bool start_heartbeat(Run *run, int64_t good_until_us, Error *err)
     HeartbeatOptions options = {.url = run->runner->url,
                                 .db = run->db->options,
                                 .length_us = lease->length_us,
-                                .good_until_us = good_until_us};
+                                .good_until_us = good_until_us,
+                                .may_be_held_up = run->lease->has_ordered_ddl};
     if (!renewal(run, run->arena, &options.renewal, err))
         return false;
     lease->heartbeat = heartbeat_start(&options, err);
@@ -537,12 +546,16 @@ bool lease_lost(Run *run, Error *err)
     return false;
 }
 
+/* Where a statement held the renewals up, the server's clock has the word. */
 bool lease_check(Run *run, Error *err)
 {
     if (run->is_lease_lost)
         return lease_lost(run, err);
     if (!is_leased(run) || clock_boottime_us() < heartbeat_good_until(run->lease->heartbeat))
         return true;
+    if (run->lease->has_ordered_ddl && heartbeat_good_until(run->lease->heartbeat) != 0 &&
+        !run->db->is_in_transaction)
+        return lease_renew(run, err);
     return lease_lost(run, err);
 }
 
@@ -576,6 +589,25 @@ bool lease_fence(Run *run, uint32_t statement, Error *err)
            chunk_add(run, sql, (Tag){.kind = TAG_FENCE, .statement = statement}, err);
 }
 
+bool lease_after_ddl(Run *run, uint32_t statement, Error *err)
+{
+    const Lease *lease = run->lease;
+    SqlDialect dialect = run->db->driver->dialect;
+    if (!is_leased(run) || !run->lease->has_ordered_ddl)
+        return true;
+    StrBuf sql = strbuf(run->chunk.arena);
+    strbuf_adds(&sql, "UPDATE ");
+    strbuf_add(&sql, lease->table);
+    strbuf_adds(&sql, " SET expires = ");
+    add_end(&sql, dialect, lease);
+    add_where(&sql, dialect, lease);
+    strbuf_addf(&sql, " AND token = %lld", (long long)lease->token);
+    if (sql.has_failed)
+        return error_nomem(err);
+    return chunk_add(run, strbuf_str(&sql), (Tag){.kind = TAG_PLUMBING, .statement = statement},
+                     err);
+}
+
 bool lease_fences_first(const Run *run)
 {
     return run->db->driver->dialect == SQL_POSTGRES;
@@ -583,9 +615,13 @@ bool lease_fences_first(const Run *run)
 
 bool lease_says_lost(const Run *run, const Tag *tag, const Error *err)
 {
-    (void)run;
-    return tag->kind == TAG_FENCE && err->kind == ERROR_SQL &&
-           (strcmp(err->sqlstate, "22012") == 0 || err->server_code == 1690);
+    if (!is_leased(run) || err->kind != ERROR_SQL)
+        return false;
+    if (tag->kind == TAG_FENCE && (strcmp(err->sqlstate, "22012") == 0 || err->server_code == 1690))
+        return true;
+    /* Another's rows may be in the way of our own before the fence is. */
+    return tag->kind != TAG_STATEMENT && tag->kind != TAG_HOOK &&
+           clock_boottime_us() >= heartbeat_good_until(run->lease->heartbeat);
 }
 
 /* A transaction of ours that is still under way on a lost connection holds the row, and is waited for; with another token

@@ -199,10 +199,11 @@ typedef struct Run {
 
     Chunk chunk;
     Feed feed;
-    uint32_t at;        /* the unit produced now */
-    uint32_t lone_at;   /* UNIT_LONE: the statement at which a retry goes on; 0: the unit's first */
-    bool has_sent_part; /* part of the unit produced now has been sent */
-    size_t unit_start;  /* in the chunk: where the unit produced now begins */
+    uint32_t at;      /* the unit produced now */
+    uint32_t lone_at; /* UNIT_LONE: the statement at which a retry goes on; 0: the unit's first */
+    bool owes_lone_write; /* ... and what the journal has to say of those before it comes first */
+    bool has_sent_part;   /* part of the unit produced now has been sent */
+    size_t unit_start;    /* in the chunk: where the unit produced now begins */
     size_t unit_bytes;
     Str sent_timeouts; /* session settings in force; empty: as connected */
     Arena *timeouts_arena;
@@ -291,6 +292,9 @@ bool lease_check(Run *run, Error *err);
 bool lease_renew(Run *run, Error *err);
 /* Adds the check that commits with what it is added to: nothing without a lease. */
 bool lease_fence(Run *run, uint32_t statement, Error *err);
+/* Behind a statement that commits by itself, in its message: where it may have held all renewals up (Galera), the lease
+ * begins anew if nobody has taken it meanwhile. */
+bool lease_after_ddl(Run *run, uint32_t statement, Error *err);
 bool lease_fence_sql(const Run *run, Arena *arena, Str *ret_sql, Error *err);
 /* Whether a transaction's fence is its first statement; else it is its last. */
 bool lease_fences_first(const Run *run);
