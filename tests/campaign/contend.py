@@ -100,8 +100,8 @@ class Runner:
             stderr=self.log,
             env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"},
         )
-        # One that knows its own node only may lose it; the first knows all.
-        self.may_lose_node = len(url_options) > 0 and "," not in url_options[-1]
+        # One that knows its own node only may lose it, and a seed is not taken up again; the first knows all.
+        self.may_lose_node = len(url_options) > 0 and (self.is_seed or "," not in url_options[-1])
 
     def tick(self, elapsed):
         """Does to it what is due; whether it is over."""
