@@ -176,6 +176,7 @@ static bool take_convention(Whimbrel *whimbrel, Error *err)
         .host = os_host(whimbrel->arena),
         .program = str_from(options->program),
         .store_limit_bytes = 1000 * 1000,
+        .db = whimbrel->db,
     };
     if (!take_folders(whimbrel, err))
         return false;

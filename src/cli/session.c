@@ -261,6 +261,7 @@ static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext
         .variables = (const char *const *)environ,
         .environment = settings->environment,
         .lists = context == &cli->context ? &cli->lists : NULL,
+        .db = db,
     };
     if (settings->migrations.len == 0) {
         error_set(err, ERROR_USAGE, "no folder of migrations is named (%s)",
@@ -357,6 +358,10 @@ bool cli_scan(Cli *cli, Error *err)
     if (!is_scanned)
         return false;
     cli->context.set = &cli->set;
+    for (size_t i = 0; i < cli->context.notes.len; i++)
+        cli_note(cli, "%.*s", STR_ARG(cli->context.notes.items[i]));
+    for (size_t i = 0; i < cli->set.notes.len; i++)
+        cli_note(cli, "%.*s", STR_ARG(cli->set.notes.items[i]));
     if (!(cli->command->needs & READS_FILES))
         cli->set.cache = cli_cache(cli);
     for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)

@@ -7,6 +7,7 @@ static const Convention *const all[] = {&convention_whimbrel,
                                         &convention_goose,
                                         &convention_dbmate,
                                         &convention_diesel,
+                                        &convention_flyway,
                                         NULL};
 
 const Convention *const *conventions(void)

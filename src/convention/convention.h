@@ -83,6 +83,8 @@ typedef struct ConventionContext {
     const char *url_place; /* "flyway.conf:3" */
     bool allows_out_of_order;
     const void *own; /* the convention's, by configure() */
+    StrVec notes;    /* sentences: what of it is not followed; by configure() */
+    const Db *db;    /* that the files are read for; NULL: none is open */
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist. NULL: ask the database */
     const KnownTableVec *known_tables;
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */

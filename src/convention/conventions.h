@@ -10,6 +10,7 @@ extern const Convention convention_golang_migrate;
 extern const Convention convention_goose;
 extern const Convention convention_dbmate;
 extern const Convention convention_diesel;
+extern const Convention convention_flyway;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

@@ -122,6 +122,8 @@ typedef struct DbInfo {
     int version_number;       /* 150020, 101106, 3040001 */
     const char *database;     /* name; SQLite: file name without its folder */
     const char *user;         /* "" for SQLite */
+    const char *schema;       /* PostgreSQL: where new tables go; "" if nowhere, and elsewhere */
+    const char *search_path;  /* PostgreSQL: as the server writes it; elsewhere "" */
     const char *place;        /* "db:5432", "/run/mysqld.sock", the SQLite file's folder */
     const char *
         session; /* the number by which other sessions know this one; "": there is none, or not always the same */

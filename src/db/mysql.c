@@ -1204,6 +1204,7 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
     Str user = {0};
     str_cut(cols[3].text, '@', &user);
     m->db.info.user = str_z(m->db.arena, user);
+    m->db.info.schema = m->db.info.search_path = "";
     m->db.info.session = str_format(m->db.arena, "%lu", m->lib.mysql_thread_id(m->handle));
     if (!m->db.info.version || !m->db.info.database || !m->db.info.user || !m->db.info.session)
         return error_nomem(err);

@@ -1401,7 +1401,9 @@ static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
         "SELECT current_setting('server_version'), current_setting('server_version_num'), "
         "current_database(), "
         "current_user, pg_is_in_recovery(), current_setting('transaction_read_only'), "
-        "current_setting('standard_conforming_strings'), pg_backend_pid(), version()";
+        "current_setting('standard_conforming_strings'), pg_backend_pid(), version(), "
+        "current_schema(), current_setting('search_path')";
+    enum { ANSWERS = 11 };
     scoped(DbRows, db_rows_done) rows = {0};
     Arena *arena = s->db.arena;
     DbInfo *info = &s->db.info;
@@ -1411,14 +1413,14 @@ static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
         return error_nomem(err);
     if (!db_query(&s->db, str_from(sql), &rows, err))
         return error_wrap(err, "asking the server what it is");
-    while (rows.col_count != 9) {
+    while (rows.col_count != ANSWERS) {
         /* What session_settings() asks along. */
         if (rows.col_count == 2 && db_rows_next(&rows))
             info->has_leases = str_eq(rows.cols[1].text, STR("t"));
         if (!db_rows_next_result(&rows))
             break;
     }
-    if (!db_rows_next(&rows) || rows.col_count != 9) {
+    if (!db_rows_next(&rows) || rows.col_count != ANSWERS) {
         if (!db_rows_finish(&rows, err))
             return error_wrap(err, "asking the server what it is");
         return error_set(err, ERROR_CONNECT, "the server does not say what it is");
@@ -1440,7 +1442,10 @@ static bool describe_with(PgDb *s, const char *before, Str also, Error *err)
     info->is_read_only =
         info->is_in_recovery || s->db.options.is_read_only || str_eq(cols[5].text, STR("on"));
     info->nonconforming_strings = str_eq(cols[6].text, STR("off"));
-    if (!database || !user || !info->place || !recognise(s, cols[8].text))
+    info->schema = str_z(arena, cols[9].text);
+    info->search_path = str_z(arena, cols[10].text);
+    if (!database || !user || !info->place || !info->schema || !info->search_path ||
+        !recognise(s, cols[8].text))
         return error_nomem(err);
     /* A proxy that pools makes up the number that cancels: it is then not that of the process that answers. Whether it pools
      * sessions or transactions cannot be seen from here, so the worse is taken for true. */

@@ -572,7 +572,7 @@ static bool describe(SqliteDb *s, Error *err)
     info->version = sqlite3_libversion();
     info->version_number = sqlite3_libversion_number();
     info->database = str_z(s->db.arena, is_memory ? path : path_base(path));
-    info->user = info->session = "";
+    info->user = info->session = info->schema = info->search_path = "";
     info->place = str_z(s->db.arena, folder);
     info->is_read_only = info->is_read_only || sqlite3_db_readonly(s->handle, "main") == 1;
     if (is_memory)

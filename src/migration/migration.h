@@ -94,6 +94,7 @@ typedef struct ScriptText {
     Str sql;
     SqlRangeVec whole;   /* of sql: blocks that are one statement each (see SqlSplitOptions) */
     bool no_transaction; /* the file says so in its tool's way */
+    bool is_off;         /* it is not to run, as if it were for another engine */
     Str checksum; /* as the tool computes it; empty: the convention's digest of the file's bytes */
     StrVec other_checksums; /* that the tool takes for the same */
     bool takes_any_checksum;
@@ -242,6 +243,8 @@ typedef struct MigrationSet {
     HookVec hooks;
     SeedVec seeds;  /* in the order in which they run */
     StrVec ignored; /* paths of files that are none of ours; for -v */
+    StrVec notes;   /* sentences: files that mean something to the tool and are not followed here */
+    bool has_optional_baselines; /* a baseline file is for empty databases, and nothing to others */
     ScriptOptions script_options;
     VersionOrder versions;
     const void *own;        /* the convention's */
@@ -299,6 +302,7 @@ typedef struct HistoryRow {
     int64_t run;                       /* 0 unknown */
     int64_t rank;                      /* order of application; for repeatables of the last */
     bool has_up_text, has_down_text;   /* stored with it: convention's history_text() brings them */
+    bool is_tolerated;                 /* that it has no file here is nothing to stop for */
     const char *failure; /* journal: what the server said when it stopped; may be NULL */
 } HistoryRow;
 typedef Vec(HistoryRow) HistoryRowVec;

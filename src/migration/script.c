@@ -595,6 +595,11 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     source.digest = &digest;
     if (!walk_source(&pass, &source, err))
         return false;
+    if (source.text.is_off) {
+        pass.head.engines = (StrVec){0};
+        if (!vec_push(arena, &pass.head.engines, STR("none")))
+            return error_nomem(err);
+    }
     byte_digest_flush(&digest);
     if (source.text.checksum.len > 0)
         checksum = source.text.checksum;

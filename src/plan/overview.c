@@ -162,7 +162,7 @@ typedef struct Merge {
     bool is_fresh;     /* nothing was ever applied or recorded here */
     bool has_baseline; /* recorded in the history */
     Str baseline;
-    bool has_newest;
+    bool has_newest, has_optional_baselines;
     Str newest;             /* applied, even if only in part */
     Str current;            /* applied wholly, or baselined */
     const Migration *begin; /* the baseline file a fresh database begins with; NULL: none */
@@ -219,7 +219,7 @@ static MigrationState state_of_file(const Merge *merge, const Migration *m)
         return STATE_SKIPPED;
     if (m->kind == MIGRATION_BASELINE) {
         /* A database that never came as far cannot take it, and is not up to date either: the plan says so. */
-        bool is_behind = !merge->is_fresh && m == merge->cover &&
+        bool is_behind = !merge->is_fresh && !merge->has_optional_baselines && m == merge->cover &&
                          (!merge->has_newest ||
                           version_order_compare(merge->versions, merge->newest, m->version) < 0);
         return m == merge->begin || is_behind ? STATE_PENDING : STATE_SKIPPED;
@@ -412,7 +412,7 @@ static void count_states(Overview *overview, const PlanPolicy *policy)
         case STATE_CHANGED:
             break;
         case STATE_MISSING:
-            is_allowed = policy->allows_missing;
+            is_allowed = policy->allows_missing || row->row->is_tolerated;
             break;
         case STATE_FAILED:
         case STATE_PARTIAL:
@@ -437,7 +437,9 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
                    const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
 {
     Overview overview = {0};
-    Merge merge = {.policy = policy, .versions = &set->versions};
+    Merge merge = {.policy = policy,
+                   .versions = &set->versions,
+                   .has_optional_baselines = set->has_optional_baselines};
     overview.versions = &set->versions;
     Sorted versioned, repeatable;
     size_t repeatables_from = 0;

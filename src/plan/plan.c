@@ -101,8 +101,8 @@ static bool check_states(Planner *p)
             return false;
         if (row->state == STATE_MISSING &&
             (is_repeatable || (is_there && p->request->verb != PLAN_SYNC))) {
-            bool stops =
-                !p->policy->allows_missing && !(is_repeatable && p->request->verb == PLAN_SYNC);
+            bool stops = !p->policy->allows_missing && !row->row->is_tolerated &&
+                         !(is_repeatable && p->request->verb == PLAN_SYNC);
             if (!problem_missing(p, row, stops))
                 return false;
         }

@@ -290,7 +290,7 @@ static bool list_actions(Run *run, Runner *runner, Arena *arena, const Overview 
         else if (row->state == STATE_CHANGED)
             is_ok = push_action(arena, REPAIR_ACCEPT_CHECKSUM, row,
                                 "accepts the file of %s as it is now", &actions, err);
-        else if (row->state == STATE_MISSING && can_mark)
+        else if (row->state == STATE_MISSING && can_mark && !row->row->is_tolerated)
             is_ok = push_action(arena, REPAIR_MARK_DELETED, row,
                                 "marks %s, which has no file any more, as deleted", &actions, err);
         else if (row->has_new_name && row->migration)

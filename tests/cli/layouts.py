@@ -5,6 +5,8 @@ A layout writes migrations as its tool has them and tells what that tool's own t
 leave them. Migration number n makes table tN with one row, and its down drops it.
 """
 
+import zlib
+
 
 class Layout:
     """One tool. Rows are what rows_sql selects: nothing that differs from run to run."""
@@ -138,4 +140,64 @@ class Diesel(Layout):
         return [[self.version(i)] for i in range(1, n + 1)]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel()]
+class Flyway(Layout):
+    name = "flyway"
+    rows_sql = (
+        "SELECT installed_rank, version, description, type, script, checksum, CASE WHEN success THEN 1 ELSE 0 END "
+        "FROM flyway_schema_history ORDER BY installed_rank"
+    )
+
+    def write(self, program, n):
+        program.write("flyway.toml", '[flyway]\nlocations = ["filesystem:migrations"]\n')
+        program.write(f"migrations/V{n}__make_t{n}.sql", self.up(n))
+        program.write(f"migrations/U{n}__make_t{n}.sql", self.down(n))
+
+    def checksum(self, text):
+        value = zlib.crc32(text.replace("\n", "").encode())
+        return value - (1 << 32) if value >= 1 << 31 else value
+
+    def history(self, engine, n):
+        if engine == "sqlite":
+            made = [
+                'CREATE TABLE "flyway_schema_history" (\n    "installed_rank" INT NOT NULL PRIMARY KEY,\n'
+                '    "version" VARCHAR(50),\n    "description" VARCHAR(200) NOT NULL,\n    "type" VARCHAR(20) NOT NULL,\n'
+                '    "script" VARCHAR(1000) NOT NULL,\n    "checksum" INT,\n    "installed_by" VARCHAR(100) NOT NULL,\n'
+                "    \"installed_on\" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f','now')),\n"
+                '    "execution_time" INT NOT NULL,\n    "success" BOOLEAN NOT NULL\n)',
+                'CREATE INDEX "flyway_schema_history_s_idx" ON "flyway_schema_history" ("success")',
+            ]
+        elif engine == "postgres":
+            made = [
+                "CREATE TABLE flyway_schema_history (installed_rank INT NOT NULL, version VARCHAR(50), "
+                "description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, "
+                "checksum INTEGER, installed_by VARCHAR(100) NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT now(), "
+                "execution_time INTEGER NOT NULL, success BOOLEAN NOT NULL)",
+                "ALTER TABLE flyway_schema_history ADD CONSTRAINT flyway_schema_history_pk PRIMARY KEY (installed_rank)",
+                "CREATE INDEX flyway_schema_history_s_idx ON flyway_schema_history (success)",
+            ]
+        else:
+            made = [
+                "CREATE TABLE flyway_schema_history (installed_rank INT NOT NULL, version VARCHAR(50), "
+                "description VARCHAR(200) NOT NULL, type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, "
+                "checksum INT, installed_by VARCHAR(100) NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT "
+                "CURRENT_TIMESTAMP, execution_time INT NOT NULL, success BOOL NOT NULL, PRIMARY KEY (installed_rank))",
+                "CREATE INDEX flyway_schema_history_s_idx ON flyway_schema_history (success)",
+            ]
+        values = ", ".join(
+            f"({i}, '{i}', 'make t{i}', 'SQL', 'V{i}__make_t{i}.sql', {self.checksum(self.up(i))}, 'flyway', 3, TRUE)"
+            for i in range(1, n + 1)
+        )
+        return [
+            *made,
+            "INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, checksum, "
+            f"installed_by, execution_time, success) VALUES {values}",
+        ]
+
+    def rows(self, n):
+        return [
+            [str(i), str(i), f"make t{i}", "SQL", f"V{i}__make_t{i}.sql", str(self.checksum(self.up(i))), "1"]
+            for i in range(1, n + 1)
+        ]
+
+
+LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway()]
