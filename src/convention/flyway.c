@@ -10,14 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const FlywaySettings *settings_or(const ConventionContext *ctx, FlywaySettings *defaults)
-{
-    if (ctx->own)
-        return ctx->own;
-    *defaults = flyway_defaults();
-    return defaults;
-}
-
 /* ---- names of files --------------------------------------------------------------------------------------- */
 
 typedef enum FlywayForm {
@@ -184,8 +176,7 @@ static bool bad_placeholder(const char *path, Str text, size_t at, Str name, con
 static bool schema_name(const ConventionContext *ctx, const Db *db, Arena *arena, Str *ret_schema,
                         Error *err)
 {
-    FlywaySettings defaults;
-    const FlywaySettings *settings = settings_or(ctx, &defaults);
+    const FlywaySettings *settings = flyway_settings(ctx);
     TableName name;
     if (!table_name_read(ctx, arena, false, &name, err))
         return false;
@@ -210,7 +201,7 @@ static bool built_in(const FlywayFile *file, Arena *arena, Str name, Str *ret_va
                      Error *err)
 {
     const ConventionContext *ctx = file->ctx;
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     TableName table;
     char buf[4096];
     struct tm parts;
@@ -251,7 +242,7 @@ static bool built_in(const FlywayFile *file, Arena *arena, Str name, Str *ret_va
 static bool expand(const FlywayFile *file, Arena *arena, const char *path, Str text, Str *ret_text,
                    Error *err)
 {
-    const FlywaySettings *settings = file->ctx->own;
+    const FlywaySettings *settings = flyway_settings(file->ctx);
     Str prefix = settings->placeholder_prefix, suffix = settings->placeholder_suffix;
     StrBuf out = strbuf(arena);
     size_t from = 0, at;
@@ -317,7 +308,7 @@ static bool prepare(const void *ctx, Arena *arena, const Script *script, Str tex
     (void)ctx;
     (void)split;
     const FlywayFile *file = script->form->own;
-    const FlywaySettings *settings = file->ctx->own;
+    const FlywaySettings *settings = flyway_settings(file->ctx);
     ScriptText made = {.sql = text, .no_transaction = file->no_transaction, .is_off = file->is_off};
     Str raw;
     if (!checksum_of(arena, text, &made.checksum))
@@ -716,7 +707,7 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
     PeerFileVec files = {0};
     Scan scan = {
         .ctx = ctx,
-        .settings = ctx->own,
+        .settings = flyway_settings(ctx),
         .arena = arena,
         .files = &files,
         .set = {.script_options = peer_script_options(ctx), .has_optional_baselines = true},
@@ -972,7 +963,7 @@ static bool is_empty_database(const ConventionContext *ctx, Db *db, Arena *arena
 /* Whether what the scripts name without a schema goes where Flyway would put it. */
 static bool check_schema(const ConventionContext *ctx, const Db *db, Error *err)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     Str schema = settings->default_schema, first;
     if (schema.len == 0 || ctx->dialect == SQL_SQLITE)
         return true;
@@ -1004,7 +995,7 @@ static bool check_schema(const ConventionContext *ctx, const Db *db, Error *err)
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     History history = {0};
     Reader reader = {.ctx = ctx, .arena = arena, .history = &history};
     PeerTable table = {.columns = columns_of(ctx->dialect),
@@ -1101,7 +1092,7 @@ static void add_columns(StrBuf *sql, const ConventionContext *ctx, const TableNa
 
 static void add_installed_by(StrBuf *sql, const ConventionContext *ctx)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     if (settings->installed_by.len > 0)
         sql_add_literal(sql, ctx->dialect, settings->installed_by);
     else
@@ -1176,7 +1167,7 @@ static bool push_row(const ConventionContext *ctx, const TableName *name, Arena 
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     TableName name;
     StrBuf sql = strbuf(arena);
     if (history->exists)
@@ -1372,7 +1363,7 @@ static bool push_deleted(const ConventionContext *ctx, const TableName *name, Ar
 static bool push_baseline(const ConventionContext *ctx, const TableName *name, Arena *arena,
                           const HistoryWrite *write, DbStatementVec *out, Error *err)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     NewRow row = {.type = "BASELINE", .is_success = true};
     bool is_named = write->migration && !write->migration->up &&
                     !str_eq(write->migration->name, STR("baseline"));
@@ -1487,8 +1478,7 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
 static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
 {
     (void)text;
-    FlywaySettings defaults;
-    FlywayName name = read_name(settings_or(ctx, &defaults), file->name);
+    FlywayName name = read_name(flyway_settings(ctx), file->name);
     return name.form >= FLYWAY_VERSIONED && name.description.len > 0 && !name.is_foreign;
 }
 
@@ -1543,7 +1533,7 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
                       Error *err)
 {
-    const FlywaySettings *settings = ctx->own;
+    const FlywaySettings *settings = flyway_settings(ctx);
     Str slug, prefix = settings->versioned_prefix;
     StrVec paths = {0};
     if (new_kind == NEW_FOLDER)

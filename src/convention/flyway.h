@@ -8,7 +8,7 @@ typedef struct FlywayPlaceholder {
     Str name, value;
 } FlywayPlaceholder;
 
-/* ConventionContext.own; flyway_defaults() where configure() was not called. */
+/* ConventionContext.own. */
 typedef struct FlywaySettings {
     Str default_schema; /* empty: the connection's */
     StrVec schemas;     /* to be made where they are missing; PostgreSQL */
@@ -22,7 +22,8 @@ typedef struct FlywaySettings {
     Timestamp now;   /* ${flyway:timestamp}: the same for every file */
 } FlywaySettings;
 
-FlywaySettings flyway_defaults(void);
+/* What configure() found; Flyway's defaults where it was not called. */
+const FlywaySettings *flyway_settings(const ConventionContext *ctx);
 /* Reads flyway.toml or flyway.conf beside the project and, if asked for, FLYWAY_* of ctx->variables. */
 bool flyway_configure(ConventionContext *ctx, Arena *arena, bool reads_variables, Error *err);
 

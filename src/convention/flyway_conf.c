@@ -6,24 +6,31 @@
 
 enum { CONFIGURATION_BYTES = 1 << 20 };
 
-FlywaySettings flyway_defaults(void)
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+
+static const FlywaySettings defaults = {
+    .baseline_version = TEXT("1"),
+    .baseline_description = TEXT("<< Flyway Baseline >>"),
+    .environment = TEXT("default"),
+    .runs_in_transaction = true,
+    .replaces_placeholders = true,
+    .ignores_future = true,
+    .placeholder_prefix = TEXT("${"),
+    .placeholder_suffix = TEXT("}"),
+    .placeholder_separator = TEXT(":"),
+    .versioned_prefix = TEXT("V"),
+    .undo_prefix = TEXT("U"),
+    .repeatable_prefix = TEXT("R"),
+    .baseline_prefix = TEXT("B"),
+    .separator = TEXT("__"),
+};
+
+const FlywaySettings *flyway_settings(const ConventionContext *ctx)
 {
-    return (FlywaySettings){
-        .baseline_version = STR("1"),
-        .baseline_description = STR("<< Flyway Baseline >>"),
-        .environment = STR("default"),
-        .runs_in_transaction = true,
-        .replaces_placeholders = true,
-        .ignores_future = true,
-        .placeholder_prefix = STR("${"),
-        .placeholder_suffix = STR("}"),
-        .placeholder_separator = STR(":"),
-        .versioned_prefix = STR("V"),
-        .undo_prefix = STR("U"),
-        .repeatable_prefix = STR("R"),
-        .baseline_prefix = STR("B"),
-        .separator = STR("__"),
-    };
+    return ctx->own ? ctx->own : &defaults;
 }
 
 /* ---- the list ------------------------------------------------------------------------------------------- */
@@ -806,7 +813,7 @@ bool flyway_configure(ConventionContext *ctx, Arena *arena, bool reads_variables
     const char *path;
     if (!flyway)
         return error_nomem(err);
-    *flyway = flyway_defaults();
+    *flyway = defaults;
     flyway->now = clock_now();
     if (ctx->environment.len > 0)
         reading.environment = flyway->environment = ctx->environment;
