@@ -176,7 +176,7 @@ static void add_elapsed(StrBuf *out, SqlDialect dialect, const char *since)
 {
     switch (dialect) {
     case SQL_POSTGRES:
-        strbuf_addf(out, "CAST(EXTRACT(EPOCH FROM clock_timestamp() - %s) * 1000000 AS BIGINT)",
+        strbuf_addf(out, "CAST(date_part('epoch', clock_timestamp() - %s) * 1000000 AS BIGINT)",
                     since);
         return;
     case SQL_MYSQL:
@@ -334,17 +334,30 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
     strbuf_adds(&sql, " (namespace, id, ordinal");
     for (size_t i = 0; i < columns->len; i++)
         strbuf_addf(&sql, ", %s", columns->items[i].name);
-    strbuf_adds(&sql, ") SELECT ");
+    /* PostgreSQL plans MAX() anew each time, which costs more than the insert itself; MySQL refuses to read the table in
+     * VALUES that it inserts into. */
+    bool is_cheap_in_values = ctx->dialect == SQL_POSTGRES;
+    strbuf_adds(&sql, is_cheap_in_values ? ") VALUES (" : ") SELECT ");
     sql_add_literal(&sql, ctx->dialect, ctx->name_space);
     strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, ctx->dialect, id);
-    strbuf_adds(&sql, ", COALESCE(MAX(ordinal), 0) + 1");
+    if (is_cheap_in_values) {
+        strbuf_adds(&sql, ", COALESCE((SELECT ordinal FROM ");
+        add_history(&sql, tables);
+        strbuf_adds(&sql, " ORDER BY ordinal DESC LIMIT 1), 0) + 1");
+    } else {
+        strbuf_adds(&sql, ", COALESCE(MAX(ordinal), 0) + 1");
+    }
     for (size_t i = 0; i < columns->len; i++) {
         strbuf_adds(&sql, ", ");
         strbuf_add(&sql, columns->items[i].value);
     }
-    strbuf_adds(&sql, " FROM ");
-    add_history(&sql, tables);
+    if (is_cheap_in_values) {
+        strbuf_add_char(&sql, ')');
+    } else {
+        strbuf_adds(&sql, " FROM ");
+        add_history(&sql, tables);
+    }
     return statement_push(arena, &sql, out, err);
 }
 
