@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Of this machine alone, so in the order of its bytes; another machine's fails at the mark. */
-static const char magic[8] = "wbdigst1";
+static const char magic[8] = "wbdigst2";
 enum { ORDER_MARK = 0x01020304 };
 #define LARGEST_CACHE ((uint64_t)256 << 20)
 
@@ -24,12 +24,12 @@ typedef struct Header {
 
 struct DigestEntry {
     FileStamp stamp;
-    unsigned char digest[HASH_MAX_BYTES];
+    unsigned char digest[HASH_MAX_BYTES + 1];
 };
 
 static size_t entry_bytes(const DigestCache *cache)
 {
-    return sizeof(FileStamp) + cache->digest_len;
+    return sizeof(FileStamp) + cache->digest_len + 1;
 }
 
 static void add_field(Hash *hash, Str text)
@@ -155,7 +155,7 @@ void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStam
     if (touched_ns / 1000 > look->looked_at_us - cache->place->rest_us)
         return;
     DigestEntry entry = {.stamp = *after};
-    memcpy(entry.digest, digest, cache->digest_len);
+    memcpy(entry.digest, digest, cache->digest_len + 1);
     (void)vec_push(cache->arena, &cache->added, entry);
 }
 
@@ -174,7 +174,7 @@ static size_t put_entries(const DigestCache *cache, char *text)
         char *at = text + count * each;
         if (added && (old == cache->read_count || compare_identity(&added->stamp, &stamp) <= 0)) {
             memcpy(at, &added->stamp, sizeof added->stamp);
-            memcpy(at + sizeof added->stamp, added->digest, cache->digest_len);
+            memcpy(at + sizeof added->stamp, added->digest, cache->digest_len + 1);
             new ++;
             count++;
             continue;

@@ -28,7 +28,11 @@ void digest_cache_open(DigestCache *cache, const DigestCachePlace *place, size_t
 /* Writes what was learnt, if that is worth it. */
 void digest_cache_close(DigestCache *cache);
 
-/* The digest of the file at path while it is as it was. ret_stamp tells its state now; has_stamp says whether there is one. */
+enum { KEPT_DEMANDS = 1 };
+
+/* What is kept is the digest and behind it a byte, KEPT_DEMANDS when the file may hold a directive that requires something.
+ *
+ * The digest of the file at path while it is as it was. ret_stamp tells its state now; has_stamp says whether there is one. */
 typedef struct DigestLook {
     FileStamp stamp;
     bool has_stamp;

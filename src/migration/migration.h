@@ -130,7 +130,8 @@ typedef struct Script {
      * are its tokens too and the text is not looked into. */
     const struct HistoryRow *known;
     /* what script_read() finds */
-    bool is_read; /* checksum and tokens are there */
+    bool is_read;        /* checksum and tokens are there */
+    bool is_undemanding; /* its bytes cannot hold a directive that requires another version */
     bool
         has_parts; /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
     uint32_t
@@ -265,6 +266,10 @@ void migration_set_expect(MigrationSet *set, const History *history);
 /* After migration_set_read(): the parts of ups that are not applied and of downs that were under way; with_all: of all. */
 bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *history, bool with_all,
                             Error *err);
+/* The parts of these, which are scripts of the set. */
+typedef Vec(Script *) ScriptVec;
+bool migration_set_read_these(Arena *arena, MigrationSet *set, const ScriptVec *scripts,
+                              Error *err);
 /* Lets go of that history, so that it can be freed before another is read; what was found in files is kept. */
 bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err);
 /* script_read() of all ups (and downs if with_downs). Files that are as the cache knows them are not opened. */

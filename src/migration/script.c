@@ -18,7 +18,12 @@ typedef struct ByteDigest {
     Str ignored;   /* characters that are left out, in a row */
     char carry[4]; /* the beginning of a character whose end is in the next piece */
     size_t carry_len;
+    bool demands;    /* the word of the directive has been seen */
+    char tail[7];    /* the end of the last piece: the word may lie across */
+    size_t tail_len; /* one byte less than the word has */
 } ByteDigest;
+
+static const char demanding[] = "requires";
 
 static void byte_digest_begin(ByteDigest *digest, const ScriptOptions *options)
 {
@@ -81,6 +86,26 @@ static void byte_digest_add(ByteDigest *digest, Str piece)
         hash_add(&digest->hash, piece);
     else
         add_without_ignored(digest, piece);
+}
+
+/* Whether a directive that requires something may be in the bytes. A search, which is far cheaper than to look for comments. */
+static void look_for_demands(ByteDigest *digest, Str piece)
+{
+    enum { WORD = sizeof demanding - 1, TAIL = WORD - 1 };
+    char seam[2 * TAIL];
+    _Static_assert(sizeof digest->tail == TAIL, "the tail is the word without its last byte");
+    if (digest->demands || piece.len == 0)
+        return;
+    size_t head = piece.len < TAIL ? piece.len : TAIL;
+    memcpy(seam, digest->tail, digest->tail_len);
+    memcpy(seam + digest->tail_len, piece.ptr, head);
+    size_t len = digest->tail_len + head;
+    digest->demands =
+        memmem(seam, len, demanding, WORD) || memmem(piece.ptr, piece.len, demanding, WORD);
+    /* Of a piece that is shorter than the tail, the seam holds all; else its own end is what counts. */
+    const char *end = piece.len < TAIL ? seam + len : piece.ptr + piece.len;
+    digest->tail_len = piece.len < TAIL && len < TAIL ? len : TAIL;
+    memcpy(digest->tail, end - digest->tail_len, digest->tail_len);
 }
 
 static void byte_digest_flush(ByteDigest *digest)
@@ -463,7 +488,7 @@ static bool is_hex_of(Str hex, const unsigned char *digest, size_t len)
 /* Whether the bytes still are those that history knows; the text is not looked into, nor the file opened while it is as it
  * was when that was last found out. */
 static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOptions *options,
-                        bool *ret_is, uint64_t *ret_size, Error *err)
+                        bool *ret_is, bool *ret_demands, uint64_t *ret_size, Error *err)
 {
     Str known = script->known->checksum;
     bool may_keep = room->cache && script->open_path && !script->form;
@@ -471,6 +496,7 @@ static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOpt
     const unsigned char *kept;
     if (may_keep && digest_cache_find(room->cache, script->open_path, &look, &kept)) {
         *ret_is = is_hex_of(known, kept, room->cache->digest_len);
+        *ret_demands = kept[room->cache->digest_len] & KEPT_DEMANDS;
         *ret_size = look.stamp.size_bytes;
         return true;
     }
@@ -481,22 +507,26 @@ static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOpt
     if (!source_open(&source, room->scratch, script, &options->split, room->buf, PIECE_BYTES, err))
         return false;
     byte_digest_add(&digest, source.raw);
+    look_for_demands(&digest, source.raw);
     while (!source.is_at_end) {
         size_t len = 0;
         if (!file_reader_read(&source.reader, room->buf, PIECE_BYTES, &len, err))
             return false;
         source.is_at_end = len == 0;
         byte_digest_add(&digest, (Str){room->buf, len});
+        look_for_demands(&digest, (Str){room->buf, len});
     }
     byte_digest_flush(&digest);
+    *ret_demands = digest.demands;
     *ret_size = digest.size_bytes;
     if (source.text.checksum.len > 0) {
         *ret_is = str_eq(source.text.checksum, known);
         return true;
     }
-    unsigned char bytes[HASH_MAX_BYTES];
+    unsigned char bytes[HASH_MAX_BYTES + 1];
     size_t len = hash_end(&digest.hash, bytes);
     FileStamp after;
+    bytes[len] = digest.demands ? KEPT_DEMANDS : 0;
     if (may_keep && look.has_stamp && file_reader_stamp(&source.reader, &after) &&
         after.size_bytes == digest.size_bytes)
         digest_cache_add(room->cache, &look, &after, bytes);
@@ -552,10 +582,11 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         return true;
     arena_reset(room->scratch);
     if (!wants_parts && script->known) {
-        bool is_known = false;
+        bool is_known = false, demands = true;
         uint64_t size_bytes = 0;
-        if (!is_as_known(room, script, options, &is_known, &size_bytes, err))
+        if (!is_as_known(room, script, options, &is_known, &demands, &size_bytes, err))
             return false;
+        script->is_undemanding = is_known && (!demands || !options->reads_directives);
         if (is_known) {
             script->checksum = script->known->checksum;
             script->tokens = script->known->tokens;
@@ -606,7 +637,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     else if (!hex_digest(room->scratch, &digest.hash, &checksum, err))
         return false;
     if (keeps && !str_eq(checksum, script->checksum)) {
-        script->is_read = script->has_parts = false;
+        script->is_read = script->has_parts = script->is_undemanding = false;
         script->known = NULL;
         return script_read_in(room, arena, script, options, wants_parts, err);
     }

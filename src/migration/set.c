@@ -259,6 +259,21 @@ bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *hist
     return true;
 }
 
+bool migration_set_read_these(Arena *arena, MigrationSet *set, const ScriptVec *scripts, Error *err)
+{
+    scoped(ReadingRoom, reading_room_close) room = {0};
+    if (!reading_room_open(&room, err))
+        return false;
+    /* All ups are read by now, if not their parts: what is not is a down. */
+    for (size_t i = 0; i < scripts->len; i++) {
+        Script *script = scripts->items[i];
+        if (!script->has_parts &&
+            !read_script(set, &room, arena, script, !script->is_read, true, err))
+            return false;
+    }
+    return true;
+}
+
 /* ---- history ---------------------------------------------------------------------------------------------- */
 
 static int by_row_identity(const void *a, const void *b, void *ctx)

@@ -474,7 +474,10 @@ static bool check_required_stay(Planner *p)
         const StateRow *row = row_at(p, i);
         if (!(p->marks[i] & MARK_APPLIED) || !row->migration || !row->migration->up)
             continue;
-        const StrVec *required = &row->migration->up->head->required;
+        Script *up = row->migration->up;
+        if (!up->has_parts && !up->is_undemanding && !planner_lacks(p, up))
+            return false;
+        const StrVec *required = &up->head->required;
         for (size_t r = 0; r < required->len; r++) {
             size_t found = overview_find(&p->plan->overview, p->versioned, required->items[r]);
             if (found == SIZE_MAX || !(p->marks[found] & MARK_ROLLED_BACK) ||
@@ -900,8 +903,8 @@ static void finish(Planner *p)
         plan->transactions = 1;
 }
 
-bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
-               const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err)
+bool plan_try(Arena *arena, const MigrationSet *set, const History *history,
+              const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err)
 {
     Plan plan = {.request = *request};
     Planner p = {.arena = arena,
@@ -918,4 +921,15 @@ bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
     finish(&p);
     *ret_plan = plan;
     return true;
+}
+
+bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
+               const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err)
+{
+    if (!plan_try(arena, set, history, request, policy, ret_plan, err))
+        return false;
+    if (ret_plan->unread.len == 0)
+        return true;
+    return error_set(err, ERROR_STATE, "%s was planned before it was read",
+                     ret_plan->unread.items[0]->path);
 }

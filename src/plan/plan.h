@@ -187,12 +187,18 @@ typedef struct Plan {
     bool stops;
     Str target; /* where the database will be; empty: base */
     uint32_t transactions, lone_statements;
+    ScriptVec unread; /* what plan_try() lacks the parts of */
 } Plan;
 
-/* Never touches anything. For a migrate, applied ups need no parts; the other verbs need the parts of all ups (what is rolled back may go up
- * again, and what stays may require what goes) and of the downs. ERROR_USAGE for a target that cannot be resolved; problems (not errors) for what stands in the way. */
+/* Never touches anything. For a migrate, applied ups need no parts; a rollback needs those of the downs that it runs and of the ups that stay
+ * and may require what goes; the other verbs need the parts of all ups, for what is rolled back may go up again, and of the downs. ERROR_USAGE for a target that cannot be resolved; problems (not errors) for what stands in the way. */
 bool plan_make(Arena *arena, const MigrationSet *set, const History *history,
                const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err);
+
+/* The same; but where parts are lacking it names the scripts in unread. Then the plan is good for nothing but to be made again when they are
+ * read. */
+bool plan_try(Arena *arena, const MigrationSet *set, const History *history,
+              const PlanRequest *request, const PlanPolicy *policy, Plan *ret_plan, Error *err);
 
 /* Cuts one script (read) into segments, from statement resume_at on. A BEGIN ... COMMIT written in the file is taken over: its statements make
  * one transaction, the words themselves are not sent. ROLLBACK, a COMMIT without BEGIN, a BEGIN without COMMIT, and a statement that cannot run in a

@@ -68,6 +68,8 @@ bool is_nothing_kept(const HistoryRow *row);
 
 /* For messages. Never NULL: when memory is out, planner_problem() notices. */
 const char *planner_label(Planner *p, const StateRow *row);
+/* Notes that the plan is to be made again when this script is read. */
+bool planner_lacks(Planner *p, const Script *script);
 /* Makes room for this many more steps at once, so that thousands do not grow by doubling. */
 bool planner_reserve(Planner *p, size_t steps);
 /* A problem about a row of the overview, placed at its file; NULL: out of memory, and p->err says so. */

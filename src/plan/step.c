@@ -83,11 +83,20 @@ static PlanStep step_begin(const Planner *p, const StateRow *row, StepKind kind)
                       .is_fake = p->request->is_fake};
 }
 
+bool planner_lacks(Planner *p, const Script *script)
+{
+    /* The set's scripts are its own; the planner alone has no business to change them. */
+    Script *wanted = (Script *)(uintptr_t)script;
+    return vec_push(p->arena, &p->plan->unread, wanted) || error_nomem(p->err);
+}
+
 /* Cuts step->script and has problems speak of the migration. */
 static bool step_cut(Planner *p, PlanStep *step)
 {
     ProblemVec *problems = &p->plan->problems;
     size_t before = problems->len;
+    if (!step->script->has_parts)
+        return planner_lacks(p, step->script);
     if (!plan_cut(p->arena, step->script, p->policy, step->resume_at, &step->segments, problems,
                   p->err))
         return false;

@@ -13,7 +13,32 @@ static bool read_history(Runner *runner, Arena *arena, History *ret_history, Err
 
 static bool needs_all(const PlanRequest *request)
 {
-    return request->verb != PLAN_MIGRATE && request->verb != PLAN_RESUME;
+    switch (request->verb) {
+    case PLAN_MIGRATE:
+    case PLAN_RESUME:
+    case PLAN_ROLLBACK: /* reads what it comes upon, see make_plan() */
+        return false;
+    case PLAN_GOTO:
+    case PLAN_REDO:
+    case PLAN_SYNC:
+        return true;
+    }
+    return true;
+}
+
+/* Reads what turns out to be needed, and plans again. Each time there is less to be read, so it ends. */
+static bool make_plan(Runner *runner, Arena *scripts, Arena *arena, const History *history,
+                      const PlanRequest *request, Plan *ret_plan, Error *err)
+{
+    for (;;) {
+        if (!plan_try(arena, runner->set, history, request, &runner->policy, ret_plan, err))
+            return false;
+        if (ret_plan->unread.len == 0)
+            return true;
+        if (!migration_set_read_these(scripts, runner->set, &ret_plan->unread, err))
+            return false;
+        *ret_plan = (Plan){0};
+    }
 }
 
 bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
@@ -30,7 +55,7 @@ static bool read_and_plan(Runner *runner, Arena *scripts, Arena *arena, const Pl
 {
     return read_history(runner, arena, ret_history, err) &&
            read_all(runner, scripts, ret_history, needs_all(request), err) &&
-           plan_make(arena, runner->set, ret_history, request, &runner->policy, ret_plan, err);
+           make_plan(runner, scripts, arena, ret_history, request, ret_plan, err);
 }
 
 bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history,
@@ -190,8 +215,7 @@ static bool settle_and_plan(Run *run, const PlanRequest *request, Error *err)
     if (settled.settled.len == 0)
         return true;
     run->plan = (Plan){0};
-    return plan_make(run->arena, run->runner->set, &run->history, &settled, &run->runner->policy,
-                     &run->plan, err);
+    return make_plan(run->runner, run->arena, run->arena, &run->history, &settled, &run->plan, err);
 }
 
 static bool refuse_read_only(const Db *db, Error *err)

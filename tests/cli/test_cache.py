@@ -101,3 +101,32 @@ def test_many_at_once_and_one_that_is_broken(project):
         file.write_bytes(file.read_bytes()[: -COUNT * 3])
     change(project.cwd / "migrations" / "0220_t.sql")
     assert project("status", "--check").code == 3
+
+
+@pytest.mark.parametrize("cache", ["true", "false"])
+def test_a_rollback_looks_only_at_what_is_due(whimbrel, sqlite, cache):
+    """A file that nobody can read is in nobody's way unless it is due; what stays may still forbid that something goes."""
+    whimbrel.write("whimbrel.toml", f'database = "{sqlite.url}"\ncache = {cache}\n')
+    for i in range(1, COUNT + 1):
+        whimbrel.write(f"migrations/{i:04}_t.up.sql", f"CREATE TABLE t{i:04} (x integer);\n")
+        whimbrel.write(f"migrations/{i:04}_t.down.sql", f"DROP TABLE t{i:04};\n")
+    whimbrel.ok("migrate")
+    whimbrel.write(
+        "migrations/0007_t.up.sql", f"-- whimbrel: requires={COUNT - 2:04}\nCREATE TABLE t0007 (x integer);\n"
+    )
+    whimbrel.ok("repair", "--yes")
+    time.sleep(AT_REST)
+    whimbrel.ok("status", "--check")
+    assert len(kept(whimbrel.home / ".cache")) == (cache == "true")
+
+    whimbrel.write(f"migrations/{COUNT - 3:04}_t.down.sql", "SELECT 'never closed;\n")
+    whimbrel.ok("rollback")
+    whimbrel.ok("rollback", "--dry-run")
+    whimbrel.ok("rollback")
+    result = whimbrel("rollback")
+    assert result.code != 0 and f"0007 t, which stays, requires {COUNT - 2:04} t" in result.err
+    whimbrel.write("migrations/0007_t.up.sql", "CREATE TABLE t0007 (x integer);\n")
+    whimbrel.ok("rollback")
+    result = whimbrel("rollback")
+    assert result.code != 0 and f"{COUNT - 3:04}_t.down.sql:1" in result.err
+    assert sqlite.value("SELECT count(*) FROM sqlite_master WHERE name LIKE 't0%'") == str(COUNT - 3)

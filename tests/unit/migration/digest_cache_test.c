@@ -283,6 +283,56 @@ static void many_write_at_once(void **state)
     world_free(w);
 }
 
+/* One whose bytes hold the word, also where it lies across two pieces of a long file, must be read before something that it may
+ * require goes. */
+static void what_may_require_something_is_told_without_opening(void **state)
+{
+    (void)state;
+    World *w = world_new();
+    enum { FIRST = 3, LONG = 20, PIECE = 64 * 1024 };
+    for (int i = FIRST; i < COUNT; i++) {
+        size_t at = i == FIRST ? 20 : PIECE - (size_t)(i - FIRST);
+        StrBuf text = strbuf(w->arena);
+        Str made;
+        while (text.len < at)
+            strbuf_add_char(&text, ' ');
+        strbuf_adds(&text, i == COUNT - 1 ? "require this" : "requires=1");
+        while (i > FIRST && text.len < PIECE + LONG)
+            strbuf_add_char(&text, ' ');
+        assert_true(strbuf_finish(&text, &made));
+        put(w->paths[i], str_z(w->arena, made));
+        w->rows[i].checksum = str_from(checksum_of(w, str_z(w->arena, made)));
+    }
+    for (int round = 0; round < 2; round++) {
+        MigrationSet set = {.script_options = {.split = {.dialect = SQL_SQLITE},
+                                               .checksum_hash = HASH_SHA256,
+                                               .reads_directives = true},
+                            .cache = {.path = w->cache, .fewest = 1, .rest_us = AT_ONCE}};
+        ScriptVec all = {0};
+        for (int i = 0; i < COUNT; i++) {
+            Migration migration = {.version = w->rows[i].version,
+                                   .name = STR("m"),
+                                   .up = script_new(w->arena, NULL, w->paths[i])};
+            assert_true(vec_push(w->arena, &set.migrations, migration));
+            assert_true(vec_push(w->arena, &all, migration.up));
+        }
+        migration_set_expect(&set, &w->history);
+        assert_true(migration_set_read(w->arena, &set, false, &w->err));
+        assert_int_equal(set.opened, round == 0 ? COUNT : 0);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(all.items[i]->is_undemanding, i < FIRST || i == COUNT - 1);
+        /* Those that are wanted, and each of them once. */
+        all.len = FIRST;
+        set.opened = 0;
+        for (int again = 0; again < 2; again++)
+            assert_true(migration_set_read_these(w->arena, &set, &all, &w->err));
+        assert_int_equal(set.opened, FIRST);
+        assert_true(all.items[0]->has_parts);
+        assert_string_equal(all.items[0]->checksum.ptr, w->rows[0].checksum.ptr);
+    }
+    world_free(w);
+}
+
 UNIT_TESTS(digest_cache) = {
     cmocka_unit_test(unchanged_files_are_not_opened_again),
     cmocka_unit_test(a_change_is_seen_though_size_and_time_are_put_back),
@@ -292,5 +342,6 @@ UNIT_TESTS(digest_cache) = {
     cmocka_unit_test(where_nothing_can_be_written_nothing_is_kept),
     cmocka_unit_test(two_sets_of_options_do_not_mix),
     cmocka_unit_test(many_write_at_once),
+    cmocka_unit_test(what_may_require_something_is_told_without_opening),
 };
 UNIT_TESTS_END(digest_cache)
