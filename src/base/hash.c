@@ -89,6 +89,58 @@ uint32_t crc32_add(uint32_t crc, Str bytes)
     return (uint32_t)crc32_z(crc, (const unsigned char *)(bytes.ptr ? bytes.ptr : ""), bytes.len);
 }
 
+/* SipHash by Jean-Philippe Aumasson and Daniel J. Bernstein, "SipHash: a fast short-input PRF" (2012), with one round a word and three at the
+ * end. */
+typedef struct SipHash {
+    uint64_t v0, v1, v2, v3;
+} SipHash;
+
+static uint64_t rotated(uint64_t x, unsigned bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(SipHash *sip)
+{
+    sip->v0 += sip->v1;
+    sip->v1 = rotated(sip->v1, 13) ^ sip->v0;
+    sip->v0 = rotated(sip->v0, 32);
+    sip->v2 += sip->v3;
+    sip->v3 = rotated(sip->v3, 16) ^ sip->v2;
+    sip->v0 += sip->v3;
+    sip->v3 = rotated(sip->v3, 21) ^ sip->v0;
+    sip->v2 += sip->v1;
+    sip->v1 = rotated(sip->v1, 17) ^ sip->v2;
+    sip->v2 = rotated(sip->v2, 32);
+}
+
+static void sip_word(SipHash *sip, uint64_t word)
+{
+    sip->v3 ^= word;
+    sip_round(sip);
+    sip->v0 ^= word;
+}
+
+uint64_t siphash13_of(const Str *pieces, size_t count)
+{
+    SipHash sip = {0x736f6d6570736575, 0x646f72616e646f6d, 0x6c7967656e657261, 0x7465646279746573};
+    uint64_t word = 0, len = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < pieces[i].len; j++) {
+            word |= (uint64_t)(unsigned char)pieces[i].ptr[j] << (8 * (len % 8));
+            if (++len % 8 != 0)
+                continue;
+            sip_word(&sip, word);
+            word = 0;
+        }
+    }
+    sip_word(&sip, word | len << 56);
+    sip.v2 ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(&sip);
+    return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+}
+
 uint32_t crc32_of(Str bytes)
 {
     return crc32_add(0, bytes);

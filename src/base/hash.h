@@ -21,6 +21,9 @@ void hash_add(Hash *hash, Str bytes);
 /* Writes the digest (16, 20, 32 or 48 bytes) and returns its length. The hash must be begun again before further use. */
 size_t hash_end(Hash *hash, unsigned char digest[HASH_MAX_BYTES]);
 
+/* SipHash-1-3 with a key of zeros over pieces in a row: what Rust's hashers use. */
+uint64_t siphash13_of(const Str *pieces, size_t count);
+
 uint32_t crc32_of(Str bytes); /* CRC-32/ISO-HDLC, zlib's */
 /* The same over pieces: crc is what the pieces before gave, 0 before the first. */
 uint32_t crc32_add(uint32_t crc, Str bytes);

@@ -1,14 +1,10 @@
 /* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/conventions.h"
 
-static const Convention *const all[] = {&convention_whimbrel,
-                                        &convention_sqlx,
-                                        &convention_golang_migrate,
-                                        &convention_goose,
-                                        &convention_dbmate,
-                                        &convention_diesel,
-                                        &convention_flyway,
-                                        NULL};
+static const Convention *const all[] = {
+    &convention_whimbrel, &convention_sqlx,     &convention_golang_migrate,
+    &convention_goose,    &convention_dbmate,   &convention_diesel,
+    &convention_flyway,   &convention_refinery, NULL};
 
 const Convention *const *conventions(void)
 {

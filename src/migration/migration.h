@@ -198,8 +198,9 @@ typedef struct Migration {
     Str version; /* as written; empty for a repeatable */
     Str name;    /* "create_users" */
     MigrationKind kind;
-    Script *up;   /* NULL: only a down is here */
-    Script *down; /* NULL: cannot be rolled back */
+    bool may_come_late; /* its tool applies it though newer ones are applied already */
+    Script *up;         /* NULL: only a down is here */
+    Script *down;       /* NULL: cannot be rolled back */
 } Migration;
 typedef Vec(Migration) MigrationVec;
 

@@ -233,7 +233,7 @@ static MigrationState state_of_file(const Merge *merge, const Migration *m)
     /* A contract migration waits for its own time while later ones go on: being late is its nature. */
     if (merge->has_newest &&
         version_order_compare(merge->versions, m->version, merge->newest) < 0 &&
-        m->up->head->phase != PHASE_CONTRACT)
+        m->up->head->phase != PHASE_CONTRACT && !m->may_come_late)
         return STATE_OUT_OF_ORDER;
     return STATE_PENDING;
 }

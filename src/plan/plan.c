@@ -316,7 +316,8 @@ static bool plan_ups(Planner *p, const Ups *ups)
         if (left && !problem_phase(p, row, left))
             return false;
         if (newest && i < newest_index && phase_of(row) != PHASE_CONTRACT && !ups->is_redo &&
-            !p->policy->allows_out_of_order && !problem_out_of_order(p, row, newest))
+            !p->policy->allows_out_of_order && !(row->migration && row->migration->may_come_late) &&
+            !problem_out_of_order(p, row, newest))
             return false;
         if (!step_up(p, i))
             return false;

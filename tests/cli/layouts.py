@@ -200,4 +200,39 @@ class Flyway(Layout):
         ]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway()]
+class Refinery(Layout):
+    name = "refinery"
+    has_downs = False
+    rows_sql = "SELECT version, name, checksum FROM refinery_schema_history ORDER BY version"
+    # What refinery 0.10 wrote for up(n), version n and the name make_tN.
+    checksums = [
+        "1660598998565574208",
+        "9116081556026608105",
+        "11828050819771498003",
+        "16603062409964694969",
+        "2980266439024006158",
+        "17339447090593022731",
+        "14642292356299961095",
+        "13282645708145728740",
+        "200735889854226100",
+    ]
+
+    def write(self, program, n):
+        program.write(f"migrations/V{n}__make_t{n}.sql", self.up(n))
+
+    def history(self, engine, n):
+        return [
+            "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name VARCHAR(255), "
+            "applied_on VARCHAR(255), checksum VARCHAR(255))",
+            *(
+                f"INSERT INTO refinery_schema_history VALUES ({i}, 'make_t{i}', '2026-05-14T08:59:23.123456789Z', "
+                f"'{self.checksums[i - 1]}')"
+                for i in range(1, n + 1)
+            ),
+        ]
+
+    def rows(self, n):
+        return [[str(i), f"make_t{i}", self.checksums[i - 1]] for i in range(1, n + 1)]
+
+
+LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Refinery()]

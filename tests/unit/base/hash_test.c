@@ -57,6 +57,34 @@ static void pieces_and_copies_make_the_same_digest(void **state)
     }
 }
 
+/* As Rust feeds it with a name, a version of 32 or 64 bits and a text: values that refinery's own tests and binaries gave. */
+static void siphash_is_that_of_rust(void **state)
+{
+    (void)state;
+    static const char narrow[] = {1, 0, 0, 0}, wide[] = {1, 0, 0, 0, 0, 0, 0, 0};
+#define A "CREATE TABLE t (id INT);\nINSERT INTO t VALUES (1);\n"
+#define CRLF "CREATE TABLE t (id INT);\r\nINSERT INTO t VALUES (1);\r\n"
+    static const struct {
+        Str text;
+        uint64_t narrow, wide;
+    } cases[] = {
+        {{A, sizeof A - 1}, 15235138002516861525u, 3346843387501048934u},
+        {{CRLF, sizeof CRLF - 1}, 8486299330030923024u, 4868397141803262445u},
+        {{"\xef\xbb\xbf" A, sizeof A + 2}, 9519954557240356969u, 17495694028787814608u},
+        {{A, sizeof A - 2}, 12703060979894781626u, 11768389851091688900u},
+        {{0}, 799725506757761688u, 1741729186597674287u},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const Str pieces[] = {
+            STR("initial"), STR("\xff"), {narrow, sizeof narrow}, cases[i].text, STR("\xff")};
+        Str others[5];
+        memcpy(others, pieces, sizeof pieces);
+        others[2] = (Str){wide, sizeof wide};
+        assert_true(siphash13_of(pieces, 5) == cases[i].narrow);
+        assert_true(siphash13_of(others, 5) == cases[i].wide);
+    }
+}
+
 static void the_checksum_is_zlibs(void **state)
 {
     (void)state;
@@ -159,6 +187,7 @@ static void random_bytes_differ(void **state)
 UNIT_TESTS(hash) = {
     cmocka_unit_test(digests_are_the_published_ones),
     cmocka_unit_test(pieces_and_copies_make_the_same_digest),
+    cmocka_unit_test(siphash_is_that_of_rust),
     cmocka_unit_test(the_checksum_is_zlibs),
     cmocka_unit_test(hexadecimal_goes_both_ways),
     cmocka_unit_test(what_is_compressed_comes_back),
