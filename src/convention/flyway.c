@@ -208,7 +208,9 @@ static bool built_in(const FlywayFile *file, Arena *arena, Str name, Str *ret_va
     time_t now = (time_t)(settings->now / 1000000);
     bool wants_db = str_eq_nocase(name, STR("defaultSchema")) || str_eq_nocase(name, STR("user")) ||
                     str_eq_nocase(name, STR("database"));
-    *ret_has = !wants_db || ctx->db;
+    /* SQLite has no name for a database: Flyway fails there, too. */
+    *ret_has = (!wants_db || ctx->db) &&
+               !(ctx->dialect == SQL_SQLITE && str_eq_nocase(name, STR("database")));
     if (!*ret_has)
         return true;
     if (str_eq_nocase(name, STR("defaultSchema")))
@@ -216,7 +218,7 @@ static bool built_in(const FlywayFile *file, Arena *arena, Str name, Str *ret_va
     if (str_eq_nocase(name, STR("user"))) {
         *ret_value = str_from(ctx->db->info.user);
     } else if (str_eq_nocase(name, STR("database"))) {
-        *ret_value = ctx->dialect == SQL_SQLITE ? STR("main") : str_from(ctx->db->info.database);
+        *ret_value = str_from(ctx->db->info.database);
     } else if (str_eq_nocase(name, STR("timestamp"))) {
         size_t len =
             localtime_r(&now, &parts) ? strftime(buf, sizeof buf, "%Y-%m-%d %H:%M:%S", &parts) : 0;
