@@ -527,12 +527,9 @@ static bool wait_and_rewind(Run *run, Error *err)
     run->attempt = run->attempt_unit == unit_at ? run->attempt + 1 : 1;
     run->attempt_unit = unit_at;
 
-    Str sql;
     Error ignored = {.arena = scratch}, cause = *err;
     if (!roll_back_unit(run, &ignored))
         return false;
-    if (!str_copy(scratch, run->failure.sql, &sql))
-        return error_nomem(err);
 
     uint32_t done;
     run->lone_at = unit->kind == UNIT_LONE ? run->failure.tag.statement : 0;
@@ -540,7 +537,6 @@ static bool wait_and_rewind(Run *run, Error *err)
                            has_lone_done(run, &done) && done >= run->lone_at;
     if (run->owes_lone_write)
         run->lone_at = done + 1;
-    chunk_drop(run);
     run->at = run->is_whole ? 0 : unit_at;
     if (run->is_whole) {
         run->result->applied.len = run->applied_kept;
@@ -557,7 +553,11 @@ static bool wait_and_rewind(Run *run, Error *err)
     if (random_bytes(&number, sizeof number, NULL))
         pause_ms = pause_ms / 2 + (int64_t)(number % (uint32_t)(pause_ms / 2 + 1));
     error_clear(err);
-    return wait_pause(run, unit_at, sql, pause_ms, &cause, err);
+    /* The failure points into the message: an interrupted pause is told with its place. */
+    if (!wait_pause(run, unit_at, run->failure.sql, pause_ms, &cause, err))
+        return false;
+    chunk_drop(run);
+    return true;
 }
 
 /* Constraints that are checked at the end of a transaction speak up at the end of the whole run, and cannot say which
