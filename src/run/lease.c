@@ -391,8 +391,8 @@ static bool make_place(Run *run, Error *err)
             return true;
     }
     bool is_race = strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42P07") == 0 ||
-                   strcmp(err->sqlstate, "42P06") == 0 || strcmp(err->sqlstate, "XX000") == 0 ||
-                   err->kind == ERROR_TIMEOUT;
+                   strcmp(err->sqlstate, "42P06") == 0 || strcmp(err->sqlstate, "42710") == 0 ||
+                   strcmp(err->sqlstate, "XX000") == 0 || err->kind == ERROR_TIMEOUT;
     if (!is_race || run->db->is_broken)
         return error_wrap(err, "making the table whimbrel_lock");
     error_clear(err);
