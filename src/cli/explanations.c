@@ -84,6 +84,11 @@ const Explanation explanations[] = {
      .title = "an option has a value that it cannot have",
      .text = "The message says what it takes. 'whimbrel COMMAND --help' lists the options of\n"
              "a command."},
+    {.code = "bad-placeholder",
+     .title = "a placeholder cannot be filled in",
+     .text = "The tool whose files these are replaces ${name} before anything runs, in comments\n"
+             "too, and stops where there is no value. Give one in the tool's configuration, or\n"
+             "turn its placeholders off there."},
     {.code = "bad-plan-file",
      .title = "the file is no saved plan",
      .text = "'migrate --plan' and 'rollback --plan' read what 'whimbrel plan --save FILE'\n"

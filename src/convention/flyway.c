@@ -1481,7 +1481,9 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
 {
     (void)text;
     FlywayName name = read_name(flyway_settings(ctx), file->name);
-    return name.form >= FLYWAY_VERSIONED && name.description.len > 0 && !name.is_foreign;
+    /* Flyway takes V1__a.SQL too, and an undo without its migration; alone these are slips in a folder of whimbrel's own. */
+    return name.form >= FLYWAY_VERSIONED && name.form != FLYWAY_UNDO && name.description.len > 0 &&
+           !name.is_foreign && str_ends(file->name, STR(".sql"));
 }
 
 /* A build that names Flyway, beside files of its form. */

@@ -478,7 +478,8 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
 {
     (void)ctx;
     (void)text;
-    return refinery_name(file->name).form == REFINERY_SQL;
+    /* U1__a.sql alone is elsewhere a down without its up. */
+    return refinery_name(file->name).form == REFINERY_SQL && str_starts(file->name, STR("V"));
 }
 
 static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
