@@ -32,14 +32,6 @@ static bool says_no_transaction(Str options)
     return false;
 }
 
-static bool refuse(const char *path, uint32_t line, const char *what, const char *hint, Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s: %s", path, what);
-    error_code(err, "bad-annotation");
-    error_at(err, str_from(path), line, 1);
-    return error_hint(err, "%s", hint);
-}
-
 static bool read_sections(const ConventionContext *ctx, Arena *arena, const char *path, Str text,
                           Sections *ret_sections, Error *err)
 {
@@ -55,17 +47,17 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
         if (!is_up && !is_down) {
             Str trimmed = str_trim(line.text);
             if (!open && trimmed.len > 0 && !str_starts(trimmed, STR("--")))
-                return refuse(path, line.number, "text before `-- migrate:up`",
-                              "dbmate runs nothing of what stands there: move it behind the "
-                              "marker.",
-                              err);
+                return peer_bad_line(path, line.number, "text before `-- migrate:up`",
+                                     "dbmate runs nothing of what stands there: move it behind the "
+                                     "marker.",
+                                     err);
             continue;
         }
         if (open && !vec_push(arena, open, (SqlRange){from, line.from}))
             return error_nomem(err);
         if (is_down && !open)
-            return refuse(path, line.number, "`-- migrate:down` before `-- migrate:up`",
-                          "The up comes first.", err);
+            return peer_bad_line(path, line.number, "`-- migrate:down` before `-- migrate:up`",
+                                 "The up comes first.", err);
         open = is_up ? &sections.up : &sections.down;
         from = line.to;
         sections.has_down = sections.has_down || is_down;
@@ -73,102 +65,63 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
             *(is_up ? &sections.no_transaction_up : &sections.no_transaction_down) = true;
     }
     if (!open)
-        return refuse(path, 1, "there is no `-- migrate:up`",
-                      "Write it before the first statement.", err);
+        return peer_bad_line(path, 1, "there is no `-- migrate:up`",
+                             "Write it before the first statement.", err);
     if (!vec_push(arena, open, (SqlRange){from, text.len}))
         return error_nomem(err);
     *ret_sections = sections;
     return true;
 }
 
+static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile *file,
+                     MigrationSet *set, Error *err)
+{
+    Str version = peer_digits(file->name);
+    Migration *migration;
+    if (version.len == 0 || !str_ends(file->name, STR(".sql")))
+        return peer_ignore(arena, set, file->path, err);
+    Str rest = str_sub(file->name, version.len, file->name.len - 4);
+    if (str_starts(rest, STR("_")))
+        rest = str_sub(rest, 1, rest.len);
+    return peer_add(arena, set, version, rest, &migration, err) &&
+           sections_scripts(ctx, arena, file->path, read_sections, &migration->up, &migration->down,
+                            err);
+}
+
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    MigrationSet set = {.script_options = peer_script_options(ctx)};
-    PeerFileVec files = {0};
-    StrVec versions = {0};
-    if (!peer_files(ctx, arena, PEER_FLAT, &files, err))
-        return false;
-    for (size_t i = 0; i < files.len; i++) {
-        const PeerFile *file = &files.items[i];
-        Str version = peer_digits(file->name);
-        Migration *migration;
-        if (version.len == 0 || !str_ends(file->name, STR(".sql"))) {
-            if (!vec_push(arena, &set.ignored, str_from(file->path)))
-                return error_nomem(err);
-            continue;
-        }
-        Str rest = str_sub(file->name, version.len, file->name.len - 4);
-        if (str_starts(rest, STR("_")))
-            rest = str_sub(rest, 1, rest.len);
-        if (!peer_add(arena, &set, version, rest, &migration, err) ||
-            !sections_scripts(ctx, arena, file->path, read_sections, &migration->up,
-                              &migration->down, err))
-            return false;
-        if (!vec_push(arena, &versions, version))
-            return error_nomem(err);
-    }
-    if (!version_order_list(arena, &versions, &set.versions, err) ||
-        !migration_set_finish(&set, err))
-        return false;
-    *ret_set = set;
-    return true;
+    return peer_add_files(ctx, arena, PEER_FLAT, add_file, ret_set, err) &&
+           peer_order_as_added(arena, ret_set, err) && migration_set_finish(ret_set, err);
 }
 
 /* ---- history -------------------------------------------------------------------------------------------- */
 
-typedef struct Reader {
-    Arena *arena;
-    History *history;
-} Reader;
-
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
                      Error *err)
 {
-    Reader *reader = ctx;
-    Str version;
     *ret_is_good = !cols[0].is_null;
     *ret_what = "a row has no version";
-    if (!*ret_is_good)
-        return true;
-    if (!str_copy(reader->arena, cols[0].text, &version))
-        return error_nomem(err);
-    HistoryRow row = peer_row(version, (Str){0}, (int64_t)reader->history->rows.len + 1);
-    return vec_push(reader->arena, &reader->history->rows, row) || error_nomem(err);
+    return !*ret_is_good || peer_push_row(ctx, cols[0].text, (Str){0}, NULL, err);
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
     static const VersionOrder text_order = {.kind = VERSIONS_TEXT};
-    History history = {.versions = ctx->set ? &ctx->set->versions : &text_order};
-    Reader reader = {arena, &history};
-    PeerTable table = {.columns = "version",
-                       .order = "version",
-                       .column_count = 1,
-                       .row = take_row,
-                       .ctx = &reader};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
-        !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
-        !history_finish(arena, &history, err))
-        return false;
-    *ret_history = history;
-    return true;
+    static const PeerTable table = {
+        .columns = "version", .order = "version", .column_count = 1, .row = take_row};
+    return peer_history_read(ctx, db, arena, &table, ctx->set ? &ctx->set->versions : &text_order,
+                             ret_history, err);
 }
 
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
     (void)db;
-    TableName name;
-    StrBuf sql = strbuf(arena);
-    if (history->exists)
-        return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
-        return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
-    strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? " (version varchar primary key)"
-                                                   : " (version varchar(128) primary key)");
-    return statement_push(arena, &sql, out, err);
+    return peer_create_table(ctx, arena, history,
+                             ctx->dialect == SQL_POSTGRES ? "(version varchar primary key)"
+                                                          : "(version varchar(128) primary key)",
+                             out, err);
 }
 
 static bool history_write(const ConventionContext *ctx, const Db *db, Arena *arena,
@@ -176,18 +129,16 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
 {
     (void)db;
     TableName name;
-    StrBuf where = strbuf(arena), value = strbuf(arena);
-    Str where_text, value_text;
+    StrBuf value = strbuf(arena);
+    Str where, value_text;
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
         return true;
     sql_add_literal(&value, ctx->dialect, peer_version(write));
-    strbuf_adds(&where, "version = ");
-    sql_add_literal(&where, ctx->dialect, peer_version(write));
-    if (!strbuf_finish(&where, &where_text) || !strbuf_finish(&value, &value_text))
+    if (!strbuf_finish(&value, &value_text))
         return error_nomem(err);
     return table_name_read(ctx, arena, false, &name, err) &&
-           peer_write_row(ctx, &name, arena, write, where_text, STR("version"), value_text, out,
-                          err);
+           peer_where_text(ctx, arena, "version", peer_version(write), &where, err) &&
+           peer_write_row(ctx, &name, arena, write, where, STR("version"), value_text, out, err);
 }
 
 /* ---- recognition, new files ------------------------------------------------------------------------------ */
@@ -218,20 +169,9 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
                       Error *err)
 {
-    Str slug;
-    StrVec paths = {0};
-    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER)
-        return peer_lacks(
-            ctx->convention,
-            new_kind == NEW_FOLDER ? "migrations in folders" : "repeatable migrations", err);
-    if (!peer_slug(arena, name, &slug, err))
-        return false;
-    const char *version = peer_next_version(arena, set, is_numbered, 4, now);
-    const char *path = version ? str_format(arena, "%s_%.*s.sql", version, STR_ARG(slug)) : NULL;
-    if (!path || !vec_push(arena, &paths, str_from(path)))
-        return error_nomem(err);
-    *ret_paths = paths;
-    return true;
+    Str stem;
+    return peer_new_stem(ctx, arena, set, name, new_kind, is_numbered, 4, now, &stem, err) &&
+           peer_new_files(arena, stem, ".sql", NULL, ret_paths, err);
 }
 
 static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
@@ -240,11 +180,8 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     (void)ctx;
     (void)paths;
     (void)index;
-    StrBuf out = strbuf(arena);
-    strbuf_adds(&out, "-- migrate:up\n");
-    strbuf_add(&out, text);
-    strbuf_adds(&out, "\n-- migrate:down\n\n");
-    return strbuf_finish(&out, ret_text) || error_nomem(err);
+    return peer_new_sections(arena, "-- migrate:up\n", text, "\n-- migrate:down\n\n", ret_text,
+                             err);
 }
 
 const Convention convention_dbmate = {

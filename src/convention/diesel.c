@@ -18,13 +18,6 @@ static const char *configuration_path(const ConventionContext *ctx, Arena *arena
     return peer_beside(ctx, arena, STR("diesel.toml"));
 }
 
-static bool take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err)
-{
-    ctx->folders = (StrVec){0};
-    ctx->are_folders_default = false;
-    return (path && vec_push(arena, &ctx->folders, str_from(path))) || error_nomem(err);
-}
-
 /* The folder of migrations, which is relative to the file. What else stands there is about Rust code. */
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
@@ -34,7 +27,7 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
     if (ctx->files || !ctx->are_folders_default)
         return true;
     if (peer_variable(ctx, STR("MIGRATION_DIRECTORY"), &dir) && dir.len > 0)
-        return take_folder(ctx, arena, str_z(arena, dir), err);
+        return peer_take_folder(ctx, arena, str_z(arena, dir), err);
     const char *path = configuration_path(ctx, arena);
     if (!path)
         return error_nomem(err);
@@ -49,7 +42,7 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
     const char *folder = str_z(arena, path_folder(str_from(path)));
     if (!folder)
         return error_nomem(err);
-    return dir.len == 0 || take_folder(ctx, arena, path_join(arena, folder, dir), err);
+    return dir.len == 0 || peer_take_folder(ctx, arena, path_join(arena, folder, dir), err);
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
@@ -121,15 +114,6 @@ static bool read_name(Arena *arena, Str folder, Str *ret_version, Str *ret_name,
     return strbuf_finish(&version, ret_version) || error_nomem(err);
 }
 
-static bool bad_folder(const char *path, const char *code, const char *what, const char *hint,
-                       Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s %s", path, what);
-    error_code(err, code);
-    error_at(err, str_from(path), 0, 0);
-    return error_hint(err, "%s", hint);
-}
-
 static bool add_folder(const ConventionContext *ctx, Arena *arena, Str base, const char *path,
                        MigrationSet *set, Error *err)
 {
@@ -140,16 +124,16 @@ static bool add_folder(const ConventionContext *ctx, Arena *arena, Str base, con
     if (!read_parts(ctx, arena, path, &parts, err))
         return false;
     if (!parts.has_entries)
-        return vec_push(arena, &set->ignored, str_from(path)) || error_nomem(err);
+        return peer_ignore(arena, set, path, err);
     if (!parts.up)
-        return bad_folder(path, "bad-file", "would stop Diesel: it holds no up.sql",
-                          "Add an up.sql, or move the folder out of the folder of migrations.",
-                          err);
+        return peer_bad_file(path, "bad-file", "would stop Diesel: it holds no up.sql",
+                             "Add an up.sql, or move the folder out of the folder of migrations.",
+                             err);
     if (!read_name(arena, base, &version, &name, err))
         return false;
     if (version.len == 0)
-        return bad_folder(path, "bad-name", "has no version in its name",
-                          "Rename it to something like 2025-01-03-193224_name.", err);
+        return peer_bad_file(path, "bad-name", "has no version in its name",
+                             "Rename it to something like 2025-01-03-193224_name.", err);
     return runs_in_transaction(ctx, parts.metadata, &does, err) &&
            peer_add(arena, set, version, name, &migration, err) &&
            peer_script_alone(ctx, arena, parts.up, !does, &migration->up, err) &&
@@ -181,8 +165,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
                 continue;
             }
             if (!str_is_utf8(entry->name, NULL))
-                return bad_folder(path, "bad-name", "has a name that is not UTF-8",
-                                  "Rename the folder.", err);
+                return peer_bad_file(path, "bad-name", "has a name that is not UTF-8",
+                                     "Rename the folder.", err);
             if (!add_folder(ctx, arena, path_base(str_from(path)), path, &set, err))
                 return false;
         }
@@ -195,80 +179,55 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
 
 /* ---- history -------------------------------------------------------------------------------------------- */
 
-typedef struct Reader {
-    const ConventionContext *ctx;
-    Arena *arena;
-    History *history;
-} Reader;
-
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
                      Error *err)
 {
-    Reader *reader = ctx;
-    Str version;
+    PeerReader *reader = ctx;
+    HistoryRow *row;
     *ret_is_good = !cols[0].is_null && cols[0].text.len > 0;
     *ret_what = "a row has no version";
     if (!*ret_is_good)
         return true;
-    if (!str_copy(reader->arena, cols[0].text, &version))
-        return error_nomem(err);
-    HistoryRow row = peer_row(version, (Str){0}, (int64_t)reader->history->rows.len + 1);
-    if (cols[1].is_null ||
-        !(reader->ctx->dialect == SQL_SQLITE ? timestamp_parse(cols[1].text, &row.finished_at)
-                                             : db_value_i64(&cols[1], &row.finished_at)))
-        row.finished_at = TIMESTAMP_UNKNOWN;
-    return vec_push(reader->arena, &reader->history->rows, row) || error_nomem(err);
+    if (!peer_push_row(reader, cols[0].text, (Str){0}, &row, err))
+        return false;
+    row->finished_at = peer_instant_of(reader->ctx->dialect, &cols[1]);
+    return true;
 }
 
-/* run_on has no zone on PostgreSQL, and is UTC there. */
-static void say_what_to_read(SqlDialect dialect, PeerTable *table)
+static const char *order_of(SqlDialect dialect)
 {
     switch (dialect) {
     case SQL_POSTGRES:
-        table->columns = "version, CAST(date_part('epoch', run_on) * 1000000 AS BIGINT)";
-        table->order = "version COLLATE \"C\"";
-        return;
+        return "version COLLATE \"C\"";
     case SQL_MYSQL:
-        table->columns = "version, CAST(UNIX_TIMESTAMP(run_on) * 1000000 AS SIGNED)";
-        table->order = "BINARY version";
-        return;
+        return "BINARY version";
     case SQL_SQLITE:
-        table->columns = "version, run_on";
-        table->order = "version";
-        return;
+        break;
     }
+    return "version";
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
     static const VersionOrder text_order = {.kind = VERSIONS_TEXT};
-    History history = {.versions = &text_order};
-    Reader reader = {ctx, arena, &history};
-    PeerTable table = {.column_count = 2, .row = take_row, .ctx = &reader};
-    say_what_to_read(ctx->dialect, &table);
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
-        !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
-        !history_finish(arena, &history, err))
-        return false;
-    *ret_history = history;
-    return true;
+    PeerTable table = {.order = order_of(ctx->dialect), .column_count = 2, .row = take_row};
+    /* run_on has no zone on PostgreSQL, and is UTC there. */
+    const char *time = peer_instant(ctx->dialect, arena, "run_on", false);
+    table.columns = time ? str_format(arena, "version, %s", time) : NULL;
+    if (!table.columns)
+        return error_nomem(err);
+    return peer_history_read(ctx, db, arena, &table, &text_order, ret_history, err);
 }
 
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
     (void)db;
-    TableName name;
-    StrBuf sql = strbuf(arena);
-    if (history->exists)
-        return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
-        return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
-    strbuf_adds(&sql, " (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL "
-                      "DEFAULT CURRENT_TIMESTAMP)");
-    return statement_push(arena, &sql, out, err);
+    return peer_create_table(ctx, arena, history,
+                             "(version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT "
+                             "NULL DEFAULT CURRENT_TIMESTAMP)",
+                             out, err);
 }
 
 /* In UTC whatever the session's zone is; MySQL's and SQLite's default is so by itself. */
@@ -287,8 +246,8 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
 {
     (void)db;
     TableName name;
-    StrBuf where = strbuf(arena), values = strbuf(arena);
-    Str where_text, values_text;
+    StrBuf values = strbuf(arena);
+    Str where, values_text;
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
         return true;
     const char *time = run_on(ctx, arena, write);
@@ -296,13 +255,12 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         return error_nomem(err);
     sql_add_literal(&values, ctx->dialect, peer_version(write));
     strbuf_addf(&values, ", %s", time);
-    strbuf_adds(&where, "version = ");
-    sql_add_literal(&where, ctx->dialect, peer_version(write));
-    if (!strbuf_finish(&where, &where_text) || !strbuf_finish(&values, &values_text))
+    if (!strbuf_finish(&values, &values_text))
         return error_nomem(err);
     return table_name_read(ctx, arena, false, &name, err) &&
-           peer_write_row(ctx, &name, arena, write, where_text, STR("version, run_on"), values_text,
-                          out, err);
+           peer_where_text(ctx, arena, "version", peer_version(write), &where, err) &&
+           peer_write_row(ctx, &name, arena, write, where, STR("version, run_on"), values_text, out,
+                          err);
 }
 
 /* ---- recognition, new files ------------------------------------------------------------------------------ */
@@ -364,20 +322,16 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       Error *err)
 {
     Str slug;
-    StrVec paths = {0};
     if (new_kind == NEW_REPEATABLE)
         return peer_lacks(ctx->convention, "repeatable migrations", err);
     if (!peer_slug(arena, name, &slug, err))
         return false;
     const char *version = next_version(arena, set, is_numbered, now);
-    const char *up = version ? str_format(arena, "%s_%.*s/up.sql", version, STR_ARG(slug)) : NULL;
-    const char *down =
-        version ? str_format(arena, "%s_%.*s/down.sql", version, STR_ARG(slug)) : NULL;
-    if (!up || !down || !vec_push(arena, &paths, str_from(up)) ||
-        (new_kind != NEW_SQL_ONLY && !vec_push(arena, &paths, str_from(down))))
+    const char *stem = version ? str_format(arena, "%s_%.*s", version, STR_ARG(slug)) : NULL;
+    if (!stem)
         return error_nomem(err);
-    *ret_paths = paths;
-    return true;
+    return peer_new_files(arena, str_from(stem), "/up.sql",
+                          new_kind != NEW_SQL_ONLY ? "/down.sql" : NULL, ret_paths, err);
 }
 
 const Convention convention_diesel = {

@@ -764,24 +764,6 @@ static bool tell_unheeded(Reading *reading, const char *path)
            error_nomem(reading->err);
 }
 
-/* The name of the history table, quoted, since Flyway takes it letter by letter. */
-static bool name_table(Reading *reading, const FlywaySettings *flyway)
-{
-    ConventionContext *ctx = reading->ctx;
-    StrBuf out = strbuf(reading->arena);
-    bool has_schema = flyway->default_schema.len > 0 && ctx->dialect != SQL_SQLITE;
-    if (ctx->table.len > 0 || (flyway->table.len == 0 && !has_schema))
-        return true;
-    if (has_schema) {
-        sql_add_ident(&out, SQL_POSTGRES, flyway->default_schema);
-        strbuf_adds(&out, ".");
-    }
-    sql_add_ident(&out, SQL_POSTGRES,
-                  flyway->table.len > 0 ? flyway->table
-                                        : str_from(convention_flyway.default_table));
-    return strbuf_finish(&out, &ctx->table) || error_nomem(reading->err);
-}
-
 /* The first of these that is there is read; beside flyway.toml Flyway takes no flyway.conf. */
 static bool read_files(Reading *reading, const char **ret_path)
 {
@@ -835,6 +817,6 @@ bool flyway_configure(ConventionContext *ctx, Arena *arena, bool reads_variables
     }
     ctx->own = flyway;
     return check_names(&reading, flyway) && default_folders(&reading) &&
-           name_table(&reading, flyway) &&
+           peer_take_table(ctx, arena, flyway->default_schema, flyway->table, err) &&
            tell_unheeded(&reading, path ? path : "the environment (FLYWAY_*)");
 }

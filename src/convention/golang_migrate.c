@@ -134,14 +134,8 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
 static bool push_row(Arena *arena, History *history, Str version, Str name, HistoryOutcome outcome,
                      Error *err)
 {
-    HistoryRow row = {.version = version,
-                      .name = name,
-                      .kind = MIGRATION_VERSIONED,
-                      .outcome = outcome,
-                      .rank = (int64_t)history->rows.len + 1,
-                      .started_at = TIMESTAMP_UNKNOWN,
-                      .finished_at = TIMESTAMP_UNKNOWN,
-                      .duration_us = -1};
+    HistoryRow row = peer_row(version, name, (int64_t)history->rows.len + 1);
+    row.outcome = outcome;
     return vec_push(arena, &history->rows, row) || error_nomem(err);
 }
 
@@ -196,20 +190,16 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 {
     (void)db;
     TableName name;
-    StrBuf sql = strbuf(arena);
+    StrBuf index = strbuf(arena);
+    if (ctx->dialect != SQL_SQLITE)
+        return peer_create_table(ctx, arena, history,
+                                 "(version bigint not null primary key, dirty boolean not null)",
+                                 out, err);
     if (history->exists)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!peer_create_table(ctx, arena, history, "(version uint64, dirty bool)", out, err) ||
+        !table_name_read(ctx, arena, false, &name, err))
         return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
-    if (ctx->dialect != SQL_SQLITE) {
-        strbuf_adds(&sql, " (version bigint not null primary key, dirty boolean not null)");
-        return statement_push(arena, &sql, out, err);
-    }
-    strbuf_adds(&sql, " (version uint64, dirty bool)");
-    if (!statement_push(arena, &sql, out, err))
-        return false;
-    StrBuf index = strbuf(arena);
     peer_begin(&index, ctx, &name, "CREATE UNIQUE INDEX IF NOT EXISTS version_unique ON ");
     strbuf_adds(&index, " (version)");
     return statement_push(arena, &index, out, err);
@@ -219,7 +209,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 
 static bool version_of(const HistoryWrite *write, int64_t *ret_version, Error *err)
 {
-    Str version = write->migration ? write->migration->version : write->row->version;
+    Str version = peer_version(write);
     if (str_to_i64(version, ret_version))
         return true;
     error_set(err, ERROR_UNSUPPORTED,
@@ -370,27 +360,14 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
                       Error *err)
 {
-    Str slug;
-    StrVec paths = {0};
-    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER)
-        return peer_lacks(
-            ctx->convention,
-            new_kind == NEW_FOLDER ? "migrations in folders" : "repeatable migrations", err);
-    if (!peer_slug(arena, name, &slug, err))
-        return false;
+    Str stem;
     /* A folder of short numbers goes on with numbers. */
     size_t count = set->migrations.len;
     if (count > 0 && set->migrations.items[count - 1].version.len < 10)
         is_numbered = true;
-    const char *version = peer_next_version(arena, set, is_numbered, 6, now);
-    const char *up = version ? str_format(arena, "%s_%.*s.up.sql", version, STR_ARG(slug)) : NULL;
-    const char *down =
-        version ? str_format(arena, "%s_%.*s.down.sql", version, STR_ARG(slug)) : NULL;
-    if (!up || !down || !vec_push(arena, &paths, str_from(up)) ||
-        (new_kind != NEW_SQL_ONLY && !vec_push(arena, &paths, str_from(down))))
-        return error_nomem(err);
-    *ret_paths = paths;
-    return true;
+    return peer_new_stem(ctx, arena, set, name, new_kind, is_numbered, 6, now, &stem, err) &&
+           peer_new_files(arena, stem, ".up.sql", new_kind != NEW_SQL_ONLY ? ".down.sql" : NULL,
+                          ret_paths, err);
 }
 
 const Convention convention_golang_migrate = {

@@ -140,15 +140,6 @@ static Annotation annotation_of(Str line)
     return ANNOTATION_BAD;
 }
 
-static bool refuse(const char *path, const Line *line, const char *what, const char *hint,
-                   Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s: %s", path, what);
-    error_code(err, "bad-annotation");
-    error_at(err, str_from(path), line->number, 1);
-    return error_hint(err, "%s", hint);
-}
-
 typedef struct Reading {
     Sections *sections;
     bool has_up, has_down, is_in_block, substitutes;
@@ -172,18 +163,18 @@ static bool take_annotation(Reading *reading, Arena *arena, const char *path, co
     switch (annotation) {
     case ANNOTATION_UP:
         if (reading->has_up)
-            return refuse(path, line, "a second `-- +goose Up`",
-                          "A file has one Up, and behind it at most one Down.", err);
+            return peer_bad_line(path, line->number, "a second `-- +goose Up`",
+                                 "A file has one Up, and behind it at most one Down.", err);
         reading->has_up = true;
         reading->section_from = line->to;
         return true;
     case ANNOTATION_DOWN:
         if (!reading->has_up || reading->has_down || reading->is_in_block)
-            return refuse(path, line,
-                          !reading->has_up    ? "`-- +goose Down` before Up"
-                          : reading->has_down ? "a second `-- +goose Down`"
-                                              : "`-- +goose Down` within a statement",
-                          "A file has one Up, and behind it at most one Down.", err);
+            return peer_bad_line(path, line->number,
+                                 !reading->has_up    ? "`-- +goose Down` before Up"
+                                 : reading->has_down ? "a second `-- +goose Down`"
+                                                     : "`-- +goose Down` within a statement",
+                                 "A file has one Up, and behind it at most one Down.", err);
         if (!end_section(reading, arena, line->from, err))
             return false;
         reading->has_down = true;
@@ -191,17 +182,18 @@ static bool take_annotation(Reading *reading, Arena *arena, const char *path, co
         return true;
     case ANNOTATION_BEGIN:
         if (!reading->has_up || reading->is_in_block)
-            return refuse(path, line,
-                          reading->is_in_block ? "StatementBegin within StatementBegin"
-                                               : "StatementBegin before Up",
-                          "End the block before with `-- +goose StatementEnd`.", err);
+            return peer_bad_line(path, line->number,
+                                 reading->is_in_block ? "StatementBegin within StatementBegin"
+                                                      : "StatementBegin before Up",
+                                 "End the block before with `-- +goose StatementEnd`.", err);
         reading->is_in_block = true;
         reading->block_from = line->to;
         return true;
     case ANNOTATION_END:
         if (!reading->is_in_block)
-            return refuse(path, line, "StatementEnd without StatementBegin",
-                          "Write `-- +goose StatementBegin` where the statement begins.", err);
+            return peer_bad_line(path, line->number, "StatementEnd without StatementBegin",
+                                 "Write `-- +goose StatementBegin` where the statement begins.",
+                                 err);
         reading->is_in_block = false;
         return vec_push(arena, &reading->sections->whole,
                         (SqlRange){reading->block_from, line->from}) ||
@@ -219,10 +211,11 @@ static bool take_annotation(Reading *reading, Arena *arena, const char *path, co
     case ANNOTATION_BAD:
         break;
     }
-    return refuse(path, line, "an annotation that goose does not know",
-                  "Known are Up, Down, StatementBegin, StatementEnd, NO TRANSACTION, ENVSUB ON and "
-                  "ENVSUB OFF.",
-                  err);
+    return peer_bad_line(
+        path, line->number, "an annotation that goose does not know",
+        "Known are Up, Down, StatementBegin, StatementEnd, NO TRANSACTION, ENVSUB ON and "
+        "ENVSUB OFF.",
+        err);
 }
 
 /* Everything that is no blank and no comment before Up is a mistake: goose would refuse it. */
@@ -231,8 +224,9 @@ static bool check_before_up(const char *path, const Line *line, Error *err)
     Str trimmed = str_trim(line->text);
     if (trimmed.len == 0 || str_starts(trimmed, STR("--")))
         return true;
-    return refuse(path, line, "text before `-- +goose Up`",
-                  "Begin the file with `-- +goose Up`: what is before it would never run.", err);
+    return peer_bad_line(path, line->number, "text before `-- +goose Up`",
+                         "Begin the file with `-- +goose Up`: what is before it would never run.",
+                         err);
 }
 
 static bool read_sections(const ConventionContext *ctx, Arena *arena, const char *path, Str text,
@@ -264,12 +258,12 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
     }
     if (!reading.has_up || reading.is_in_block) {
         line.number = line.number > 0 ? line.number : 1;
-        return refuse(path, &line,
-                      reading.has_up ? "StatementBegin without StatementEnd"
-                                     : "there is no `-- +goose Up`",
-                      reading.has_up ? "End the block with `-- +goose StatementEnd`."
-                                     : "Write it before the first statement.",
-                      err);
+        return peer_bad_line(path, line.number,
+                             reading.has_up ? "StatementBegin without StatementEnd"
+                                            : "there is no `-- +goose Up`",
+                             reading.has_up ? "End the block with `-- +goose StatementEnd`."
+                                            : "Write it before the first statement.",
+                             err);
     }
     if (!strbuf_finish(&out, &sections.text))
         return error_nomem(err);
@@ -293,34 +287,6 @@ static bool read_name(Str name, uint64_t *ret_version, Str *ret_rest)
     return true;
 }
 
-static bool bad_name(const PeerFile *file, Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s would stop goose: its name must begin with a number and '_'",
-              file->path);
-    error_code(err, "bad-name");
-    error_at(err, str_from(file->path), 0, 0);
-    return error_hint(err, "Rename it to something like 00001_name.sql, or move it out of the "
-                           "folder.");
-}
-
-/* Migrations in Go have versions and rows like others; what they do is in the program that they are linked into. */
-static bool foreign_prepare(const void *ctx, Arena *arena, const Script *script, Str text,
-                            const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
-{
-    (void)ctx;
-    (void)arena;
-    (void)script;
-    (void)text;
-    (void)split;
-    (void)err;
-    *ret_text = (ScriptText){
-        .sql = STR(" "),
-        .refusal = "is a migration in Go",
-        .refusal_hint = "Run it with the goose program that it is built into; `whimbrel stamp` "
-                        "records it as applied."};
-    return true;
-}
-
 static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile *file,
                      MigrationSet *set, Error *err)
 {
@@ -328,11 +294,16 @@ static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile 
     Str rest = {0};
     Migration *migration;
     bool is_go = str_ends(file->name, STR(".go"));
+    bool has_form = read_name(file->name, &number, &rest);
     if ((!is_go && !str_ends(file->name, STR(".sql"))) || str_ends(file->name, STR("_test.go")) ||
-        (is_go && !read_name(file->name, &number, &rest)))
-        return vec_push(arena, &set->ignored, str_from(file->path)) || error_nomem(err);
-    if (!read_name(file->name, &number, &rest))
-        return bad_name(file, err);
+        (is_go && !has_form))
+        return peer_ignore(arena, set, file->path, err);
+    if (!has_form)
+        return peer_bad_file(file->path, "bad-name",
+                             "would stop goose: its name must begin with a number and '_'",
+                             "Rename it to something like 00001_name.sql, or move it out of the "
+                             "folder.",
+                             err);
     const char *version = str_format(arena, "%llu", (unsigned long long)number);
     if (!version)
         return error_nomem(err);
@@ -342,48 +313,32 @@ static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile 
     if (!is_go)
         return sections_scripts(ctx, arena, file->path, read_sections, &migration->up,
                                 &migration->down, err);
-    ScriptForm *form = arena_alloc(arena, sizeof *form);
-    migration->up = script_new(arena, ctx->files, file->path);
-    if (!form || !migration->up)
-        return error_nomem(err);
-    *form = (ScriptForm){.prepare = foreign_prepare};
-    migration->up->form = form;
+    /* Migrations in Go have versions and rows like others; what they do is in the program that they are linked into. */
+    if (!peer_script_refused(ctx, arena, file->path, "is a migration in Go",
+                             "Run it with the goose program that it is built into; `whimbrel "
+                             "stamp` records it as applied.",
+                             &migration->up, err))
+        return false;
     migration->down = migration->up;
     return true;
 }
 
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    MigrationSet set = {.script_options = peer_script_options(ctx)};
-    PeerFileVec files = {0};
-    if (!peer_files(ctx, arena, PEER_FLAT, &files, err))
-        return false;
-    for (size_t i = 0; i < files.len; i++) {
-        if (!add_file(ctx, arena, &files.items[i], &set, err))
-            return false;
-    }
-    if (!migration_set_finish(&set, err))
-        return false;
-    *ret_set = set;
-    return true;
+    return peer_add_files(ctx, arena, PEER_FLAT, add_file, ret_set, err) &&
+           migration_set_finish(ret_set, err);
 }
 
 /* ---- history -------------------------------------------------------------------------------------------- */
-
-typedef struct Reader {
-    const ConventionContext *ctx;
-    Arena *arena;
-    History *history;
-    int64_t highest; /* version seen so far: above it there are no twins to look for */
-} Reader;
 
 /* Rows come in the order of their ids. The newest of a version is what holds: old releases wrote one that says false for a down. */
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
                      Error *err)
 {
-    Reader *reader = ctx;
+    PeerReader *reader = ctx;
     History *history = reader->history;
-    int64_t number = 0;
+    int64_t number = 0, *highest = reader->own; /* seen so far: above it there are no twins */
+    HistoryRow *row;
     *ret_is_good = db_value_i64(&cols[1], &number);
     *ret_what = "a row has no version";
     if (!*ret_is_good || number == 0) /* the first row of every history says 0 */
@@ -391,9 +346,9 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     const char *version = str_format(reader->arena, "%lld", (long long)number);
     if (!version)
         return error_nomem(err);
-    bool may_have_twin = number <= reader->highest;
+    bool may_have_twin = number <= *highest;
     if (!may_have_twin)
-        reader->highest = number;
+        *highest = number;
     for (size_t i = may_have_twin ? history->rows.len : 0; i-- > 0;) {
         if (!str_eq(history->rows.items[i].version, str_from(version)))
             continue;
@@ -404,44 +359,40 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     }
     if (!str_eq(cols[2].text, STR("1")))
         return true;
-    HistoryRow row = peer_row(str_from(version), (Str){0}, (int64_t)history->rows.len + 1);
-    if (!(reader->ctx->dialect == SQL_SQLITE ? timestamp_parse(cols[3].text, &row.finished_at)
-                                             : db_value_i64(&cols[3], &row.finished_at)))
-        row.finished_at = TIMESTAMP_UNKNOWN;
-    return vec_push(reader->arena, &history->rows, row) || error_nomem(err);
-}
-
-static const char *columns_of(SqlDialect dialect)
-{
-    switch (dialect) {
-    case SQL_POSTGRES:
-        return "id, version_id, CASE WHEN is_applied THEN 1 ELSE 0 END, "
-               "CAST(date_part('epoch', tstamp) * 1000000 AS BIGINT)";
-    case SQL_MYSQL:
-        return "id, version_id, CASE WHEN is_applied THEN 1 ELSE 0 END, "
-               "CAST(UNIX_TIMESTAMP(tstamp) * 1000000 AS SIGNED)";
-    case SQL_SQLITE:
-        break;
-    }
-    return "id, version_id, CASE WHEN is_applied THEN 1 ELSE 0 END, tstamp";
+    if (!peer_push_row(reader, str_from(version), (Str){0}, &row, err))
+        return false;
+    row->finished_at = peer_instant_of(reader->ctx->dialect, &cols[3]);
+    return true;
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
-    History history = {0};
-    Reader reader = {ctx, arena, &history, 0};
-    PeerTable table = {.columns = columns_of(ctx->dialect),
-                       .order = "id",
-                       .column_count = 4,
-                       .row = take_row,
-                       .ctx = &reader};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
-        !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
-        !history_finish(arena, &history, err))
-        return false;
-    *ret_history = history;
-    return true;
+    int64_t highest = 0;
+    PeerTable table = {.order = "id", .column_count = 4, .row = take_row, .ctx = &highest};
+    const char *time = peer_instant(ctx->dialect, arena, "tstamp", false);
+    table.columns =
+        time ? str_format(arena, "id, version_id, CASE WHEN is_applied THEN 1 ELSE 0 END, %s", time)
+             : NULL;
+    if (!table.columns)
+        return error_nomem(err);
+    return peer_history_read(ctx, db, arena, &table, NULL, ret_history, err);
+}
+
+static const char *table_columns(SqlDialect dialect)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return "(id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, version_id bigint NOT "
+               "NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now())";
+    case SQL_MYSQL:
+        return "(id bigint(20) unsigned NOT NULL AUTO_INCREMENT, version_id bigint NOT NULL, "
+               "is_applied boolean NOT NULL, tstamp timestamp NULL default now(), PRIMARY KEY(id))";
+    case SQL_SQLITE:
+        break;
+    }
+    return "(id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER "
+           "NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))";
 }
 
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
@@ -449,30 +400,11 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 {
     (void)db;
     TableName name;
-    StrBuf sql = strbuf(arena), first = strbuf(arena);
+    StrBuf first = strbuf(arena);
     if (history->exists)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
-        return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE ");
-    switch (ctx->dialect) {
-    case SQL_POSTGRES:
-        strbuf_adds(&sql, " (id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, version_id "
-                          "bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL "
-                          "DEFAULT now())");
-        break;
-    case SQL_MYSQL:
-        strbuf_adds(&sql, " (id bigint(20) unsigned NOT NULL AUTO_INCREMENT, version_id bigint NOT "
-                          "NULL, is_applied boolean NOT NULL, tstamp timestamp NULL default now(), "
-                          "PRIMARY KEY(id))");
-        break;
-    case SQL_SQLITE:
-        strbuf_adds(&sql, " (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, "
-                          "is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT "
-                          "(datetime('now')))");
-        break;
-    }
-    if (!statement_push(arena, &sql, out, err))
+    if (!peer_create_table(ctx, arena, history, table_columns(ctx->dialect), out, err) ||
+        !table_name_read(ctx, arena, false, &name, err))
         return false;
     /* goose refuses a table without its row of version 0. */
     peer_begin(&first, ctx, &name, "INSERT INTO ");
@@ -542,20 +474,9 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
                       Error *err)
 {
-    Str slug;
-    StrVec paths = {0};
-    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER)
-        return peer_lacks(
-            ctx->convention,
-            new_kind == NEW_FOLDER ? "migrations in folders" : "repeatable migrations", err);
-    if (!peer_slug(arena, name, &slug, err))
-        return false;
-    const char *version = peer_next_version(arena, set, is_numbered, 5, now);
-    const char *path = version ? str_format(arena, "%s_%.*s.sql", version, STR_ARG(slug)) : NULL;
-    if (!path || !vec_push(arena, &paths, str_from(path)))
-        return error_nomem(err);
-    *ret_paths = paths;
-    return true;
+    Str stem;
+    return peer_new_stem(ctx, arena, set, name, new_kind, is_numbered, 5, now, &stem, err) &&
+           peer_new_files(arena, stem, ".sql", NULL, ret_paths, err);
 }
 
 static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
@@ -564,11 +485,7 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     (void)ctx;
     (void)paths;
     (void)index;
-    StrBuf out = strbuf(arena);
-    strbuf_adds(&out, "-- +goose Up\n");
-    strbuf_add(&out, text);
-    strbuf_adds(&out, "\n-- +goose Down\n");
-    return strbuf_finish(&out, ret_text) || error_nomem(err);
+    return peer_new_sections(arena, "-- +goose Up\n", text, "\n-- +goose Down\n", ret_text, err);
 }
 
 const Convention convention_goose = {

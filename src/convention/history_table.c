@@ -263,6 +263,21 @@ bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, cons
                : error_nomem(err);
 }
 
+bool guess_table(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
+                 const char *columns, bool is_exact, ConventionGuess *guess, Error *err)
+{
+    bool has_table = false, has_rows = false;
+    const char *plain = table_name_plain(arena, name, "");
+    if (!plain)
+        return error_nomem(err);
+    if (!history_table_look(ctx, db, arena, name, columns, is_exact, &has_table, &has_rows, err))
+        return false;
+    return !has_table ||
+           guess_add(arena, guess, has_rows ? 3 : 2,
+                     str_format(arena, "the table %s is there%s", plain, has_rows ? "" : ", empty"),
+                     err);
+}
+
 bool convention_lease_place(const ConventionContext *ctx, Arena *arena, Str *ret_schema,
                             Str *ret_name, Error *err)
 {

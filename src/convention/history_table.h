@@ -26,6 +26,9 @@ bool error_means_absent(const Error *err, SqlDialect dialect);
 bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
                         const char *columns, bool is_exact, bool *ret_has_table, bool *ret_has_rows,
                         Error *err);
+/* The same as evidence of a guess. */
+bool guess_table(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
+                 const char *columns, bool is_exact, ConventionGuess *guess, Error *err);
 /* NULL: it is not there, or was not asked for. */
 const KnownTable *known_table(const ConventionContext *ctx, Str name);
 

@@ -86,6 +86,53 @@ bool peer_read(const ConventionContext *ctx, Arena *arena, const char *path, Str
     return file_tree_read(ctx->files, arena, path, PEER_FILE_BYTES, ret_text, err);
 }
 
+bool peer_bad_line(const char *path, uint32_t line, const char *what, const char *hint, Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s: %s", path, what);
+    error_code(err, "bad-annotation");
+    error_at(err, str_from(path), line, 1);
+    return error_hint(err, "%s", hint);
+}
+
+bool peer_bad_file(const char *path, const char *code, const char *what, const char *hint,
+                   Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s %s", path, what);
+    error_code(err, code);
+    error_at(err, str_from(path), 0, 0);
+    return error_hint(err, "%s", hint);
+}
+
+bool peer_ignore(Arena *arena, MigrationSet *set, const char *path, Error *err)
+{
+    return vec_push(arena, &set->ignored, str_from(path)) || error_nomem(err);
+}
+
+bool peer_add_files(const ConventionContext *ctx, Arena *arena, unsigned depth, PeerFileAdder *add,
+                    MigrationSet *ret_set, Error *err)
+{
+    MigrationSet set = {.script_options = peer_script_options(ctx)};
+    PeerFileVec files = {0};
+    if (!peer_files(ctx, arena, depth, &files, err))
+        return false;
+    for (size_t i = 0; i < files.len; i++) {
+        if (!add(ctx, arena, &files.items[i], &set, err))
+            return false;
+    }
+    *ret_set = set;
+    return true;
+}
+
+bool peer_order_as_added(Arena *arena, MigrationSet *set, Error *err)
+{
+    StrVec versions = {0};
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        if (!vec_push(arena, &versions, set->migrations.items[i].version))
+            return error_nomem(err);
+    }
+    return version_order_list(arena, &versions, &set->versions, err);
+}
+
 Str peer_digits(Str name)
 {
     size_t len = 0;
@@ -166,12 +213,60 @@ bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err)
     return true;
 }
 
+bool peer_new_stem(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                   unsigned new_kind, bool is_numbered, int width, Timestamp now, Str *ret_stem,
+                   Error *err)
+{
+    Str slug;
+    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER)
+        return peer_lacks_kind(ctx->convention, new_kind, err);
+    if (!peer_slug(arena, name, &slug, err))
+        return false;
+    const char *version = peer_next_version(arena, set, is_numbered, width, now);
+    const char *stem = version ? str_format(arena, "%s_%.*s", version, STR_ARG(slug)) : NULL;
+    *ret_stem = str_from(stem);
+    return stem || error_nomem(err);
+}
+
+bool peer_new_files(Arena *arena, Str stem, const char *up, const char *down, StrVec *ret_paths,
+                    Error *err)
+{
+    const char *const suffixes[] = {up, down};
+    StrVec paths = {0};
+    for (size_t i = 0; i < 2 && suffixes[i]; i++) {
+        const char *path = str_format(arena, "%.*s%s", STR_ARG(stem), suffixes[i]);
+        if (!path || !vec_push(arena, &paths, str_from(path)))
+            return error_nomem(err);
+    }
+    *ret_paths = paths;
+    return true;
+}
+
+bool peer_new_sections(Arena *arena, const char *up_marker, Str text, const char *down_marker,
+                       Str *ret_text, Error *err)
+{
+    StrBuf out = strbuf(arena);
+    strbuf_adds(&out, up_marker);
+    strbuf_add(&out, text);
+    strbuf_adds(&out, down_marker);
+    return strbuf_finish(&out, ret_text) || error_nomem(err);
+}
+
 bool peer_lacks(const Convention *convention, const char *what, Error *err)
 {
     error_set(err, ERROR_UNSUPPORTED, "%s has no %s", convention->title, what);
     error_code(err, "not-in-convention");
     return error_hint(
         err, "Leave the option out, or convert the project with `whimbrel convert --to whimbrel`.");
+}
+
+bool peer_lacks_kind(const Convention *convention, unsigned new_kind, Error *err)
+{
+    return peer_lacks(convention,
+                      new_kind == NEW_FOLDER       ? "migrations in folders"
+                      : new_kind == NEW_REPEATABLE ? "repeatable migrations"
+                                                   : "downs",
+                      err);
 }
 
 bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value)
@@ -315,6 +410,41 @@ bool peer_script_alone(const ConventionContext *ctx, Arena *arena, const char *p
     return true;
 }
 
+typedef struct RefusedOwn {
+    const char *refusal, *hint;
+} RefusedOwn;
+
+static bool refused_prepare(const void *ctx, Arena *arena, const Script *script, Str text,
+                            const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
+{
+    (void)ctx;
+    (void)arena;
+    (void)text;
+    (void)split;
+    (void)err;
+    const RefusedOwn *own = script->form->own;
+    *ret_text = (ScriptText){.sql = STR(" "),
+                             .takes_any_checksum = true,
+                             .refusal = own->refusal,
+                             .refusal_hint = own->hint};
+    return true;
+}
+
+bool peer_script_refused(const ConventionContext *ctx, Arena *arena, const char *path,
+                         const char *refusal, const char *hint, Script **ret_script, Error *err)
+{
+    Script *script = script_new(arena, ctx->files, path);
+    ScriptForm *form = arena_alloc(arena, sizeof *form);
+    RefusedOwn *own = arena_alloc(arena, sizeof *own);
+    if (!script || !form || !own)
+        return error_nomem(err);
+    *own = (RefusedOwn){refusal, hint};
+    *form = (ScriptForm){.prepare = refused_prepare, .own = own};
+    script->form = form;
+    *ret_script = script;
+    return true;
+}
+
 /* ---- history ------------------------------------------------------------------------------------------------ */
 
 bool peer_foreign(const ConventionContext *ctx, const TableName *name, Arena *arena,
@@ -393,6 +523,83 @@ bool peer_table_read(const ConventionContext *ctx, Db *db, Arena *arena, const P
     if (err)
         *err = local;
     return error_wrap(err, "reading the history");
+}
+
+bool peer_history_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
+                       const VersionOrder *versions, History *ret_history, Error *err)
+{
+    History history = {.versions = versions};
+    PeerReader reader = {ctx, arena, &history, table->ctx};
+    PeerTable read = *table;
+    read.ctx = &reader;
+    if ((table->name.table.len == 0 && !table_name_read(ctx, arena, false, &read.name, err)) ||
+        !peer_table_read(ctx, db, arena, &read, &history.exists, err) ||
+        !history_finish(arena, &history, err))
+        return false;
+    *ret_history = history;
+    return true;
+}
+
+bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow **ret_row,
+                   Error *err)
+{
+    HistoryRowVec *rows = &reader->history->rows;
+    Str kept, kept_name;
+    if (!str_copy(reader->arena, version, &kept) || !str_copy(reader->arena, name, &kept_name))
+        return error_nomem(err);
+    HistoryRow row = peer_row(kept, kept_name, (int64_t)rows->len + 1);
+    if (!vec_push(reader->arena, rows, row))
+        return error_nomem(err);
+    if (ret_row)
+        *ret_row = &rows->items[rows->len - 1];
+    return true;
+}
+
+const char *peer_instant(SqlDialect dialect, Arena *arena, const char *column, bool is_utc)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return str_format(arena, "CAST(date_part('epoch', %s) * 1000000 AS BIGINT)", column);
+    case SQL_MYSQL: /* neither depends on the session's time zone, each for its type */
+        if (is_utc)
+            return str_format(arena, "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', %s)", column);
+        return str_format(arena, "CAST(UNIX_TIMESTAMP(%s) * 1000000 AS SIGNED)", column);
+    case SQL_SQLITE:
+        break;
+    }
+    return column;
+}
+
+Timestamp peer_instant_of(SqlDialect dialect, const DbValue *value)
+{
+    Timestamp found = TIMESTAMP_UNKNOWN;
+    bool is_known = !value->is_null && (dialect == SQL_SQLITE ? timestamp_parse(value->text, &found)
+                                                              : db_value_i64(value, &found));
+    return is_known ? found : TIMESTAMP_UNKNOWN;
+}
+
+bool peer_create_table(const ConventionContext *ctx, Arena *arena, const History *history,
+                       const char *columns, DbStatementVec *out, Error *err)
+{
+    TableName name;
+    StrBuf sql = strbuf(arena);
+    if (history->exists)
+        return true;
+    if (!table_name_read(ctx, arena, false, &name, err))
+        return false;
+    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
+    strbuf_add_char(&sql, ' ');
+    strbuf_adds(&sql, columns);
+    return statement_push(arena, &sql, out, err);
+}
+
+bool peer_where_text(const ConventionContext *ctx, Arena *arena, const char *column, Str value,
+                     Str *ret_where, Error *err)
+{
+    StrBuf where = strbuf(arena);
+    strbuf_addf(&where, "%s = ", column);
+    sql_add_literal(&where, ctx->dialect, value);
+    return strbuf_finish(&where, ret_where) || error_nomem(err);
 }
 
 void peer_begin(StrBuf *sql, const ConventionContext *ctx, const TableName *name, const char *verb)
@@ -477,6 +684,105 @@ const char *peer_beside(const ConventionContext *ctx, Arena *arena, Str name)
     return folder ? path_join(arena, folder, name) : NULL;
 }
 
+bool peer_configuration(const ConventionContext *ctx, Arena *arena, Str name, const char **ret_path,
+                        Str *ret_text, Error *err)
+{
+    enum { CONFIGURATION_BYTES = 1 << 20 };
+    FileInfo info;
+    *ret_path = NULL;
+    if (ctx->files)
+        return true;
+    const char *path = peer_beside(ctx, arena, name);
+    if (!path)
+        return error_nomem(err);
+    if (!file_info(path, &info, err))
+        return false;
+    if (info.kind != FILE_REGULAR)
+        return true;
+    if (!file_read(arena, path, CONFIGURATION_BYTES, ret_text, err))
+        return false;
+    *ret_path = path;
+    return true;
+}
+
+bool peer_take_table(ConventionContext *ctx, Arena *arena, Str schema, Str table, Error *err)
+{
+    StrBuf out = strbuf(arena);
+    bool has_schema = schema.len > 0 && ctx->dialect != SQL_SQLITE;
+    if (ctx->table.len > 0 || (table.len == 0 && !has_schema))
+        return true;
+    if (has_schema) {
+        sql_add_ident(&out, SQL_POSTGRES, schema);
+        strbuf_add_char(&out, '.');
+    }
+    sql_add_ident(&out, SQL_POSTGRES,
+                  table.len > 0 ? table : str_from(ctx->convention->default_table));
+    return strbuf_finish(&out, &ctx->table) || error_nomem(err);
+}
+
+bool peer_note(ConventionContext *ctx, Arena *arena, const char *sentence, Error *err)
+{
+    return (sentence && vec_push(arena, &ctx->notes, str_from(sentence))) || error_nomem(err);
+}
+
+bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err)
+{
+    StrVec folders = {0};
+    if (!path || !vec_push(arena, &folders, str_from(path)))
+        return error_nomem(err);
+    if (!ctx->are_folders_default)
+        return true;
+    ctx->folders = folders;
+    ctx->are_folders_default = false;
+    return true;
+}
+
+static void add_escaped(StrBuf *url, Str text, const char *others)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c));
+        if (is_plain)
+            strbuf_add_char(url, c);
+        else
+            strbuf_addf(url, "%%%02X", (unsigned char)c);
+    }
+}
+
+void peer_add_escaped(StrBuf *url, Str text)
+{
+    add_escaped(url, text, "-._~");
+}
+
+void peer_add_escaped_path(StrBuf *url, Str text)
+{
+    add_escaped(url, text, "-._~/");
+}
+
+bool peer_server_url(Arena *arena, const PeerServer *server, Str *ret_url, Error *err)
+{
+    StrBuf url = strbuf(arena);
+    strbuf_addf(&url, "%s://", server->scheme);
+    peer_add_escaped(&url, server->user);
+    if (server->password.len > 0) {
+        strbuf_add_char(&url, ':');
+        peer_add_escaped(&url, server->password);
+    }
+    if (server->user.len > 0 || server->password.len > 0)
+        strbuf_add_char(&url, '@');
+    strbuf_add(&url, server->host.len > 0 ? server->host : STR("localhost"));
+    if (server->port.len > 0) {
+        strbuf_add_char(&url, ':');
+        strbuf_add(&url, server->port);
+    }
+    strbuf_add_char(&url, '/');
+    peer_add_escaped(&url, server->database);
+    if (server->query[0])
+        strbuf_addf(&url, "?%s", server->query);
+    return strbuf_finish(&url, ret_url) || error_nomem(err);
+}
+
 static bool look_at_configurations(const ConventionContext *ctx, Arena *arena,
                                    const PeerSigns *signs, ConventionGuess *guess, Error *err)
 {
@@ -554,24 +860,13 @@ bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const Pe
 {
     ConventionGuess guess = {.convention = ctx->convention};
     TableName name;
-    bool has_table = false, has_rows = false;
     if (!look_at_configurations(ctx, arena, signs, &guess, err) ||
         !look_at_files(ctx, arena, signs, &guess, err))
         return false;
-    if (db) {
-        if (!table_name_read(ctx, arena, false, &name, err) ||
-            !history_table_look(ctx, db, arena, &name, signs->columns, signs->has_only_these,
-                                &has_table, &has_rows, err))
-            return false;
-        const char *plain = table_name_plain(arena, &name, "");
-        if (!plain)
-            return error_nomem(err);
-        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
-                                    str_format(arena, "the table %s is there%s", plain,
-                                               has_rows ? "" : ", empty"),
-                                    err))
-            return false;
-    }
+    if (db &&
+        (!table_name_read(ctx, arena, false, &name, err) ||
+         !guess_table(ctx, db, arena, &name, signs->columns, signs->has_only_these, &guess, err)))
+        return false;
     *ret_guess = guess;
     return true;
 }

@@ -26,6 +26,20 @@ bool peer_read(const ConventionContext *ctx, Arena *arena, const char *path, Str
                Error *err);
 /* The leading decimal digits of a name; empty: none. */
 Str peer_digits(Str name);
+/* ERROR_PARSE, code "bad-annotation": "FILE: WHAT", at the line. */
+bool peer_bad_line(const char *path, uint32_t line, const char *what, const char *hint, Error *err);
+/* ERROR_PARSE with this code: "FILE WHAT". */
+bool peer_bad_file(const char *path, const char *code, const char *what, const char *hint,
+                   Error *err);
+/* Puts the migrations of one file into the set, or the file among those that are ignored (peer_ignore()). */
+typedef bool PeerFileAdder(const ConventionContext *ctx, Arena *arena, const PeerFile *file,
+                           MigrationSet *set, Error *err);
+bool peer_ignore(Arena *arena, MigrationSet *set, const char *path, Error *err);
+/* peer_files(), each given to add. The set is not finished yet. */
+bool peer_add_files(const ConventionContext *ctx, Arena *arena, unsigned depth, PeerFileAdder *add,
+                    MigrationSet *ret_set, Error *err);
+/* The order of the set's versions becomes the one in which its migrations stand. */
+bool peer_order_as_added(Arena *arena, MigrationSet *set, Error *err);
 /* A migration without either script yet, appended. */
 bool peer_add(Arena *arena, MigrationSet *set, Str version, Str name, Migration **ret_migration,
               Error *err);
@@ -37,10 +51,21 @@ ScriptOptions peer_script_options(const ConventionContext *ctx);
 /* The next version of a new file: now, or the next number with as many digits as the last one has (at least width). */
 const char *peer_next_version(Arena *arena, const MigrationSet *set, bool is_numbered, int width,
                               Timestamp now);
+/* "0001_name" or "20240101000000_name" for `new`; ERROR_UNSUPPORTED for kinds that hardly a tool has: repeatables, folders. */
+bool peer_new_stem(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                   unsigned new_kind, bool is_numbered, int width, Timestamp now, Str *ret_stem,
+                   Error *err);
+/* The stem with each of the suffixes. down: NULL: there is one file only. */
+bool peer_new_files(Arena *arena, Str stem, const char *up, const char *down, StrVec *ret_paths,
+                    Error *err);
+/* Convention.new_text of a tool with both directions in one file: the text between its two markers, line ends included. */
+bool peer_new_sections(Arena *arena, const char *up_marker, Str text, const char *down_marker,
+                       Str *ret_text, Error *err);
 /* A name as it goes into a file name: blanks become '_'; ERROR_USAGE, code "bad-name", for what cannot be one. */
 bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err);
 /* ERROR_UNSUPPORTED, code "not-in-convention". what: "repeatable migrations". */
 bool peer_lacks(const Convention *convention, const char *what, Error *err);
+bool peer_lacks_kind(const Convention *convention, unsigned new_kind, Error *err);
 
 /* One of ctx->variables. False: it is not set, and *ret_value is empty. */
 bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value);
@@ -67,6 +92,10 @@ bool sections_scripts(const ConventionContext *ctx, Arena *arena, const char *pa
 bool peer_script_alone(const ConventionContext *ctx, Arena *arena, const char *path,
                        bool no_transaction, Script **ret_script, Error *err);
 
+/* A script that has its place and its history, but that we cannot run: see ScriptText.refusal. */
+bool peer_script_refused(const ConventionContext *ctx, Arena *arena, const char *path,
+                         const char *refusal, const char *hint, Script **ret_script, Error *err);
+
 /* Lines of a text, ends included. */
 typedef struct Line {
     Str text;        /* without its end */
@@ -92,6 +121,29 @@ typedef struct PeerTable {
  * table of another shape is ERROR_STATE, code "foreign-history". */
 bool peer_table_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
                      bool *ret_exists, Error *err);
+/* What PeerTable.row gets from peer_history_read(). */
+typedef struct PeerReader {
+    const ConventionContext *ctx;
+    Arena *arena;
+    History *history; /* the rows so far */
+    void *own;        /* the table's ctx */
+} PeerReader;
+/* The whole of Convention.history_read() for a tool with one table and a row a migration. table->name: empty: the context's. versions as
+ * History has it. */
+bool peer_history_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
+                       const VersionOrder *versions, History *ret_history, Error *err);
+/* The row at the end of the history, its version copied. ret_row (may be NULL) is valid until the next. */
+bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow **ret_row,
+                   Error *err);
+/* What selects an instant, or with is_utc a time without zone that is UTC, such that peer_instant_of() understands the value; NULL when memory is out. */
+const char *peer_instant(SqlDialect dialect, Arena *arena, const char *column, bool is_utc);
+Timestamp peer_instant_of(SqlDialect dialect, const DbValue *value);
+/* The whole of Convention.history_prepare() for such a tool: CREATE TABLE IF NOT EXISTS with this behind the name. */
+bool peer_create_table(const ConventionContext *ctx, Arena *arena, const History *history,
+                       const char *columns, DbStatementVec *out, Error *err);
+/* "column = 'value'" for peer_write_row(). */
+bool peer_where_text(const ConventionContext *ctx, Arena *arena, const char *column, Str value,
+                     Str *ret_where, Error *err);
 bool peer_foreign(const ConventionContext *ctx, const TableName *name, Arena *arena,
                   const char *what, Error *err);
 /* "verb table", as in "DELETE FROM " or "UPDATE ". */
@@ -124,6 +176,26 @@ typedef struct PeerSigns {
 /* Fills a guess as ConventionGuess says. */
 bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const PeerSigns *signs,
                     ConventionGuess *ret_guess, Error *err);
+/* The tool's own configuration file, if it is there: its path and its text. ret_path NULL: it is not. */
+bool peer_configuration(const ConventionContext *ctx, Arena *arena, Str name, const char **ret_path,
+                        Str *ret_text, Error *err);
+/* The history table by a schema (may be empty; SQLite has none) and a name (empty: the convention's own) that the tool takes letter by
+ * letter, unless the user named one. */
+bool peer_take_table(ConventionContext *ctx, Arena *arena, Str schema, Str table, Error *err);
+/* A sentence among ctx->notes. NULL: there was no memory for it. */
+bool peer_note(ConventionContext *ctx, Arena *arena, const char *sentence, Error *err);
+/* One folder of migrations, unless the user named some. */
+bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err);
+/* What other tools say of a database in parts; what is empty is left out. */
+typedef struct PeerServer {
+    const char *scheme;
+    Str user, password, host, port, database;
+    const char *query; /* as a URL of ours has it, without '?'; "": none */
+} PeerServer;
+/* As a part of a URL; with '/' as it is, as its path. */
+void peer_add_escaped(StrBuf *url, Str text);
+void peer_add_escaped_path(StrBuf *url, Str text);
+bool peer_server_url(Arena *arena, const PeerServer *server, Str *ret_url, Error *err);
 /* Path of a file in the project's folder, or beside the first folder of migrations; NULL when memory is out. */
 const char *peer_beside(const ConventionContext *ctx, Arena *arena, Str name);
 

@@ -9,72 +9,35 @@
 
 /* ---- refinery.toml -------------------------------------------------------------------------------------- */
 
-enum { TOML_LIMIT_BYTES = 1 << 20 };
-
-static void add_escaped(StrBuf *url, Str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c));
-        if (is_plain)
-            strbuf_add_char(url, c);
-        else
-            strbuf_addf(url, "%%%02X", (unsigned char)c);
-    }
-}
-
 static bool server_url(const TomlDoc *doc, Arena *arena, const char *scheme, Str *ret_url,
                        Error *err)
 {
-    Str host = {0}, port = {0}, user = {0}, password = {0}, name = {0};
+    PeerServer server = {.scheme = scheme, .query = ""};
     bool is_tls = false;
-    StrBuf url = strbuf(arena);
-    if (!toml_get_string(doc, doc->root, "main.db_host", &host, NULL, err) ||
-        !toml_get_string(doc, doc->root, "main.db_port", &port, NULL, err) ||
-        !toml_get_string(doc, doc->root, "main.db_user", &user, NULL, err) ||
-        !toml_get_string(doc, doc->root, "main.db_pass", &password, NULL, err) ||
-        !toml_get_string(doc, doc->root, "main.db_name", &name, NULL, err) ||
+    if (!toml_get_string(doc, doc->root, "main.db_host", &server.host, NULL, err) ||
+        !toml_get_string(doc, doc->root, "main.db_port", &server.port, NULL, err) ||
+        !toml_get_string(doc, doc->root, "main.db_user", &server.user, NULL, err) ||
+        !toml_get_string(doc, doc->root, "main.db_pass", &server.password, NULL, err) ||
+        !toml_get_string(doc, doc->root, "main.db_name", &server.database, NULL, err) ||
         !toml_get_boolean(doc, doc->root, "main.use_tls", &is_tls, NULL, err))
         return false;
-    strbuf_addf(&url, "%s://", scheme);
-    add_escaped(&url, user);
-    if (password.len > 0) {
-        strbuf_add_char(&url, ':');
-        add_escaped(&url, password);
-    }
-    if (user.len > 0 || password.len > 0)
-        strbuf_add_char(&url, '@');
-    strbuf_add(&url, host.len > 0 ? host : STR("localhost"));
-    if (port.len > 0) {
-        strbuf_add_char(&url, ':');
-        strbuf_add(&url, port);
-    }
-    strbuf_add_char(&url, '/');
-    add_escaped(&url, name);
     if (is_tls)
-        strbuf_adds(&url, "?sslmode=require");
-    return strbuf_finish(&url, ret_url) || error_nomem(err);
+        server.query = "sslmode=require";
+    return peer_server_url(arena, &server, ret_url, err);
 }
 
 /* The database, in parts. A file of SQLite is relative to this one. */
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
-    FileInfo info;
     Str text, type = {0}, file = {0};
     TomlDoc doc;
     const TomlValue *type_value = NULL;
-    if (ctx->files)
-        return true;
-    const char *path = peer_beside(ctx, arena, STR("refinery.toml"));
-    if (!path)
-        return error_nomem(err);
-    if (!file_info(path, &info, err))
+    const char *path;
+    if (!peer_configuration(ctx, arena, STR("refinery.toml"), &path, &text, err))
         return false;
-    if (info.kind != FILE_REGULAR)
+    if (!path)
         return true;
-    if (!file_read(arena, path, TOML_LIMIT_BYTES, &text, err) ||
-        !toml_parse(arena, path, text, &doc, err) ||
+    if (!toml_parse(arena, path, text, &doc, err) ||
         !toml_get_string(&doc, doc.root, "main.db_type", &type, &type_value, err) ||
         !toml_get_string(&doc, doc.root, "main.db_path", &file, NULL, err))
         return false;
@@ -148,10 +111,10 @@ static RefineryName refinery_name(Str name)
         return found;
     found.form = is_sql ? REFINERY_SQL : REFINERY_RUST;
     found.is_unversioned = name.ptr[0] == 'U';
-    found.what = name.ptr[0] == '|' ? "its name begins with a bar"
-                 : fraction.len > 0 ? "its version is not a whole number"
+    found.what = name.ptr[0] == '|' ? "would stop refinery: its name begins with a bar"
+                 : fraction.len > 0 ? "would stop refinery: its version is not a whole number"
                  : !str_to_u64(digits, &found.version) || found.version > INT64_MAX
-                     ? "its version is too large"
+                     ? "would stop refinery: its version is too large"
                      : NULL;
     if (found.what)
         found.form = REFINERY_BAD;
@@ -192,40 +155,18 @@ static bool prepare_sql(const void *ctx, Arena *arena, const Script *script, Str
     return true;
 }
 
-static bool prepare_rust(const void *ctx, Arena *arena, const Script *script, Str text,
-                         const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
-{
-    (void)ctx;
-    (void)arena;
-    (void)script;
-    (void)text;
-    (void)split;
-    (void)err;
-    *ret_text = (ScriptText){.sql = STR(" "),
-                             .takes_any_checksum = true,
-                             .refusal = "is a migration in Rust",
-                             .refusal_hint = "Run it with the program that it is built into."};
-    return true;
-}
-
-static bool bad_name(const PeerFile *file, const char *what, Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s would stop refinery: %s", file->path, what);
-    error_code(err, "bad-name");
-    error_at(err, str_from(file->path), 0, 0);
-    return error_hint(err, "Rename it to something like V1__name.sql, or move it out of the "
-                           "folder.");
-}
-
 static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile *file,
                      MigrationSet *set, Error *err)
 {
     RefineryName name = refinery_name(file->name);
     Migration *migration;
     if (name.form == REFINERY_IGNORED)
-        return vec_push(arena, &set->ignored, str_from(file->path)) || error_nomem(err);
+        return peer_ignore(arena, set, file->path, err);
     if (name.form == REFINERY_BAD)
-        return bad_name(file, name.what, err);
+        return peer_bad_file(file->path, "bad-name", name.what,
+                             "Rename it to something like V1__name.sql, or move it out of the "
+                             "folder.",
+                             err);
     const char *version = str_format(arena, "%llu", (unsigned long long)name.version);
     ScriptForm *form = arena_alloc(arena, sizeof *form);
     RefineryOwn *own = arena_alloc(arena, sizeof *own);
@@ -234,78 +175,57 @@ static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile 
     if (!peer_add(arena, set, str_from(version), name.rest, &migration, err))
         return false;
     migration->may_come_late = name.is_unversioned;
+    if (name.form == REFINERY_RUST)
+        return peer_script_refused(ctx, arena, file->path, "is a migration in Rust",
+                                   "Run it with the program that it is built into.", &migration->up,
+                                   err);
     migration->up = script_new(arena, ctx->files, file->path);
     if (!migration->up)
         return error_nomem(err);
     *own = (RefineryOwn){name.rest, name.version};
-    *form = (ScriptForm){.prepare = name.form == REFINERY_RUST ? prepare_rust : prepare_sql,
-                         .own = own};
+    *form = (ScriptForm){.prepare = prepare_sql, .own = own};
     migration->up->form = form;
     return true;
 }
 
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    MigrationSet set = {.script_options = peer_script_options(ctx)};
-    PeerFileVec files = {0};
-    if (!peer_files(ctx, arena, PEER_DEEPEST, &files, err))
-        return false;
-    for (size_t i = 0; i < files.len; i++) {
-        if (!add_file(ctx, arena, &files.items[i], &set, err))
-            return false;
-    }
-    if (!migration_set_finish(&set, err))
-        return false;
-    *ret_set = set;
-    return true;
+    return peer_add_files(ctx, arena, PEER_DEEPEST, add_file, ret_set, err) &&
+           migration_set_finish(ret_set, err);
 }
 
 /* ---- history -------------------------------------------------------------------------------------------- */
 
-typedef struct Reader {
-    Arena *arena;
-    History *history;
-} Reader;
-
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
                      Error *err)
 {
-    Reader *reader = ctx;
+    PeerReader *reader = ctx;
     int64_t number = 0;
     uint64_t checksum;
-    Str name, digits;
+    HistoryRow *row;
     *ret_is_good = db_value_i64(&cols[0], &number) && !cols[1].is_null && !cols[2].is_null &&
                    !cols[3].is_null && str_to_u64(cols[3].text, &checksum);
     *ret_what = "a row has no version, name, time or checksum that refinery could read";
     if (!*ret_is_good)
         return true;
     const char *version = str_format(reader->arena, "%lld", (long long)number);
-    if (!version || !str_copy(reader->arena, cols[1].text, &name) ||
-        !str_copy(reader->arena, cols[3].text, &digits))
+    if (!version)
         return error_nomem(err);
-    HistoryRow row = peer_row(str_from(version), name, (int64_t)reader->history->rows.len + 1);
-    row.checksum = digits;
-    if (!timestamp_parse(cols[2].text, &row.finished_at))
-        row.finished_at = TIMESTAMP_UNKNOWN;
-    return vec_push(reader->arena, &reader->history->rows, row) || error_nomem(err);
+    if (!peer_push_row(reader, str_from(version), cols[1].text, &row, err))
+        return false;
+    if (!timestamp_parse(cols[2].text, &row->finished_at))
+        row->finished_at = TIMESTAMP_UNKNOWN;
+    return str_copy(reader->arena, cols[3].text, &row->checksum) || error_nomem(err);
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
-    History history = {0};
-    Reader reader = {arena, &history};
-    PeerTable table = {.columns = "version, name, applied_on, checksum",
-                       .order = "version",
-                       .column_count = 4,
-                       .row = take_row,
-                       .ctx = &reader};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
-        !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
-        !history_finish(arena, &history, err))
-        return false;
-    *ret_history = history;
-    return true;
+    static const PeerTable table = {.columns = "version, name, applied_on, checksum",
+                                    .order = "version",
+                                    .column_count = 4,
+                                    .row = take_row};
+    return peer_history_read(ctx, db, arena, &table, NULL, ret_history, err);
 }
 
 /* Versions like timestamps need the wide form; refinery has the narrow one unless it is built otherwise. */
@@ -323,18 +243,13 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
     (void)db;
-    TableName name;
-    StrBuf sql = strbuf(arena);
-    if (history->exists)
-        return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
-        return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
-    strbuf_addf(&sql,
-                " (version %s PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), "
-                "checksum VARCHAR(255))",
-                needs_wide(ctx) ? "int8" : "int4");
-    return statement_push(arena, &sql, out, err);
+    return peer_create_table(ctx, arena, history,
+                             needs_wide(ctx)
+                                 ? "(version int8 PRIMARY KEY, name VARCHAR(255), applied_on "
+                                   "VARCHAR(255), checksum VARCHAR(255))"
+                                 : "(version int4 PRIMARY KEY, name VARCHAR(255), applied_on "
+                                   "VARCHAR(255), checksum VARCHAR(255))",
+                             out, err);
 }
 
 static void add_name_literal(StrBuf *sql, const ConventionContext *ctx, Arena *arena,
@@ -500,11 +415,7 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     Str slug, digits = {0};
     StrVec paths = {0};
     if (new_kind != NEW_DEFAULT && new_kind != NEW_SQL_ONLY)
-        return peer_lacks(ctx->convention,
-                          new_kind == NEW_REPEATABLE ? "repeatable migrations"
-                          : new_kind == NEW_FOLDER   ? "migrations in folders"
-                                                     : "downs",
-                          err);
+        return peer_lacks_kind(ctx->convention, new_kind, err);
     if (!peer_slug(arena, name, &slug, err))
         return false;
     if (!is_word(slug)) {

@@ -2,19 +2,11 @@
  *
  * What SQLx would stumble over is an error here too, and what it ignores is ignored: after whimbrel the peer must find a folder and a
  * history that it can go on with. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/conventions.h"
+#include "convention/peer.h"
 
 #include <stdlib.h>
 
 /* ---- sqlx.toml --------------------------------------------------------------------------------------- */
-
-/* Where sqlx.toml and Cargo.toml would be; NULL when memory is out. */
-static const char *project_folder(const ConventionContext *ctx, Arena *arena)
-{
-    if (ctx->project_folder)
-        return ctx->project_folder;
-    return str_z(arena, ctx->folders.len > 0 ? path_folder(ctx->folders.items[0]) : STR("."));
-}
 
 /* One of the words, or the setting is an error. */
 static bool read_word(const TomlDoc *doc, const char *path, const char *const *words, Str *ret_word,
@@ -60,8 +52,7 @@ static bool read_ignored_chars(ConventionContext *ctx, Arena *arena, const TomlD
     return !value || strbuf_finish(&row, &ctx->ignored_chars) || error_nomem(err);
 }
 
-static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const char *folder,
-                               const TomlDoc *doc, Error *err)
+static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const TomlDoc *doc, Error *err)
 {
     static const char *const keys[] = {"table-name",    "create-schemas", "migrations-dir",
                                        "ignored-chars", "defaults",       NULL};
@@ -85,37 +76,22 @@ static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const char 
         return false;
     if (ctx->table.len == 0)
         ctx->table = table;
-    if (dir.len > 0 && ctx->are_folders_default) {
-        const char *path = path_join(arena, folder, dir);
-        ctx->folders = (StrVec){0};
-        if (!path || !vec_push(arena, &ctx->folders, str_from(path)))
-            return error_nomem(err);
-        ctx->are_folders_default = false;
-    }
-    return true;
+    const char *folder = str_z(arena, path_folder(str_from(doc->file)));
+    if (!folder)
+        return error_nomem(err);
+    return dir.len == 0 || peer_take_folder(ctx, arena, path_join(arena, folder, dir), err);
 }
-
-enum { TOML_LIMIT_BYTES = 1 << 20 };
 
 /* SQLx itself looks for sqlx.toml in the folder that it is started in, which is the project's. */
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
-    FileInfo info;
+    const char *path;
     Str text;
     TomlDoc doc;
-    if (ctx->files)
-        return true;
-    const char *folder = project_folder(ctx, arena);
-    const char *path = folder ? path_join(arena, folder, STR("sqlx.toml")) : NULL;
-    if (!path)
-        return error_nomem(err);
-    if (!file_info(path, &info, err))
+    if (!peer_configuration(ctx, arena, STR("sqlx.toml"), &path, &text, err))
         return false;
-    if (info.kind != FILE_REGULAR)
-        return true;
-    return file_read(arena, path, TOML_LIMIT_BYTES, &text, err) &&
-           toml_parse(arena, path, text, &doc, err) &&
-           read_migrate_table(ctx, arena, folder, &doc, err);
+    return !path ||
+           (toml_parse(arena, path, text, &doc, err) && read_migrate_table(ctx, arena, &doc, err));
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -200,17 +176,14 @@ static int by_version(const void *a, const void *b)
 
 static bool bad_name(const char *path, Str name, Error *err)
 {
-    error_set(err, ERROR_PARSE, "%s would stop SQLx: its name must begin with a whole number",
-              path);
-    error_code(err, "bad-name");
-    error_at(err, str_from(path), 0, 0);
-    if (str_starts(name, STR("R__")))
-        return error_hint(err, "SQLx has no repeatable migrations: move the file elsewhere, or "
-                               "convert the project with "
-                               "`whimbrel convert --to whimbrel`.");
-    return error_hint(err, "Every file here that ends in .sql and has a '_' in its name must be "
-                           "called like 0001_name.sql: rename it, or move it "
-                           "out of the folder.");
+    return peer_bad_file(
+        path, "bad-name", "would stop SQLx: its name must begin with a whole number",
+        str_starts(name, STR("R__"))
+            ? "SQLx has no repeatable migrations: move the file elsewhere, or convert the project "
+              "with `whimbrel convert --to whimbrel`."
+            : "Every file here that ends in .sql and has a '_' in its name must be called like "
+              "0001_name.sql: rename it, or move it out of the folder.",
+        err);
 }
 
 static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *folder,
@@ -340,137 +313,46 @@ enum {
     COL_COUNT
 };
 
-static const char *installed_on(SqlDialect dialect)
+static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
+                     Error *err)
 {
-    switch (dialect) {
-    case SQL_POSTGRES:
-        return "CAST(date_part('epoch', installed_on) * 1000000 AS BIGINT)";
-    case SQL_MYSQL: /* a TIMESTAMP is an instant: this form does not depend on the session's time zone */
-        return "CAST(UNIX_TIMESTAMP(installed_on) * 1000000 AS SIGNED)";
-    case SQL_SQLITE:
-        break;
-    }
-    return "installed_on";
-}
-
-static bool foreign_history(const TableName *name, Arena *arena, const char *what, Error *err)
-{
-    const char *plain = table_name_plain(arena, name, "");
-    if (!plain)
-        return error_nomem(err);
-    error_set(err, ERROR_STATE, "the table %s is not a history of SQLx's: %s", plain, what);
-    error_code(err, "foreign-history");
-    return error_hint(err, "Check --table and --convention.");
-}
-
-static bool row_from(const ConventionContext *ctx, Arena *arena, const DbValue *cols, int64_t rank,
-                     HistoryRow *ret_row, bool *ret_is_good, Error *err)
-{
+    PeerReader *reader = ctx;
     int64_t version = 0, time_ns = -1;
-    Str success = cols[COL_SUCCESS].text;
-    HistoryRow row = {.kind = MIGRATION_VERSIONED,
-                      .rank = rank,
-                      .started_at = TIMESTAMP_UNKNOWN,
-                      .finished_at = TIMESTAMP_UNKNOWN,
-                      .duration_us = -1};
+    HistoryRow *row;
     *ret_is_good = db_value_i64(&cols[COL_VERSION], &version) && !cols[COL_CHECKSUM].is_null;
+    *ret_what = "a row has no version or no checksum";
     if (!*ret_is_good)
         return true;
-    row.outcome = str_eq(success, STR("1")) ? HISTORY_APPLIED : HISTORY_FAILED;
-    if (!cols[COL_TIME].is_null && db_value_i64(&cols[COL_TIME], &time_ns) && time_ns >= 0)
-        row.duration_us = time_ns / 1000;
-    if (!cols[COL_INSTALLED].is_null &&
-        !(ctx->dialect == SQL_SQLITE ? timestamp_parse(cols[COL_INSTALLED].text, &row.finished_at)
-                                     : db_value_i64(&cols[COL_INSTALLED], &row.finished_at)))
-        row.finished_at = TIMESTAMP_UNKNOWN;
-    const char *text = str_format(arena, "%lld", (long long)version);
+    const char *text = str_format(reader->arena, "%lld", (long long)version);
     const char *checksum =
-        hex_encode(arena, cols[COL_CHECKSUM].text.ptr, cols[COL_CHECKSUM].text.len);
-    if (!text || !checksum || !str_copy(arena, cols[COL_DESCRIPTION].text, &row.name))
+        hex_encode(reader->arena, cols[COL_CHECKSUM].text.ptr, cols[COL_CHECKSUM].text.len);
+    if (!text || !checksum)
         return error_nomem(err);
-    row.version = str_from(text);
-    row.checksum = str_from(checksum);
-    *ret_row = row;
+    if (!peer_push_row(reader, str_from(text), cols[COL_DESCRIPTION].text, &row, err))
+        return false;
+    if (!str_eq(cols[COL_SUCCESS].text, STR("1")))
+        row->outcome = HISTORY_FAILED;
+    if (!cols[COL_TIME].is_null && db_value_i64(&cols[COL_TIME], &time_ns) && time_ns >= 0)
+        row->duration_us = time_ns / 1000;
+    row->finished_at = peer_instant_of(reader->ctx->dialect, &cols[COL_INSTALLED]);
+    row->checksum = str_from(checksum);
     return true;
-}
-
-/* asks: whether the table is there, in the same message; *ret_has_table is the answer, also where the rest then fails. */
-static bool read_rows(const ConventionContext *ctx, const TableName *name, Db *db, Arena *arena,
-                      bool asks, bool *ret_has_table, History *history, Error *err)
-{
-    scoped(DbRows, db_rows_done) rows = {0};
-    StrBuf sql = strbuf(arena);
-    Str text;
-    *ret_has_table = true;
-    if (asks && !history_add_presence(db, arena, name, &sql, err))
-        return false;
-    strbuf_addf(&sql,
-                "SELECT version, description, %s, CASE WHEN success THEN 1 ELSE 0 END, checksum, "
-                "execution_time FROM ",
-                installed_on(ctx->dialect));
-    table_name_add(&sql, ctx->dialect, name, "");
-    strbuf_adds(&sql, " ORDER BY version");
-    if (!strbuf_finish(&sql, &text))
-        return error_nomem(err);
-    if (!db_query(db, text, &rows, err))
-        return false;
-    if (asks && !history_take_presence(&rows, ret_has_table))
-        return db_rows_finish(&rows, err);
-    while (db_rows_next(&rows)) {
-        HistoryRow row;
-        bool is_good = false;
-        if (rows.col_count == COL_COUNT &&
-            !row_from(ctx, arena, rows.cols, (int64_t)history->rows.len + 1, &row, &is_good, err))
-            return false;
-        if (!is_good)
-            return foreign_history(name, arena, "a row has no version or no checksum", err);
-        if (!vec_push(arena, &history->rows, row))
-            return error_nomem(err);
-    }
-    return db_rows_finish(&rows, err);
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
-    TableName name;
-    History history = {0};
-    if (!table_of(ctx, arena, &name, err))
-        return false;
-    const char *plain = table_name_plain(arena, &name, "");
-    if (!plain)
+    PeerTable table = {.order = "version", .column_count = COL_COUNT, .row = take_row};
+    const char *time = peer_instant(ctx->dialect, arena, "installed_on", false);
+    table.columns = time ? str_format(arena,
+                                      "version, description, %s, CASE WHEN success THEN 1 ELSE 0 "
+                                      "END, checksum, execution_time",
+                                      time)
+                         : NULL;
+    if (!table.columns)
         return error_nomem(err);
-    /* As in whimbrel's own: read at once, and ask for the table only when that fails or must not fail. */
-    bool tries_at_once = db_has(db, DB_BATCH) && !db->is_in_transaction;
-    Error local = {.arena = err ? err->arena : arena};
-    bool has_table = false;
-    bool is_read =
-        tries_at_once && read_rows(ctx, &name, db, arena, true, &has_table, &history, &local);
-    has_table = has_table || is_read;
-    bool is_absent = tries_at_once && !is_read && error_means_absent(&local, ctx->dialect);
-    if (!is_read && !(is_absent && !has_table)) {
-        if (tries_at_once && !is_absent) {
-            if (err)
-                *err = local;
-            return error_wrap(err, "reading the history");
-        }
-        if (!db->driver->has_table(db, str_from(plain), &has_table, err))
-            return error_wrap(err, "reading the history");
-        history = (History){0};
-        error_clear(&local);
-        if (has_table && !read_rows(ctx, &name, db, arena, false, &has_table, &history, &local)) {
-            if (error_means_absent(&local, ctx->dialect))
-                return foreign_history(&name, arena, local.message, err);
-            if (err)
-                *err = local;
-            return error_wrap(err, "reading the history");
-        }
-    }
-    history.exists = has_table;
-    if (!history_finish(arena, &history, err))
-        return false;
-    *ret_history = history;
-    return true;
+    return table_of(ctx, arena, &table.name, err) &&
+           peer_history_read(ctx, db, arena, &table, NULL, ret_history, err);
 }
 
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
@@ -514,11 +396,6 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-static Str version_of(const HistoryWrite *write)
-{
-    return write->migration ? write->migration->version : write->row->version;
-}
-
 static bool check_version(Str version, int64_t *ret_number, Error *err)
 {
     if (to_version(version, ret_number))
@@ -559,7 +436,7 @@ static bool push_insert(const ConventionContext *ctx, const TableName *name, Are
     int64_t version = 0;
     const Script *up = write->migration ? write->migration->up : NULL;
     Str checksum = {0}, hex = up ? up->checksum : write->row ? write->row->checksum : (Str){0};
-    if (!check_version(version_of(write), &version, err))
+    if (!check_version(peer_version(write), &version, err))
         return false;
     if (hex.len == 0)
         return error_set(err, ERROR_STATE, "migration %lld has no checksum to write down",
@@ -583,18 +460,11 @@ static bool push_insert(const ConventionContext *ctx, const TableName *name, Are
     return statement_push(arena, &sql, out, err);
 }
 
-static void begin_change(const ConventionContext *ctx, const TableName *name, const char *verb,
-                         StrBuf *sql)
-{
-    strbuf_adds(sql, verb);
-    table_name_add(sql, ctx->dialect, name, "");
-}
-
 static bool push_change(const HistoryWrite *write, StrBuf *sql, Arena *arena, DbStatementVec *out,
                         Error *err)
 {
     int64_t version = 0;
-    if (!check_version(version_of(write), &version, err))
+    if (!check_version(peer_version(write), &version, err))
         return false;
     strbuf_addf(sql, " WHERE version = %lld", (long long)version);
     return statement_push(arena, sql, out, err);
@@ -605,7 +475,7 @@ static bool push_success(const ConventionContext *ctx, const TableName *name, Ar
                          DbStatementVec *out, Error *err)
 {
     StrBuf sql = strbuf(arena);
-    begin_change(ctx, name, "UPDATE ", &sql);
+    peer_begin(&sql, ctx, name, "UPDATE ");
     strbuf_adds(&sql, is_success ? " SET success = TRUE" : " SET success = FALSE");
     if (has_time) {
         strbuf_adds(&sql, ", execution_time = ");
@@ -618,7 +488,7 @@ static bool push_delete(const ConventionContext *ctx, const TableName *name, Are
                         const HistoryWrite *write, DbStatementVec *out, Error *err)
 {
     StrBuf sql = strbuf(arena);
-    begin_change(ctx, name, "DELETE FROM ", &sql);
+    peer_begin(&sql, ctx, name, "DELETE FROM ");
     return push_change(write, &sql, arena, out, err);
 }
 
@@ -631,7 +501,7 @@ static bool push_checksum(const ConventionContext *ctx, const TableName *name, A
         return true;
     if (!hex_decode(arena, write->migration->up->checksum, &checksum))
         return error_nomem(err);
-    begin_change(ctx, name, "UPDATE ", &sql);
+    peer_begin(&sql, ctx, name, "UPDATE ");
     strbuf_adds(&sql, " SET checksum = ");
     sql_add_blob(&sql, ctx->dialect, checksum);
     strbuf_adds(&sql, ", description = ");
@@ -762,11 +632,8 @@ static bool look_at_project(const ConventionContext *ctx, Arena *arena, Conventi
                             Error *err)
 {
     static const char *const names[] = {"sqlx.toml", "Cargo.toml", NULL};
-    const char *place = project_folder(ctx, arena);
-    if (!place)
-        return error_nomem(err);
     for (size_t i = 0; names[i]; i++) {
-        const char *path = path_join(arena, place, str_from(names[i]));
+        const char *path = peer_beside(ctx, arena, str_from(names[i]));
         FileInfo info;
         Str text;
         if (!path)
@@ -797,26 +664,14 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     TableName name;
     ConventionContext own = *given;
     const ConventionContext *ctx = &own;
-    bool has_table = false, has_rows = false;
     if (!configure(&own, arena, err) || !look_at_files(ctx, arena, &guess, err) ||
-        (!ctx->files && !look_at_project(given, arena, &guess, err)))
+        (!ctx->files && !look_at_project(given, arena, &guess, err)) ||
+        (db &&
+         (!table_of(ctx, arena, &name, err) ||
+          !guess_table(ctx, db, arena, &name,
+                       "version, description, installed_on, success, checksum, execution_time",
+                       false, &guess, err))))
         return false;
-    if (db) {
-        if (!table_of(ctx, arena, &name, err) ||
-            !history_table_look(
-                ctx, db, arena, &name,
-                "version, description, installed_on, success, checksum, execution_time", false,
-                &has_table, &has_rows, err))
-            return false;
-        const char *plain = table_name_plain(arena, &name, "");
-        if (!plain)
-            return error_nomem(err);
-        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
-                                    str_format(arena, "the table %s is there%s", plain,
-                                               has_rows ? "" : ", empty"),
-                                    err))
-            return false;
-    }
     *ret_guess = guess;
     return true;
 }
@@ -873,54 +728,29 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       Error *err)
 {
     LastEntries last = last_entries(set);
-    StrVec paths = {0};
+    Str slug;
     const char *version;
-    char buf[TIMESTAMP_TEXT];
-    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER) {
-        error_set(err, ERROR_UNSUPPORTED, "SQLx has no %s",
-                  new_kind == NEW_FOLDER ? "migrations in folders" : "repeatable migrations");
-        error_code(err, "not-in-convention");
-        return error_hint(
-            err,
-            "Leave the option out, or convert the project with `whimbrel convert --to whimbrel`.");
-    }
-    char *slug = str_z(arena, name);
-    if (!slug)
-        return error_nomem(err);
-    for (size_t i = 0; i < name.len; i++) {
-        if (slug[i] == ' ')
-            slug[i] = '_';
-    }
-    if (name.len == 0 || str_find_char(name, '/', 0) != SIZE_MAX ||
-        str_find_char(name, '\0', 0) != SIZE_MAX || !str_is_utf8(name, NULL)) {
-        error_set(err, ERROR_USAGE, "a migration cannot be called \"%.*s\"", STR_ARG(name));
-        error_code(err, "bad-name");
-        return error_hint(err, "Say in a few words what it does: whimbrel new \"add users\".");
-    }
+    if (new_kind == NEW_REPEATABLE || new_kind == NEW_FOLDER)
+        return peer_lacks_kind(ctx->convention, new_kind, err);
+    if (!peer_slug(arena, name, &slug, err))
+        return false;
     if (is_sequential(ctx, &last, is_numbered)) {
         if (last.count > 0 && last.last == INT64_MAX)
             return error_set(err, ERROR_USAGE, "there is no number after version %lld",
                              (long long)last.last);
         version = str_format(arena, "%04lld", (long long)(last.count > 0 ? last.last + 1 : 1));
     } else {
-        while (migration_set_find(set, str_from(timestamp_compact(now, buf))))
-            now += 1000000;
-        version = str_z(arena, str_from(timestamp_compact(now, buf)));
+        version = peer_next_version(arena, set, false, 0, now);
     }
+    const char *stem = version ? str_format(arena, "%s_%.*s", version, STR_ARG(slug)) : NULL;
+    if (!stem)
+        return error_nomem(err);
     if (new_kind == NEW_DEFAULT && !str_eq(ctx->new_type, STR("simple")))
         new_kind = str_eq(ctx->new_type, STR("reversible")) || last.is_reversible ? NEW_REVERSIBLE
                                                                                   : NEW_SQL_ONLY;
     bool is_reversible = new_kind == NEW_REVERSIBLE;
-    const char *up =
-        version ? str_format(arena, "%s_%s%s", version, slug, is_reversible ? ".up.sql" : ".sql")
-                : NULL;
-    const char *down =
-        version && is_reversible ? str_format(arena, "%s_%s.down.sql", version, slug) : NULL;
-    if (!up || (is_reversible && !down) || !vec_push(arena, &paths, str_from(up)) ||
-        (down && !vec_push(arena, &paths, str_from(down))))
-        return error_nomem(err);
-    *ret_paths = paths;
-    return true;
+    return peer_new_files(arena, str_from(stem), is_reversible ? ".up.sql" : ".sql",
+                          is_reversible ? ".down.sql" : NULL, ret_paths, err);
 }
 
 const Convention convention_sqlx = {

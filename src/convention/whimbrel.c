@@ -85,7 +85,6 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
 {
     ConventionGuess guess = {.convention = &convention_whimbrel};
     TableName name;
-    bool has_table = false, has_rows = false;
     if (ctx->project_folder) {
         FileInfo info;
         const char *path = path_join(arena, ctx->project_folder, STR("whimbrel.toml"));
@@ -99,20 +98,10 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
     }
     if (!look_at_files(ctx, arena, &guess, err))
         return false;
-    if (db) {
-        if (!table_name_read(ctx, arena, false, &name, err) ||
-            !history_table_look(ctx, db, arena, &name, "namespace, id, ordinal, outcome", false,
-                                &has_table, &has_rows, err))
-            return false;
-        const char *plain = table_name_plain(arena, &name, "");
-        if (!plain)
-            return error_nomem(err);
-        if (has_table && !guess_add(arena, &guess, has_rows ? 3 : 2,
-                                    str_format(arena, "the table %s is there%s", plain,
-                                               has_rows ? "" : ", empty"),
-                                    err))
-            return false;
-    }
+    if (db && (!table_name_read(ctx, arena, false, &name, err) ||
+               !guess_table(ctx, db, arena, &name, "namespace, id, ordinal, outcome", false, &guess,
+                            err)))
+        return false;
     *ret_guess = guess;
     return true;
 }
