@@ -12,6 +12,7 @@ extern const Convention convention_dbmate;
 extern const Convention convention_diesel;
 extern const Convention convention_flyway;
 extern const Convention convention_refinery;
+extern const Convention convention_sql_migrate;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

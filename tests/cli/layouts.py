@@ -235,4 +235,32 @@ class Refinery(Layout):
         return [[str(i), f"make_t{i}", self.checksums[i - 1]] for i in range(1, n + 1)]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Refinery()]
+class SqlMigrate(Layout):
+    name = "sql-migrate"
+    rows_sql = "SELECT id FROM gorp_migrations ORDER BY id"
+
+    def write(self, program, n):
+        program.write(f"migrations/{self.id(n)}", f"-- +migrate Up\n{self.up(n)}\n-- +migrate Down\n{self.down(n)}")
+
+    def id(self, n):
+        return f"2024010100{n:04}-make_t{n}.sql"
+
+    def history(self, engine, n):
+        made = {
+            "sqlite": '"id" varchar(255) not null primary key, "applied_at" datetime',
+            "postgres": '"id" text not null primary key, "applied_at" timestamp with time zone',
+            "mariadb": "id varchar(255) not null primary key, applied_at datetime",
+        }[engine]
+        time = {
+            "sqlite": "2026-01-02 03:04:05.849536124+00:00",
+            "postgres": "2026-01-02 03:04:05.849536+00:00",
+            "mariadb": "2026-01-02 03:04:05",
+        }[engine]
+        values = ", ".join(f"('{self.id(i)}', '{time}')" for i in range(1, n + 1))
+        return [f"CREATE TABLE gorp_migrations ({made})", f"INSERT INTO gorp_migrations VALUES {values}"]
+
+    def rows(self, n):
+        return [[self.id(i)] for i in range(1, n + 1)]
+
+
+LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Refinery(), SqlMigrate()]
