@@ -411,7 +411,9 @@ static void statement_progress(Progress *progress, const Event *event)
     if (event->elapsed_us < progress->next_line_us)
         return;
     int64_t last_us = line_times_us[LINE_TIMES - 1];
-    progress->next_line_us = (event->elapsed_us / last_us + 1) * last_us;
+    progress->next_line_us = event->elapsed_us > INT64_MAX - last_us
+                                 ? INT64_MAX
+                                 : (event->elapsed_us / last_us + 1) * last_us;
     for (size_t i = LINE_TIMES; i > 0; i--)
         if (line_times_us[i - 1] > event->elapsed_us)
             progress->next_line_us = line_times_us[i - 1];
