@@ -152,6 +152,9 @@ typedef struct WhimbrelOptions {
     void (*event)(void *context, const WhimbrelEvent *event);
     bool (*is_cancelled)(void *context);
     void *context;
+    /* Milliseconds for which a connection that is lost amid a run is sought again; the run then goes on where the history
+     * says that it was. Default 30 s, or at once: the loss ends the call. Never done for adopted connections. */
+    int64_t reconnect_ms;
 } WhimbrelOptions;
 
 #define WHIMBREL_FOREVER (-1)

@@ -45,6 +45,7 @@ static bool fill_runner(Call *call, Error *err)
                              .statement_ms = options->statement_timeout_ms},
                 .lock_retries = options->table_lock_retries ? options->table_lock_retries : 10,
                 .retry_pause_ms = 500,
+                .reconnect_ms = or_default(options->reconnect_ms, 30000),
                 .has_placeholders = options->placeholders != NULL,
                 .placeholders = whimbrel->placeholders,
                 .environment = str_from(options->environment),

@@ -94,7 +94,8 @@ static bool check_options(const WhimbrelOptions *options, Error *err)
     if (options->folders && !options->folders[0])
         return bad_argument(err, "the list of folders is empty");
     if (options->connect_timeout_ms < 0 || options->statement_timeout_ms < 0 ||
-        options->lock_wait_ms < WHIMBREL_AT_ONCE || options->table_lock_ms < WHIMBREL_FOREVER)
+        options->lock_wait_ms < WHIMBREL_AT_ONCE || options->table_lock_ms < WHIMBREL_FOREVER ||
+        (options->reconnect_ms < 0 && options->reconnect_ms != WHIMBREL_AT_ONCE))
         return bad_argument(err, "a time in WhimbrelOptions is negative");
     return true;
 }

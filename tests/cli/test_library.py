@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import textwrap
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -471,6 +472,50 @@ def test_a_long_migration_is_cancelled_on_the_server(library, tmp_path, db):
     assert int(seconds) < 10
     # Without transactional DDL the table of the second stays, and the history says so.
     assert state == ("partial" if db.engine == "mariadb" else "pending")
+
+
+SLOW = {"postgres": "SELECT pg_sleep(1.5)", "mariadb": "SELECT SLEEP(1.5)"}
+END_THE_SLEEPER = {
+    "postgres": "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    " AND datname = current_database()",
+    "mariadb": "SELECT coalesce(max(id), 0) FROM information_schema.processlist WHERE info LIKE '%SLEEP(1.5)%'"
+    " AND id <> connection_id()",
+}
+
+
+def end_the_sleeper(db):
+    """Ends the session that runs the slow statement, as soon as there is one."""
+    for _ in range(600):
+        found = db.value(END_THE_SLEEPER[db.engine])
+        if found != "0":
+            if db.engine == "mariadb":
+                db.sql(f"KILL {found}")
+            return
+        time.sleep(0.05)
+    raise AssertionError("the slow statement was never seen")
+
+
+@pytest.mark.parametrize("wait", ["0", "-2"])
+@pytest.mark.parametrize("engine", ["pg", "maria"])
+def test_a_lost_connection_is_sought_again_unless_it_is_not_to_be(library, tmp_path, request, engine, wait):
+    db = request.getfixturevalue(engine)
+    program = tmp_path / "reconnect"
+    library.compile(program, "-std=c99", "-pedantic", ROOT / "tests/library/reconnect.c")
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for number in (1, 3):
+        (folder / f"{number}_m.sql").write_text(f"CREATE TABLE t{number} (x integer);\n")
+    (folder / "2_slow.sql").write_text(f"{SLOW[db.engine]};\nCREATE TABLE t2 (x integer);\n")
+    killer = threading.Thread(target=end_the_sleeper, args=(db,))
+    killer.start()
+    result = library.run(program, db.url, folder, wait, code=0 if wait == "0" else 1)
+    killer.join()
+    tables = db.value("SELECT count(*) FROM information_schema.tables WHERE table_name IN ('t1', 't2', 't3')")
+    if wait == "0":
+        assert (result.returncode, tables) == (0, "3"), result
+        assert "seeking a new one" in result.stdout and result.stdout.endswith("3 applied\n"), result
+    else:
+        assert result.returncode == 1 and tables != "3" and "seeking" not in result.stdout, result
 
 
 # ---- the manual -------------------------------------------------------------------------------------------------------------
