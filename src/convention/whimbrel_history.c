@@ -574,10 +574,26 @@ static bool remove_row(const ConventionContext *ctx, const Tables *tables, Arena
     return statement_push(arena, &sql, out, err);
 }
 
+/* Whoever begins a run has the lock: what another run left open was killed, or came back as this one. */
+static bool close_left_open(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                            DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_adds(&sql, "UPDATE ");
+    add_run(&sql, tables);
+    strbuf_adds(&sql, " SET outcome = 'interrupted', error = 'it ended without a word' WHERE "
+                      "outcome = 'running' AND namespace = ");
+    sql_add_literal(&sql, ctx->dialect, ctx->name_space);
+    strbuf_addf(&sql, " AND run < %lld", (long long)ctx->run);
+    return statement_push(arena, &sql, out, err);
+}
+
 static bool begin_run(const ConventionContext *ctx, const Tables *tables, Arena *arena,
                       const HistoryWrite *write, DbStatementVec *out, Error *err)
 {
     StrBuf sql = strbuf(arena);
+    if (ctx->run > 1 && !close_left_open(ctx, tables, arena, out, err))
+        return false;
     strbuf_adds(&sql, "INSERT INTO ");
     add_run(&sql, tables);
     strbuf_adds(&sql, " (run, namespace, command, started_at, who, host, program, outcome, "

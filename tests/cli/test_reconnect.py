@@ -29,6 +29,8 @@ def test_a_server_restarted_between_two_migrations(whimbrel, served, how):
     assert "the connection to the database was lost" in err and "goes on with 2 of 3" in err, err
     assert out.startswith("3 applied"), out
     assert history(served) == ALL_APPLIED
+    assert served.value("SELECT outcome FROM whimbrel_run WHERE run = 1") == "interrupted"
+    assert served.value("SELECT outcome FROM whimbrel_run WHERE run = 2") == "ok"
     for number in (1, 2, 3):
         assert served.value(f"SELECT count(*) FROM t{number}") == "1"
 
