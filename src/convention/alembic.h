@@ -1,0 +1,86 @@
+/* What the files of Alembic's convention share: what one migration's Python comes to in SQL. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_CONVENTION_ALEMBIC_H
+#define WHIMBREL_CONVENTION_ALEMBIC_H
+
+#include "convention/peer.h"
+#include "convention/python_literals.h"
+
+/* ---- alembic_operations.c: upgrade() or downgrade() as SQL ------------------------------------------------- */
+
+/* The server that the SQL is for. */
+typedef struct AlembicTarget {
+    SqlDialect dialect;
+    bool is_mariadb;
+    int version; /* number of the server's version; 0: not known */
+} AlembicTarget;
+
+/* The function's SQL as Alembic's offline mode would write it, or the refusal that names what cannot be read. Statements stand in the
+ * lines of the calls that they come from, as far as they fit. False: memory is out. */
+bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *module, Str function,
+                    ScriptText *ret_text, Error *err);
+
+/* ---- shared by alembic_operations.c and alembic_types.c ------------------------------------------------------ */
+
+typedef struct PyName {
+    Str name;
+    const PyNode *value;
+} PyName;
+
+typedef struct Renderer {
+    Arena *arena;
+    const AlembicTarget *target;
+    const PyModule *module;
+    StrBuf out;
+    uint32_t line;      /* in out, from 1 */
+    SqlRangeVec whole;  /* see ScriptText */
+    Vec(PyName) locals; /* of the function, as far as it has come */
+    unsigned depth;     /* of functions that call each other */
+    bool is_autocommit; /* within autocommit_block() */
+    /* within batch_alter_table(): the operations' object, the table */
+    Str batch_name, batch_table, batch_schema;
+    /* the first thing that cannot be read */
+    const char *refusal, *hint;
+    uint32_t refusal_line;
+    Error *err;
+    bool has_failed; /* memory is out: err is set */
+} Renderer;
+
+/* Both return false. */
+bool alembic_refuse(Renderer *r, const PyNode *node, const char *hint, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+bool alembic_nomem(Renderer *r);
+/* The node, or what the name that it is stands for. */
+const PyNode *alembic_resolve(Renderer *r, const PyNode *node);
+/* The dotted name of what is called, or of the node itself. */
+bool alembic_path(Renderer *r, const PyNode *node, Str *ret_path);
+/* A string, also within op.f(). what: "the table's name". */
+bool alembic_string(Renderer *r, const PyNode *node, const char *what, Str *ret_text);
+/* An argument, resolved; NULL: it is not given, or is None. */
+const PyNode *alembic_argument(Renderer *r, const PyNode *call, size_t place, const char *name);
+/* SQL out of sa.text("..."): without the backslashes before colons. Refuses what has parameters. */
+bool alembic_sql_text(Renderer *r, const PyNode *node, Str text, Str *ret_sql);
+
+/* Families of types that matter beyond their names. */
+typedef enum TypeFamily {
+    TYPE_OTHER,
+    TYPE_INTEGER,
+    TYPE_SMALL_INTEGER,
+    TYPE_BIG_INTEGER,
+    TYPE_DATETIME,
+    TYPE_TIMESTAMP, /* a DATETIME by affinity, with a NULL of its own on MySQL */
+} TypeFamily;
+/* An enumeration that PostgreSQL wants to be made before it is used. */
+typedef struct EnumType {
+    Str name, schema;
+    const PyNode *call; /* its labels are the strings among the arguments */
+    bool is_native, may_create;
+} EnumType;
+/* The type's SQL; ret_enum (may be NULL): what it is if it is an enumeration with a name of its own, else call NULL. */
+bool alembic_type(Renderer *r, const PyNode *node, StrBuf *out, TypeFamily *ret_family,
+                  EnumType *ret_enum);
+/* sa.Enum(...) or postgresql.ENUM(...), not as a column's type but by itself; false and no refusal: it is none. */
+bool alembic_enum(Renderer *r, const PyNode *node, EnumType *ret_enum);
+bool alembic_enum_labels(Renderer *r, const EnumType *type, StrBuf *out);
+void alembic_add_name(Renderer *r, StrBuf *out, Str schema, Str name);
+
+#endif
