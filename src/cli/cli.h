@@ -139,7 +139,8 @@ struct Cli {
     DbUrl url;
     Db *db;
     const char *database_name;
-    bool is_imagined; /* an absent file, looked at as the empty database that it would be */
+    bool is_imagined;         /* an absent file, looked at as the empty database that it would be */
+    const Convention *except; /* not to be recognised: where a conversion leads */
     ConventionContext context;
     FolderLists lists; /* for the scan */
     MigrationSet set;

@@ -1,6 +1,7 @@
 /* whimbrel init, conventions. SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/project.h"
 
 #include <stdlib.h>
 
@@ -201,98 +202,17 @@ static bool choose_folder(Cli *cli, const char **ret_folder, bool *ret_exists, E
     return true;
 }
 
-static void add_toml_string(StrBuf *out, Str s)
-{
-    strbuf_add_char(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '"' || s.ptr[i] == '\\')
-            strbuf_add_char(out, '\\');
-        strbuf_add_char(out, s.ptr[i]);
-    }
-    strbuf_add_char(out, '"');
-}
-
 /* A URL that holds no password may stand in a file that goes into version control. */
-static void add_database(Cli *cli, StrBuf *out)
+static Str presentable_database(Cli *cli)
 {
     const SettingSource *source = &cli->configuration.sources[setting_index("database")];
     DbUrl url;
     Error why = {.arena = cli->arena};
-    strbuf_adds(out, "# The database. ${NAME} is a variable of the environment or of .env; a "
-                     "password does not belong here.\n");
-    if (source->is_set && source->origin == ORIGIN_COMMAND_LINE &&
-        db_url_parse(cli->arena, cli->settings->database, &url, &why) &&
-        str_eq(url.display, url.text)) {
-        strbuf_adds(out, "database = ");
-        add_toml_string(out, cli->settings->database);
-        strbuf_adds(out, "\n");
-    } else {
-        strbuf_adds(out, "# database = \"sqlite:app.db\"\n"
-                         "# database = \"postgres://app@localhost/shop\"\n"
-                         "# database = \"mysql://app@localhost/shop\"\n");
-    }
-}
-
-static bool make_config(Cli *cli, const char *folder, const Convention *convention, Str *ret_text,
-                        Error *err)
-{
-    StrBuf out = strbuf(cli->arena);
-    strbuf_adds(&out, "# Settings of whimbrel. 'whimbrel config' shows which ones hold, and where "
-                      "each comes from.\n"
-                      "# Command line, environment and .env stand above this file.\n\n");
-    add_database(cli, &out);
-    strbuf_adds(&out, "\n# Where migrations are, from this file.\nmigrations = ");
-    add_toml_string(&out, str_from(folder));
-    strbuf_addf(&out,
-                "\n\n# Whose files and history these are: 'whimbrel conventions' lists "
-                "them.\n%sconvention = \"%s\"\n",
-                convention ? "" : "# ", convention ? convention->name : "auto");
-    strbuf_adds(&out,
-                "\n# The environment that holds unless --env or WHIMBREL_ENV says otherwise.\n"
-                "# environment = \"development\"\n"
-                "\n# How long to wait: for another run; for a table, before others are let past; "
-                "for a statement.\n"
-                "# lock_wait = \"60s\"\n"
-                "# lock_timeout = \"3s\"\n"
-                "# statement_timeout = \"10min\"\n"
-                "\n# ${name} in migrations, replaced by the values below.\n"
-                "# placeholders = true\n"
-                "# [placeholder]\n"
-                "# owner = \"app\"\n"
-                "\n# What differs in one environment.\n"
-                "# [env.development]\n"
-                "# database = \"sqlite:dev.db\"\n"
-                "# allow_reset = true          # whimbrel reset, drop and database drop are "
-                "permitted here\n");
-    return strbuf_finish(&out, ret_text) || error_nomem(err);
-}
-
-static bool find_tool(Cli *cli, Str from, const Convention **ret_convention, Error *err)
-{
-    const Convention *const *all = conventions();
-    *ret_convention = convention_find(from);
-    if (*ret_convention)
-        return true;
-    const char *names[64];
-    size_t count = 0;
-    for (; count < 63 && all[count]; count++) {
-        names[count] = all[count]->name;
-        if (str_eq_nocase(from, str_from(all[count]->title)) ||
-            str_eq_nocase(from, str_from(all[count]->name))) {
-            *ret_convention = all[count];
-            return true;
-        }
-    }
-    names[count] = NULL;
-    const char *nearest = suggest_nearest(from, names);
-    if (nearest)
-        error_set(err, ERROR_USAGE, "init: there is no convention '%.*s'. Did you mean '%s'?",
-                  STR_ARG(from), nearest);
-    else
-        error_set(err, ERROR_USAGE, "init: there is no convention '%.*s'", STR_ARG(from));
-    error_hint(err, "'whimbrel conventions' lists them.");
-    (void)cli;
-    return error_code(err, "unknown-convention");
+    return source->is_set && source->origin == ORIGIN_COMMAND_LINE &&
+                   db_url_parse(cli->arena, cli->settings->database, &url, &why) &&
+                   str_eq(url.display, url.text)
+               ? cli->settings->database
+               : (Str){0};
 }
 
 /* The tool in use, from files and database; NULL when it is our own or nothing is found. */
@@ -341,12 +261,15 @@ static bool init_run(Cli *cli, const void *args, Error *err)
     cli->settings->migrations = (StrVec){0};
     if (!vec_push(cli->arena, &cli->settings->migrations, str_from(folder)))
         return error_nomem(err);
-    if (options->from.len > 0 ? !find_tool(cli, options->from, &convention, err)
+    if (options->from.len > 0 ? !project_convention(options->from, "init", &convention, err)
                               : !has_config && !recognise_tool(cli, &convention, &evidence, err))
         return false;
     if (!has_folder && !folder_make(cli->arena, folder, 0777, err))
         return false;
-    if (!has_config && (!make_config(cli, folder, convention, &text, err) ||
+    const ProjectFile file = {.convention = convention,
+                              .folders = &cli->settings->migrations,
+                              .database = presentable_database(cli)};
+    if (!has_config && (!project_file_text(cli, &file, &text, err) ||
                         !file_create_new("whimbrel.toml", text, 0666, err)))
         return false;
 

@@ -15,7 +15,8 @@ const Command *const command_table[] = {
     &cmd_repair,     &cmd_resume,
     &cmd_validate,   &cmd_history,
     &cmd_current,    &cmd_heads,
-    &cmd_lock,       &cmd_rebase,
+    &cmd_convert,    &cmd_lock,
+    &cmd_rebase,
 
     &cmd_check,      &cmd_doctor,
 

@@ -220,6 +220,19 @@ const Explanation explanations[] = {
              "\n"
              "    whimbrel status\n"
              "    whimbrel migrate"},
+    {.code = "conversion-loses",
+     .title = "the convention that is wanted cannot hold everything",
+     .text = "What a tool's files and history can say differs: downs, repeatables, times, who.\n"
+             "A conversion lists what would be left behind, and with --yes it wants to be told\n"
+             "that this is accepted:\n"
+             "\n"
+             "    whimbrel convert --to goose --yes --lossy\n"
+             "\n"
+             "The old files and the old history stay where they are in any case."},
+    {.code = "convert-outdated",
+     .title = "the history has changed since the conversion was shown",
+     .text = "Another run came between reading the history and converting it. Nothing was\n"
+             "written: look again."},
     {.code = "copy-line",
      .title = "COPY data without the line that ends it",
      .text = "COPY ... FROM STDIN is followed by data and a line that holds only \\. as\n"
@@ -311,6 +324,14 @@ const Explanation explanations[] = {
      .text = "It was read once to make the plan and once to run it, and the second time it\n"
              "was not the same. Nothing more was run.\n"
              "Wait until whatever writes it is done, and run the command again."},
+    {.code = "folder-not-empty",
+     .title = "the folder for the converted files holds something else",
+     .text = "A conversion writes into a folder of its own, so that nothing is overwritten and\n"
+             "no other file becomes a migration. Name one:\n"
+             "\n"
+             "    whimbrel convert --to whimbrel --into db/whimbrel\n"
+             "\n"
+             "What an interrupted conversion left there is not in the way."},
     {.code = "foreign-config",
      .title = "a whimbrel.toml further up belongs to another user",
      .text = "The nearest whimbrel.toml above the current folder holds, and it may name a program "
@@ -519,10 +540,25 @@ const Explanation explanations[] = {
     {.code = "not-a-database",
      .title = "the file is no SQLite database",
      .text = "It is another kind of file, or encrypted. Look at the path in the URL."},
+    {.code = "not-convertible",
+     .title = "this cannot be said in the form of the other tool",
+     .text = "Converted files are read back by the other convention's own reader before\n"
+             "anything is written. A migration in a host language has no SQL to write down; a\n"
+             "comment that is a marker to the other tool would change what runs; a history that\n"
+             "keeps only how far a database is cannot say that there is a gap.\n"
+             "The message names the file. Nothing was written."},
     {.code = "not-in-convention",
      .title = "the tool whose convention holds has no such thing",
      .text = "For instance repeatable migrations with SQLx. 'whimbrel conventions' says what\n"
              "is in force."},
+    {.code = "not-settled",
+     .title = "what is not settled is not converted",
+     .text = "A migration has failed, stopped half-way, differs from what was applied, or has no\n"
+             "file any more. The other history could not say that as exactly as this one does.\n"
+             "Settle it first:\n"
+             "\n"
+             "    whimbrel status\n"
+             "    whimbrel resume      or: whimbrel repair"},
     {.code = "not-utf8",
      .title = "the file is not UTF-8",
      .text = "The place of the first wrong byte is shown. Convert it:\n"
@@ -643,6 +679,11 @@ const Explanation explanations[] = {
              "If you know where to go on:\n"
              "\n"
              "    whimbrel resume --from 4"},
+    {.code = "same-convention",
+     .title = "the project has that convention already",
+     .text = "There is nothing to convert. If that is not so, say what it is now:\n"
+             "\n"
+             "    whimbrel --convention goose convert --to whimbrel"},
     {.code = "serialization",
      .title = "transactions could not be put into an order",
      .text = "Another transaction changed the same rows. This one was rolled back whole and\n"
@@ -679,6 +720,13 @@ const Explanation explanations[] = {
      .title = "a statement is longer than whimbrel takes",
      .text = "Usually a quote that is never closed makes the rest of the file one statement.\n"
              "The message says where it begins."},
+    {.code = "target-not-empty",
+     .title = "the history to write into has entries already",
+     .text = "The table of the convention that is wanted holds a history, and another one than\n"
+             "this conversion would write. Two histories cannot be merged. Give the new one a\n"
+             "table of its own:\n"
+             "\n"
+             "    whimbrel convert --to dbmate --to-table dbmate_migrations"},
     {.code = "tls",
      .title = "no encrypted connection could be made",
      .text = "The certificate is not trusted, has another name, or the server has no TLS.\n"

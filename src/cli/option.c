@@ -193,8 +193,8 @@ static const Option *option_find_letter(const Option *options, char letter)
 
 /* What belongs to other commands, or to a later release. */
 static const char *const later_options[] = {"from-diff", "autogenerate", "auto-down", NULL};
-static const char *const later_commands[] = {"lint", "test",   "drift",   "dump",  "diff",
-                                             "erd",  "squash", "convert", "batch", NULL};
+static const char *const later_commands[] = {"lint", "test",   "drift", "dump", "diff",
+                                             "erd",  "squash", "batch", NULL};
 
 static bool is_listed(const char *const *list, Str word)
 {

@@ -260,6 +260,7 @@ static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext
         .store_limit_bytes = settings->store_limit_bytes,
         .variables = (const char *const *)environ,
         .environment = settings->environment,
+        .except = cli->except,
         .lists = context == &cli->context ? &cli->lists : NULL,
         .db = db,
     };

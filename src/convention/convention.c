@@ -251,6 +251,8 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         return false;
     for (size_t i = 0; all[i]; i++) {
         ConventionGuess guess = {0};
+        if (all[i] == ctx->except)
+            continue;
         asked.convention = all[i];
         if (!all[i]->recognise(&asked, db, arena, &guess, err))
             return false;

@@ -87,6 +87,7 @@ typedef struct ConventionContext {
     const Db *db;    /* that the files are read for; NULL: none is open */
     /* Set by convention_recognise() for the conventions that it asks: which of their default tables exist. NULL: ask the database */
     const KnownTableVec *known_tables;
+    const Convention *except; /* not to be recognised; NULL: any may be */
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
     int64_t run; /* number of the run under way, set by run/ */
@@ -114,6 +115,9 @@ typedef struct HistoryWrite {
     HistoryWriteKind kind;
     const Migration *migration; /* NULL when only the history knows it */
     const HistoryRow *row;      /* what history has; NULL when nothing */
+    /* `convert`: what another history said of it, to be kept as far as this one can hold it: when, how long, by whom. Where its time is
+     * known started_at and duration_us say it too. NULL: nothing */
+    const HistoryRow *kept;
     bool is_down, is_journaled, is_fate_unknown;
     uint32_t done, total;
     int64_t
@@ -125,6 +129,29 @@ typedef struct HistoryWrite {
     /* runs */
     Str command, outcome, applied, rolled_back, error;
 } HistoryWrite;
+
+/* ---- migrations free of any tool's form, for `convert` ---- */
+
+/* One direction. */
+typedef struct DraftScript {
+    Str sql; /* without the tool's markers; ends with a line's end unless it is empty, and its last statement with a semicolon */
+    SqlRangeVec whole; /* of sql: blocks that are one statement each */
+    bool no_transaction;
+} DraftScript;
+typedef struct Draft {
+    Str version; /* as the new form is to have it; empty for a repeatable */
+    Str name;    /* of letters, digits, '_', '-' and '.'; never empty */
+    MigrationKind kind;
+    bool has_down;
+    DraftScript up, down;
+    /* Where the version is another than it was: the tool and what it called the migration. It stands at the head of the up, so that the way
+     * back leads to it. Empty: it is what it was */
+    Str origin_tool, origin_version, origin_name;
+    const Migration *source; /* what it is made of */
+    const Migration *made;   /* what the new form's reader finds */
+} Draft;
+typedef Vec(Draft) DraftVec;
+typedef Vec(TreeFile) TreeFileVec;
 
 struct Convention {
     unsigned version;    /* of this struct: 1 */
@@ -165,6 +192,15 @@ struct Convention {
      * paths[index] gives, and goes into it. NULL: the template alone. */
     bool (*new_text)(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
                      Str text, Str *ret_text, Error *err);
+    /* MAY. The files of these migrations in this tool's form, paths below the folder, with what there must be beside them (a plan, a file of
+     * checksums). They are read back and compared before anything is written, so that nothing need be checked here: what the form
+     * cannot say is left out. NULL: `convert` cannot lead to this convention. */
+    bool (*draft_files)(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err);
+    /* MAY. Comments with this word are the tool's own annotations ("+goose"): in a draft there are none of them. */
+    const char *annotation;
+    /* MAY. What `init --from` says of the project beside what every tool's configuration says: sentences. */
+    bool (*init_notes)(const ConventionContext *ctx, Arena *arena, StrVec *ret_notes, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
                          Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,
@@ -186,6 +222,21 @@ const Convention *const *conventions(void);
 const Convention *convention_find(Str name); /* NULL: unknown */
 /* To be called once ctx->convention is settled, before its other functions: configure(), if it has one. */
 bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err);
+
+/* The migrations of one project in another convention's form. Nothing is written. */
+typedef struct Conversion {
+    DraftVec drafts;    /* what is carried over, in order */
+    TreeFileVec files;  /* paths below the new folder */
+    FileTree tree;      /* of files */
+    MigrationSet set;   /* as the new form's reader finds them, out of the tree */
+    bool is_renumbered; /* versions are others than before */
+    StrVec losses;      /* sentences: what the new form cannot hold */
+    StrVec notes;       /* sentences: what is worth knowing and no loss */
+} Conversion;
+/* set: as from->convention's scan() left it; its scripts are read. to: configured; its folders, files and set are put to those of the
+ * conversion. Errors: ERROR_UNSUPPORTED, code "not-convertible", for what can by no means be carried over. */
+bool conversion_make(const ConventionContext *from, MigrationSet *set, ConventionContext *to,
+                     Arena *arena, Conversion *ret_conversion, Error *err);
 
 /* What speaks for one convention. Weight 0: no sign; 1: files look like it, or whimbrel.toml is there, which serves every
  * convention; 2: its own configuration file, or an empty history table of its; 3: its history table has rows. */

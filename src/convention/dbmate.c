@@ -2,7 +2,7 @@
  *
  * Versions are texts to dbmate: "0001" is not "1", and files run in the order of their names' bytes. Several blocks of one direction run
  * one behind the other, as one migration with one row. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
 
@@ -184,6 +184,30 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
                              err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        StrBuf text = strbuf(arena);
+        strbuf_addf(&text, "-- migrate:up%s\n",
+                    draft->up.no_transaction ? " transaction:false" : "");
+        draft_add_head(&text, draft);
+        strbuf_add(&text, draft->up.sql);
+        if (draft->has_down) {
+            strbuf_addf(&text, "\n-- migrate:down%s\n",
+                        draft->down.no_transaction ? " transaction:false" : "");
+            strbuf_add(&text, draft->down.sql);
+        }
+        const char *path =
+            str_format(arena, "%.*s_%.*s.sql", STR_ARG(draft->version), STR_ARG(draft->name));
+        if (!draft_file(arena, ret_files, path, &text, err))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_dbmate = {
     .version = 1,
     .name = "dbmate",
@@ -203,4 +227,6 @@ const Convention convention_dbmate = {
     .recognise = recognise,
     .new_paths = new_paths,
     .new_text = new_text,
+    .draft_files = draft_files,
+    .annotation = "migrate:",
 };

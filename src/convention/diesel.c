@@ -3,7 +3,7 @@
  *
  * Versions are texts to Diesel: what stands before the first '_' of the folder's name, without '-', and they run in the order of their
  * bytes. Of two folders with one version Diesel silently runs one only: here that is an error. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 /* ---- diesel.toml ---------------------------------------------------------------------------------------- */
 
@@ -334,6 +334,42 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                           new_kind != NEW_SQL_ONLY ? "/down.sql" : NULL, ret_paths, err);
 }
 
+/* "2024-01-01-000001_name", as Diesel writes what looks like a time. */
+static const char *draft_folder(Arena *arena, const Draft *draft)
+{
+    const char *v = draft->version.ptr;
+    if (draft->version.len == 14 && peer_digits(draft->version).len == 14)
+        return str_format(arena, "%.4s-%.2s-%.2s-%.6s_%.*s", v, v + 4, v + 6, v + 8,
+                          STR_ARG(draft->name));
+    return str_format(arena, "%.*s_%.*s", STR_ARG(draft->version), STR_ARG(draft->name));
+}
+
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        const char *folder = draft_folder(arena, draft);
+        StrBuf metadata = strbuf(arena);
+        if (!folder)
+            return error_nomem(err);
+        if (!draft_plain(arena, ret_files, str_format(arena, "%s/up.sql", folder), draft, false, "",
+                         err) ||
+            (draft->has_down &&
+             !draft_plain(arena, ret_files, str_format(arena, "%s/down.sql", folder), draft, true,
+                          "", err)))
+            return false;
+        if (!draft->up.no_transaction && !draft->down.no_transaction)
+            continue;
+        strbuf_adds(&metadata, "run_in_transaction = false\n");
+        if (!draft_file(arena, ret_files, str_format(arena, "%s/metadata.toml", folder), &metadata,
+                        err))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_diesel = {
     .version = 1,
     .name = "diesel",
@@ -352,5 +388,6 @@ const Convention convention_diesel = {
     .lock_key = peer_own_lock,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
     .configure = configure,
 };

@@ -4,6 +4,7 @@
  * edition appends would stop the open one. And a migration that cannot run in one transaction has a row that says "failed" while
  * it is under way, so that a crash leaves a trace. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/flyway.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -1092,10 +1093,12 @@ static void add_columns(StrBuf *sql, const ConventionContext *ctx, const TableNa
     }
 }
 
-static void add_installed_by(StrBuf *sql, const ConventionContext *ctx)
+static void add_installed_by(StrBuf *sql, const ConventionContext *ctx, const HistoryWrite *write)
 {
     const FlywaySettings *settings = flyway_settings(ctx);
-    if (settings->installed_by.len > 0)
+    if (write && write->kept && write->kept->applied_by.len > 0)
+        sql_add_literal(sql, ctx->dialect, write->kept->applied_by);
+    else if (settings->installed_by.len > 0)
         sql_add_literal(sql, ctx->dialect, settings->installed_by);
     else
         strbuf_adds(sql, ctx->dialect == SQL_POSTGRES ? "current_user"
@@ -1139,14 +1142,26 @@ static void add_time(StrBuf *sql, const ConventionContext *ctx, const HistoryWri
         strbuf_adds(sql, "0");
 }
 
+/* SQLite's default has milliseconds. */
+static void add_instant(StrBuf *sql, const ConventionContext *ctx, Timestamp time)
+{
+    char buf[TIMESTAMP_TEXT];
+    if (ctx->dialect == SQL_SQLITE)
+        strbuf_addf(sql, "'%.23s'", timestamp_sql(time, buf));
+    else
+        peer_add_time(sql, ctx->dialect, time);
+}
+
 static bool push_row(const ConventionContext *ctx, const TableName *name, Arena *arena,
                      const NewRow *row, DbStatementVec *out, Error *err)
 {
     StrBuf sql = strbuf(arena);
     peer_begin(&sql, ctx, name, "INSERT INTO ");
-    strbuf_adds(&sql, " (installed_rank, version, description, type, script, checksum, "
-                      "installed_by, execution_time, success) SELECT COALESCE(MAX(installed_rank), "
-                      "0) + 1, ");
+    bool has_instant = row->timed && peer_finished_at(row->timed) != TIMESTAMP_UNKNOWN;
+    strbuf_addf(&sql,
+                " (installed_rank, version, description, type, script, checksum, installed_by, "
+                "execution_time, success%s) SELECT COALESCE(MAX(installed_rank), 0) + 1, ",
+                has_instant ? ", installed_on" : "");
     add_text_or_null(&sql, ctx->dialect, row->version);
     strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, ctx->dialect, row->description);
@@ -1157,10 +1172,15 @@ static bool push_row(const ConventionContext *ctx, const TableName *name, Arena 
         strbuf_addf(&sql, ", %lld, ", (long long)checksum);
     else
         strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? ", CAST(NULL AS INTEGER), " : ", NULL, ");
-    add_installed_by(&sql, ctx);
+    add_installed_by(&sql, ctx, row->timed);
     strbuf_adds(&sql, ", ");
     add_time(&sql, ctx, row->timed);
-    strbuf_adds(&sql, row->is_success ? ", TRUE FROM " : ", FALSE FROM ");
+    strbuf_adds(&sql, row->is_success ? ", TRUE" : ", FALSE");
+    if (has_instant) {
+        strbuf_adds(&sql, ", ");
+        add_instant(&sql, ctx, peer_finished_at(row->timed));
+    }
+    strbuf_adds(&sql, " FROM ");
     table_name_add(&sql, ctx->dialect, name, "");
     strbuf_adds(&sql, " WHERE installed_rank >= 0");
     return statement_push(arena, &sql, out, err);
@@ -1351,7 +1371,7 @@ static bool push_deleted(const ConventionContext *ctx, const TableName *name, Ar
                       "FROM ");
     table_name_add(&sql, ctx->dialect, name, "");
     strbuf_adds(&sql, ") + 1, version, description, 'DELETE', script, checksum, ");
-    add_installed_by(&sql, ctx);
+    add_installed_by(&sql, ctx, NULL);
     strbuf_adds(&sql, ", 0, TRUE FROM ");
     table_name_add(&sql, ctx->dialect, name, "");
     const char *ranked = str_format(arena, " WHERE installed_rank = %lld",
@@ -1366,7 +1386,7 @@ static bool push_baseline(const ConventionContext *ctx, const TableName *name, A
                           const HistoryWrite *write, DbStatementVec *out, Error *err)
 {
     const FlywaySettings *settings = flyway_settings(ctx);
-    NewRow row = {.type = "BASELINE", .is_success = true};
+    NewRow row = {.type = "BASELINE", .is_success = true, .timed = write->kept ? write : NULL};
     bool is_named = write->migration && !write->migration->up &&
                     !str_eq(write->migration->name, STR("baseline"));
     row.version = peer_version(write);
@@ -1562,6 +1582,38 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     return true;
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    const FlywaySettings *settings = flyway_settings(ctx);
+    Str suffix = settings->suffixes.len > 0 ? settings->suffixes.items[0] : STR(".sql");
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        for (int is_down = 0; is_down <= draft->has_down; is_down++) {
+            const DraftScript *script = is_down ? &draft->down : &draft->up;
+            Str prefix = is_down                               ? settings->undo_prefix
+                         : draft->kind == MIGRATION_REPEATABLE ? settings->repeatable_prefix
+                         : draft->kind == MIGRATION_BASELINE   ? settings->baseline_prefix
+                                                               : settings->versioned_prefix;
+            StrBuf configuration = strbuf(arena);
+            const char *path =
+                str_format(arena, "%.*s%.*s%.*s%.*s%.*s", STR_ARG(prefix), STR_ARG(draft->version),
+                           STR_ARG(settings->separator), STR_ARG(draft->name), STR_ARG(suffix));
+            if (!path)
+                return error_nomem(err);
+            if (!draft_plain(arena, ret_files, path, draft, is_down, "", err))
+                return false;
+            if (!script->no_transaction)
+                continue;
+            strbuf_adds(&configuration, "executeInTransaction=false\n");
+            if (!draft_file(arena, ret_files, str_format(arena, "%s.conf", path), &configuration,
+                            err))
+                return false;
+        }
+    }
+    return true;
+}
+
 const Convention convention_flyway = {
     .version = 1,
     .name = "flyway",
@@ -1578,5 +1630,6 @@ const Convention convention_flyway = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
     .configure = configure,
 };

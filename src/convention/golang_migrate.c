@@ -2,7 +2,7 @@
  *
  * The row says how far the database came, and nothing else: every file up to it counts as applied. A version below it that arrives late
  * can never run, as with the tool itself. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 
@@ -370,6 +370,13 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                           ret_paths, err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    return draft_pairs(arena, drafts, 6, ".up.sql", NULL, ret_files, err);
+}
+
 const Convention convention_golang_migrate = {
     .version = 1,
     .name = "golang-migrate",
@@ -385,4 +392,5 @@ const Convention convention_golang_migrate = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
 };

@@ -3,7 +3,7 @@
  * The annotations are read exactly as goose reads them. What stands outside of StatementBegin and StatementEnd is split by SQL's own
  * rules and not at the ends of lines: a body in dollar quotes, which goose would cut in two, is one statement here.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <string.h>
 
@@ -427,12 +427,21 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         return error_hint(err, "Its versions are whole numbers from 1 on: rename the migration.");
     }
     const char *where = str_format(arena, "version_id = %llu", (unsigned long long)number);
-    const char *values = str_format(arena, "%llu, TRUE", (unsigned long long)number);
-    if (!where || !values)
+    StrBuf values = strbuf(arena);
+    Str row;
+    bool has_time = peer_finished_at(write) != TIMESTAMP_UNKNOWN;
+    strbuf_addf(&values, "%llu, TRUE", (unsigned long long)number);
+    if (has_time) {
+        strbuf_adds(&values, ", ");
+        peer_add_time(&values, ctx->dialect, peer_finished_at(write));
+    }
+    if (!where || !strbuf_finish(&values, &row))
         return error_nomem(err);
     return table_name_read(ctx, arena, false, &name, err) &&
-           peer_write_row(ctx, &name, arena, write, str_from(where), STR("version_id, is_applied"),
-                          str_from(values), out, err);
+           peer_write_row(
+               ctx, &name, arena, write, str_from(where),
+               str_from(has_time ? "version_id, is_applied, tstamp" : "version_id, is_applied"),
+               row, out, err);
 }
 
 /* The key of goose's session locker, which programs that embed it use; its command line takes no lock. */
@@ -488,6 +497,32 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     return peer_new_sections(arena, "-- +goose Up\n", text, "\n-- +goose Down\n", ret_text, err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    static const char begin[] = "-- +goose StatementBegin", end[] = "-- +goose StatementEnd";
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        StrBuf text = strbuf(arena);
+        bool alone = draft->up.no_transaction || (draft->has_down && draft->down.no_transaction);
+        strbuf_adds(&text, alone ? "-- +goose NO TRANSACTION\n" : "");
+        strbuf_adds(&text, "-- +goose Up\n");
+        draft_add_head(&text, draft);
+        if (!draft_add_blocks(&text, ctx, &draft->up, begin, end, err))
+            return false;
+        if (draft->has_down) {
+            strbuf_adds(&text, "\n-- +goose Down\n");
+            if (!draft_add_blocks(&text, ctx, &draft->down, begin, end, err))
+                return false;
+        }
+        const char *path =
+            str_format(arena, "%s_%.*s.sql", draft_number(arena, draft, 5), STR_ARG(draft->name));
+        if (!draft_file(arena, ret_files, path, &text, err))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_goose = {
     .version = 1,
     .name = "goose",
@@ -504,4 +539,6 @@ const Convention convention_goose = {
     .recognise = recognise,
     .new_paths = new_paths,
     .new_text = new_text,
+    .draft_files = draft_files,
+    .annotation = "+goose",
 };

@@ -608,6 +608,28 @@ void peer_begin(StrBuf *sql, const ConventionContext *ctx, const TableName *name
     table_name_add(sql, ctx->dialect, name, "");
 }
 
+Timestamp peer_finished_at(const HistoryWrite *write)
+{
+    return write->kept ? write->kept->finished_at : TIMESTAMP_UNKNOWN;
+}
+
+void peer_add_time(StrBuf *sql, SqlDialect dialect, Timestamp time)
+{
+    char buf[TIMESTAMP_TEXT];
+    switch (dialect) {
+    case SQL_POSTGRES: /* a column without a zone passes over that of a bare literal */
+        strbuf_addf(sql, "'%s+00'", timestamp_sql(time, buf));
+        return;
+    case SQL_MYSQL: /* as a TIMESTAMP is read: in the session's zone, whatever that is */
+        strbuf_addf(sql, "FROM_UNIXTIME(%lld.%06lld)", (long long)(time / 1000000),
+                    (long long)(time % 1000000));
+        return;
+    case SQL_SQLITE:
+        strbuf_addf(sql, "'%.19s'", timestamp_sql(time, buf));
+        return;
+    }
+}
+
 Str peer_version(const HistoryWrite *write)
 {
     return write->migration ? write->migration->version : write->row->version;

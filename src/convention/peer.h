@@ -153,6 +153,10 @@ void peer_begin(StrBuf *sql, const ConventionContext *ctx, const TableName *name
 bool peer_write_row(const ConventionContext *ctx, const TableName *name, Arena *arena,
                     const HistoryWrite *write, Str where, Str columns, Str values,
                     DbStatementVec *out, Error *err);
+/* When a write's migration was done, as far as that is known before it is written: TIMESTAMP_UNKNOWN lets the table's default say it. */
+Timestamp peer_finished_at(const HistoryWrite *write);
+/* A time of UTC for a column of the engine's own kind of time; on SQLite with seconds. */
+void peer_add_time(StrBuf *sql, SqlDialect dialect, Timestamp time);
 /* The version that a write is about. */
 Str peer_version(const HistoryWrite *write);
 /* A row of the history with nothing known but this. */

@@ -3,7 +3,7 @@
  * V and U share one row of numbers. A V that comes late is passed over by refinery, which calls it missing: here it is out of order. A U may
  * come late. Versions are 32 or 64 bits wide, as the program was built, which changes every checksum: the column's type tells, and SQL
  * itself looks at it where a row is written. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <string.h>
 
@@ -377,7 +377,9 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         strbuf_addf(&values, "%llu, ", (unsigned long long)number);
         sql_add_literal(&values, ctx->dialect, write->migration->name);
         strbuf_adds(&values, ", ");
-        add_time(&values, ctx->dialect, write->started_at);
+        add_time(&values, ctx->dialect,
+                 peer_finished_at(write) != TIMESTAMP_UNKNOWN ? peer_finished_at(write)
+                                                              : write->started_at);
         strbuf_adds(&values, ", ");
         add_checksum(&values, ctx, arena, &name, up);
         if (!strbuf_finish(&values, &values_text))
@@ -440,6 +442,24 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     return true;
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        char *path =
+            str_format(arena, "V%.*s__%.*s.sql", STR_ARG(draft->version), STR_ARG(draft->name));
+        if (!path)
+            return error_nomem(err);
+        for (char *c = path + draft->version.len + 3; c[4]; c++)
+            *c = *c == '-' || *c == '.' ? '_' : *c; /* words only */
+        if (!draft_plain(arena, ret_files, path, draft, false, NULL, err))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_refinery = {
     .version = 1,
     .name = "refinery",
@@ -455,5 +475,6 @@ const Convention convention_refinery = {
     .lock_key = peer_own_lock,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
     .configure = configure,
 };

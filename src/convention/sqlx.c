@@ -2,7 +2,7 @@
  *
  * What SQLx would stumble over is an error here too, and what it ignores is ignored: after whimbrel the peer must find a folder and a
  * history that it can go on with. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 
@@ -412,7 +412,9 @@ static void add_execution_time(StrBuf *sql, const ConventionContext *ctx, const 
 {
     char buf[TIMESTAMP_TEXT];
     bool is_started_known = write->started_at != TIMESTAMP_UNKNOWN && write->started_at != 0;
-    if (write->duration_us >= 0)
+    if (write->kept && write->kept->duration_us < 0)
+        strbuf_adds(sql, "-1");
+    else if (write->duration_us >= 0)
         strbuf_addf(sql, "%lld",
                     (long long)(write->duration_us < INT64_MAX / 1000 ? write->duration_us * 1000
                                                                       : INT64_MAX));
@@ -445,8 +447,9 @@ static bool push_insert(const ConventionContext *ctx, const TableName *name, Are
         return error_nomem(err);
     strbuf_adds(&sql, "INSERT INTO ");
     table_name_add(&sql, ctx->dialect, name, "");
-    strbuf_addf(&sql, " (version, description, success, checksum, execution_time) VALUES (%lld, ",
-                (long long)version);
+    bool has_instant = peer_finished_at(write) != TIMESTAMP_UNKNOWN;
+    strbuf_addf(&sql, " (version, description, success, checksum, execution_time%s) VALUES (%lld, ",
+                has_instant ? ", installed_on" : "", (long long)version);
     sql_add_literal(&sql, ctx->dialect,
                     write->migration ? write->migration->name : write->row->name);
     strbuf_adds(&sql, is_success ? ", TRUE, " : ", FALSE, ");
@@ -456,6 +459,10 @@ static bool push_insert(const ConventionContext *ctx, const TableName *name, Are
         add_execution_time(&sql, ctx, write);
     else
         strbuf_adds(&sql, "-1");
+    if (has_instant) {
+        strbuf_adds(&sql, ", ");
+        peer_add_time(&sql, ctx->dialect, peer_finished_at(write));
+    }
     strbuf_adds(&sql, ")");
     return statement_push(arena, &sql, out, err);
 }
@@ -753,6 +760,14 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                           is_reversible ? ".down.sql" : NULL, ret_paths, err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    /* On MySQL and MariaDB SQLx passes its marker over. */
+    const char *alone = ctx->dialect == SQL_MYSQL ? NULL : "-- no-transaction\n";
+    return draft_pairs(arena, drafts, 1, ".sql", alone, ret_files, err);
+}
+
 const Convention convention_sqlx = {
     .version = 1,
     .name = "sqlx",
@@ -769,5 +784,6 @@ const Convention convention_sqlx = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
     .configure = configure,
 };

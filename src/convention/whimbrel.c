@@ -1,5 +1,6 @@
 /* whimbrel's own convention, put together. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/whimbrel.h"
+#include "convention/draft.h"
 
 static const char table[] = "whimbrel_history";
 
@@ -106,6 +107,21 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
     return true;
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        if (draft->kind != MIGRATION_REPEATABLE)
+            continue;
+        const char *path = str_format(arena, "R__%.*s.sql", STR_ARG(draft->name));
+        if (!draft_plain(arena, ret_files, path, draft, false, NULL, err))
+            return false;
+    }
+    return draft_pairs(arena, drafts, 1, ".sql", NULL, ret_files, err);
+}
+
 const Convention convention_whimbrel = {
     .version = 1,
     .name = "whimbrel",
@@ -125,6 +141,7 @@ const Convention convention_whimbrel = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = whimbrel_new_paths,
+    .draft_files = draft_files,
     .history_text = whimbrel_history_text,
     .runs_read = whimbrel_runs_read,
 };

@@ -388,9 +388,20 @@ static bool push_update(const ConventionContext *ctx, const Tables *tables, Aren
     return statement_push(arena, &sql, out, err);
 }
 
-static void put_who(const ConventionContext *ctx, Columns *columns)
+static void put_who(const ConventionContext *ctx, Columns *columns, const HistoryWrite *write)
 {
     put_int(columns, "run", ctx->run);
+    if (write->kept) {
+        /* "app@host" of another history; a host's name has no '@' */
+        Str by = write->kept->applied_by;
+        size_t at = by.len;
+        while (at > 0 && by.ptr[at - 1] != '@')
+            at--;
+        put_text(columns, "applied_by", at > 0 ? str_sub(by, 0, at - 1) : by, WORD_BYTES);
+        put_text(columns, "host", at > 0 ? str_sub(by, at, by.len) : (Str){0}, WORD_BYTES);
+        put_text(columns, "program", write->kept->program, WORD_BYTES);
+        return;
+    }
     put_text(columns, "applied_by", ctx->who, WORD_BYTES);
     put_text(columns, "host", ctx->host, WORD_BYTES);
     put_text(columns, "program", ctx->program, WORD_BYTES);
@@ -431,6 +442,16 @@ static void put_times(Columns *columns, const HistoryWrite *write)
     SqlDialect dialect = columns->dialect;
     bool is_started_known = write->started_at != TIMESTAMP_UNKNOWN && write->started_at != 0;
     StrBuf duration = strbuf(columns->arena), since = strbuf(columns->arena);
+    if (write->kept) {
+        put_time(columns, "started_at", write->kept->started_at);
+        put_time(columns, "finished_at", write->kept->finished_at);
+        if (write->kept->duration_us >= 0)
+            strbuf_addf(&duration, "%lld", (long long)write->kept->duration_us);
+        else
+            strbuf_adds(&duration, "NULL");
+        put(columns, "duration_us", &duration);
+        return;
+    }
     if (is_started_known)
         put_time(columns, "started_at", write->started_at);
     else
@@ -490,7 +511,7 @@ static bool write_row(const ConventionContext *ctx, const Tables *tables, Arena 
     } else {
         put_times(&columns, write);
     }
-    put_who(ctx, &columns);
+    put_who(ctx, &columns, write);
     if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
         !put_stored(ctx, &columns, "down_text", write->down_text, write->has_down_text, err))
         return false;
@@ -534,7 +555,7 @@ static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena
         put_journal(&columns, write->total, write->total, false);
         put_sql(&columns, "failure", "NULL");
         put_end(&columns, write);
-        put_who(ctx, &columns);
+        put_who(ctx, &columns, write);
         if ((write->has_up_text &&
              !put_stored(ctx, &columns, "up_text", write->up_text, true, err)) ||
             (write->has_down_text &&

@@ -6,11 +6,9 @@
 
 enum { SUMMARY_BYTES = 200 };
 
-typedef Vec(HistoryWrite) HistoryWriteVec;
-
 /* ---- what they share ----------------------------------------------------------------------------------- */
 
-static bool mend_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err)
+bool mend_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err)
 {
     bool is_ok = work_begin(run, runner, arena, result, err);
     run->is_record_only = true;
@@ -47,7 +45,8 @@ static bool mend_read(Run *run, Overview *ret_overview, Error *err)
            run_overview(run->runner, run->arena, &run->history, ret_overview, err);
 }
 
-static bool send(Run *run, const HistoryWriteVec *writes, Error *err)
+static bool send(Run *run, const HistoryWriteVec *writes, bool (*check)(Run *run, Error *err),
+                 Error *err)
 {
     const Unit *unit = &run->units.items[0];
     bool has_log = run->convention->convention->features & CONVENTION_RUN_LOG;
@@ -63,16 +62,19 @@ static bool send(Run *run, const HistoryWriteVec *writes, Error *err)
             return false;
     if (has_log && !write_run_log(run, WRITE_RUN_END, "ok", NULL, err))
         return false;
+    if (check && (!chunk_flush(run, err) || !check(run, err)))
+        return false;
     return transaction_end(run, unit, false, err) && nest_close(run, err);
 }
 
-static bool mend_write(Run *run, const HistoryWriteVec *writes, Error *err)
+bool mend_write(Run *run, const HistoryWriteVec *writes, bool (*check)(Run *run, Error *err),
+                Error *err)
 {
     int64_t run_before = run->convention->run;
     if (writes->len == 0)
         return true;
     run->convention->run = run->history.last_run + 1;
-    bool is_ok = send(run, writes, err);
+    bool is_ok = send(run, writes, check, err);
     if (is_ok)
         run->result->run = run->convention->run;
     run->convention->run = run_before;
@@ -112,8 +114,8 @@ static bool mend_end(Run *run, bool is_ok, Error *err)
     return is_ok;
 }
 
-static bool add_item(Run *run, RunItemVec *items, Str version, Str name, MigrationKind kind,
-                     Error *err)
+bool mend_add_item(Run *run, RunItemVec *items, Str version, Str name, MigrationKind kind,
+                   Error *err)
 {
     RunItem item = {.version = version, .name = name, .kind = kind, .is_fake = true};
     return vec_push(run->arena, items, item) || error_nomem(err);
@@ -177,9 +179,9 @@ static bool baseline(Run *run, Str version, Str name, Error *err)
                           .migration = migration,
                           .row = history_find(&run->history, version)};
     return push_write(run, &writes, write, false, err) &&
-           add_item(run, &run->result->applied, migration->version, migration->name,
-                    MIGRATION_BASELINE, err) &&
-           mend_write(run, &writes, err);
+           mend_add_item(run, &run->result->applied, migration->version, migration->name,
+                         MIGRATION_BASELINE, err) &&
+           mend_write(run, &writes, NULL, err);
 }
 
 bool run_baseline(Runner *runner, Arena *arena, Str version, Str name, RunResult *ret_result,
@@ -208,14 +210,14 @@ static bool stamp_row(Run *run, const StateRow *row, bool is_wanted, HistoryWrit
             return true;
         HistoryWrite write = {.kind = WRITE_APPLIED, .migration = row->migration, .row = row->row};
         return push_write(run, writes, write, true, err) &&
-               add_item(run, &run->result->applied, row->version, row->name, row->kind, err);
+               mend_add_item(run, &run->result->applied, row->version, row->name, row->kind, err);
     }
     if (!row->row || row->row->outcome == HISTORY_SKIPPED || row->row->outcome == HISTORY_DELETED)
         return true;
     HistoryWrite write = {
         .kind = WRITE_REMOVED, .migration = row->migration, .row = row->row, .is_down = true};
     return push_write(run, writes, write, false, err) &&
-           add_item(run, &run->result->rolled_back, row->version, row->name, row->kind, err);
+           mend_add_item(run, &run->result->rolled_back, row->version, row->name, row->kind, err);
 }
 
 static bool stamp(Run *run, Str to, Error *err)
@@ -236,7 +238,7 @@ static bool stamp(Run *run, Str to, Error *err)
         if (!stamp_row(run, row, is_wanted, &writes, err))
             return false;
     }
-    return mend_write(run, &writes, err);
+    return mend_write(run, &writes, NULL, err);
 }
 
 bool run_stamp(Runner *runner, Arena *arena, Str to, RunResult *ret_result, Error *err)
@@ -362,7 +364,7 @@ static bool repair(Run *run, const RepairActionVec *actions, Error *err)
         if (!push_write(run, &writes, write, with_texts, err))
             return false;
     }
-    return mend_write(run, &writes, err);
+    return mend_write(run, &writes, NULL, err);
 }
 
 bool run_repair(Runner *runner, Arena *arena, const RepairActionVec *actions, Error *err)

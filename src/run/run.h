@@ -187,6 +187,22 @@ bool run_repair_plan(Runner *runner, Arena *arena, RepairActionVec *ret_actions,
 /* Takes the lock, makes the list again, refuses if it changed, and carries it out. */
 bool run_repair(Runner *runner, Arena *arena, const RepairActionVec *actions, Error *err);
 
+/* `convert`: what one history says, written into another of the same database. */
+typedef struct ConvertEntry {
+    const HistoryRow *row; /* of the old history */
+    const Migration *to;   /* as the new convention's reader finds it */
+} ConvertEntry;
+typedef Vec(ConvertEntry) ConvertEntryVec;
+/* What the new history could not say of these, as sentences; without asking the database. */
+bool run_convert_losses(Runner *to, Arena *arena, const ConvertEntryVec *entries,
+                        StrVec *ret_losses, Error *err);
+/* Writes entries, which are of `seen`, into the history of `to`, in one transaction, under the locks of both conventions, and reads it
+ * back before it is committed. The old history is left as it is. Where the new one holds just this already nothing is written, and
+ * ret_result->run stays 0. ERROR_STATE: code "convert-outdated" when the old history is no longer what was seen, "target-not-empty" when the
+ * new one holds something else. */
+bool run_convert(Runner *from, Runner *to, Arena *arena, const History *seen,
+                 const ConvertEntryVec *entries, RunResult *ret_result, Error *err);
+
 /* Goes on with a partial migration: at the statement after the last known to have run; from (1-based, 0: as known) or with skip the
  * statement in doubt taken as done. ERROR_STATE, code "statement-in-doubt", naming the statement, when it is not known and neither is given. */
 bool run_resume(Runner *runner, Arena *arena, uint32_t from, bool skip, RunResult *ret_result,

@@ -411,6 +411,16 @@ bool settle_is_due(const PlanStep *step);
  * ret_resume_from: the statement (from 0) to go on at. */
 bool settle_step(Run *run, const PlanStep *step, uint32_t *ret_resume_from, Error *err);
 
+/* mend.c: what changes the history and nothing else. */
+typedef Vec(HistoryWrite) HistoryWriteVec;
+bool mend_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err);
+/* All of them in one transaction, under the lock that the run has. check, which may be NULL, looks at what has been written before
+ * it is committed. Where it fails nothing is kept. */
+bool mend_write(Run *run, const HistoryWriteVec *writes, bool (*check)(Run *run, Error *err),
+                Error *err);
+bool mend_add_item(Run *run, RunItemVec *items, Str version, Str name, MigrationKind kind,
+                   Error *err);
+
 /* repeatables.c */
 /* After downs: repeatables of which something is gone lose their rows, so that they run again. Best effort, told in notes. */
 void repeatables_check(Run *run);

@@ -18,7 +18,7 @@ ALIASES = {
     "undo": "rollback",
     "downgrade": "rollback",
 }
-LATER = "lint test drift dump diff erd batch squash convert".split()
+LATER = "lint test drift dump diff erd batch squash".split()
 GLOBAL = """--database --migrations --env --config --convention --table --set --output --log --color --progress --yes
 --quiet --verbose --help --version --lock-wait --lock-timeout --statement-timeout --password-file --namespace""".split()
 

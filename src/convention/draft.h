@@ -1,0 +1,26 @@
+/* What conventions share that write migrations down in their form: see Convention.draft_files. SPDX-License-Identifier: Apache-2.0 */
+#ifndef WHIMBREL_CONVENTION_DRAFT_H
+#define WHIMBREL_CONVENTION_DRAFT_H
+
+#include "convention/peer.h"
+
+/* One more file. path NULL: there was no memory for it, which is then the error. */
+bool draft_file(Arena *arena, TreeFileVec *files, const char *path, StrBuf *text, Error *err);
+/* Where the migration comes from, if it had another version there: at the head of its up, behind what must be first. */
+void draft_add_head(StrBuf *out, const Draft *draft);
+/* whimbrel's directive, for forms that have no marker of their own. */
+void draft_add_alone(StrBuf *out, const DraftScript *script);
+/* A file that is one script. head: its first line or lines; NULL: whimbrel's directive, where it runs outside of a transaction. */
+bool draft_plain(Arena *arena, TreeFileVec *files, const char *path, const Draft *draft,
+                 bool is_down, const char *head, Error *err);
+/* The version, with zeros in front of a number of fewer digits, for tools that do not mind them. Never NULL. */
+const char *draft_number(Arena *arena, const Draft *draft, int width);
+/* VERSION_name.up.sql and .down.sql: the widespread form. lone: the ending of what has no down (".sql"). alone: the first line of a file
+ * that runs outside of a transaction; NULL: whimbrel's directive. */
+bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lone,
+                 const char *alone, TreeFileVec *files, Error *err);
+/* The SQL, with lines around each statement that the tool itself would cut in two. */
+bool draft_add_blocks(StrBuf *out, const ConventionContext *ctx, const DraftScript *script,
+                      const char *begin, const char *end, Error *err);
+
+#endif
