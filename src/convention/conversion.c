@@ -304,6 +304,10 @@ static bool name_draft(Arena *arena, const ConventionContext *from, const Conven
             return false;
         draft->version = digits;
         rest = str_sub(source->version, digits.len, source->version.len);
+        while (rest.len > 0 && strchr("-_.", rest.ptr[0]))
+            rest = str_sub(rest, 1, rest.len);
+        if (str_ends(rest, STR(".sql")))
+            rest.len -= 4;
         if (source->name.len == 0 && !name_of(arena, rest, &draft->name, err))
             return false;
         break;
@@ -606,10 +610,11 @@ static bool tell_of_rest(const MigrationSet *set, const ConventionContext *to, A
                 err)) &&
            (!made->is_renumbered ||
             say(arena, &made->notes,
-                str_format(arena,
-                           "%s cannot hold these versions: they are numbered anew, and the head of "
-                           "each file says what it was called",
-                           title),
+                str_format(
+                    arena,
+                    "%s cannot hold these versions as they are: they become numbers, and the "
+                    "head of each file says what it was called",
+                    title),
                 err));
 }
 
@@ -721,14 +726,14 @@ static bool needs_block(const SqlStatement *statement, const DraftScript *script
     return str_find_char(statement->text, ';', 0) != SIZE_MAX;
 }
 
-bool draft_add_blocks(StrBuf *out, const ConventionContext *ctx, const DraftScript *script,
-                      const char *begin, const char *end, Error *err)
+static bool add_section(StrBuf *out, const ConventionContext *ctx, const DraftScript *script,
+                        const char *begin, const char *end, Error *err)
 {
     SqlStatementVec statements = {0};
     SqlSplitOptions split = {
         .dialect = ctx->dialect, .whole = script->whole.items, .whole_count = script->whole.len};
     size_t at = 0;
-    if (!sql_split(out->arena, &split, script->sql, &statements, err))
+    if (begin && !sql_split(out->arena, &split, script->sql, &statements, err))
         return false;
     for (size_t i = 0; i < statements.len; i++) {
         const SqlStatement *statement = &statements.items[i];
@@ -749,4 +754,26 @@ bool draft_add_blocks(StrBuf *out, const ConventionContext *ctx, const DraftScri
     }
     strbuf_add(out, str_sub(script->sql, at, script->sql.len));
     return true;
+}
+
+bool draft_sections(const ConventionContext *ctx, Arena *arena, TreeFileVec *files,
+                    const char *path, const Draft *draft, const DraftMarkers *markers, Error *err)
+{
+    StrBuf text = strbuf(arena);
+    const char *begin = markers->block_begin, *end = markers->block_end;
+    bool up_alone = draft->up.no_transaction;
+    bool down_alone = draft->has_down && draft->down.no_transaction;
+    if (markers->first_alone && (up_alone || down_alone))
+        strbuf_addf(&text, "%s\n", markers->first_alone);
+    strbuf_addf(&text, "%s%s\n", markers->up, up_alone && markers->alone ? markers->alone : "");
+    draft_add_head(&text, draft);
+    if (!add_section(&text, ctx, &draft->up, begin, end, err))
+        return false;
+    if (draft->has_down) {
+        strbuf_addf(&text, "\n%s%s\n", markers->down,
+                    down_alone && markers->alone ? markers->alone : "");
+        if (!add_section(&text, ctx, &draft->down, begin, end, err))
+            return false;
+    }
+    return draft_file(arena, files, path, &text, err);
 }

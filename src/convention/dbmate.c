@@ -187,22 +187,13 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
 static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
                         TreeFileVec *ret_files, Error *err)
 {
-    (void)ctx;
+    static const DraftMarkers markers = {
+        .up = "-- migrate:up", .down = "-- migrate:down", .alone = " transaction:false"};
     for (size_t i = 0; i < drafts->len; i++) {
         const Draft *draft = &drafts->items[i];
-        StrBuf text = strbuf(arena);
-        strbuf_addf(&text, "-- migrate:up%s\n",
-                    draft->up.no_transaction ? " transaction:false" : "");
-        draft_add_head(&text, draft);
-        strbuf_add(&text, draft->up.sql);
-        if (draft->has_down) {
-            strbuf_addf(&text, "\n-- migrate:down%s\n",
-                        draft->down.no_transaction ? " transaction:false" : "");
-            strbuf_add(&text, draft->down.sql);
-        }
         const char *path =
             str_format(arena, "%.*s_%.*s.sql", STR_ARG(draft->version), STR_ARG(draft->name));
-        if (!draft_file(arena, ret_files, path, &text, err))
+        if (!draft_sections(ctx, arena, ret_files, path, draft, &markers, err))
             return false;
     }
     return true;

@@ -19,8 +19,17 @@ const char *draft_number(Arena *arena, const Draft *draft, int width);
  * that runs outside of a transaction; NULL: whimbrel's directive. */
 bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lone,
                  const char *alone, TreeFileVec *files, Error *err);
-/* The SQL, with lines around each statement that the tool itself would cut in two. */
-bool draft_add_blocks(StrBuf *out, const ConventionContext *ctx, const DraftScript *script,
-                      const char *begin, const char *end, Error *err);
+/* The markers of a form that has both directions in one file. */
+typedef struct DraftMarkers {
+    const char *
+        first_alone; /* the first line of a file of which a direction runs outside of a transaction; NULL: none */
+    const char *up, *down;
+    const char
+        *alone; /* behind up or down, when that runs outside of a transaction; NULL: nothing */
+    /* Lines around each statement that the tool itself would cut in two; NULL: it has none. */
+    const char *block_begin, *block_end;
+} DraftMarkers;
+bool draft_sections(const ConventionContext *ctx, Arena *arena, TreeFileVec *files,
+                    const char *path, const Draft *draft, const DraftMarkers *markers, Error *err);
 
 #endif

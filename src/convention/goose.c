@@ -500,24 +500,16 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
 static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
                         TreeFileVec *ret_files, Error *err)
 {
-    static const char begin[] = "-- +goose StatementBegin", end[] = "-- +goose StatementEnd";
+    static const DraftMarkers markers = {.first_alone = "-- +goose NO TRANSACTION",
+                                         .up = "-- +goose Up",
+                                         .down = "-- +goose Down",
+                                         .block_begin = "-- +goose StatementBegin",
+                                         .block_end = "-- +goose StatementEnd"};
     for (size_t i = 0; i < drafts->len; i++) {
         const Draft *draft = &drafts->items[i];
-        StrBuf text = strbuf(arena);
-        bool alone = draft->up.no_transaction || (draft->has_down && draft->down.no_transaction);
-        strbuf_adds(&text, alone ? "-- +goose NO TRANSACTION\n" : "");
-        strbuf_adds(&text, "-- +goose Up\n");
-        draft_add_head(&text, draft);
-        if (!draft_add_blocks(&text, ctx, &draft->up, begin, end, err))
-            return false;
-        if (draft->has_down) {
-            strbuf_adds(&text, "\n-- +goose Down\n");
-            if (!draft_add_blocks(&text, ctx, &draft->down, begin, end, err))
-                return false;
-        }
         const char *path =
             str_format(arena, "%s_%.*s.sql", draft_number(arena, draft, 5), STR_ARG(draft->name));
-        if (!draft_file(arena, ret_files, path, &text, err))
+        if (!draft_sections(ctx, arena, ret_files, path, draft, &markers, err))
             return false;
     }
     return true;

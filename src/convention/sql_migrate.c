@@ -4,6 +4,7 @@
  * A migration is known by its whole file name. Names that begin with a number run first, by that number, the others behind them by their
  * bytes; what comes late runs all the same. Its configuration is sql_migrate_conf.c. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/sql_migrate.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -373,6 +374,26 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
                              err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    static const DraftMarkers markers = {.up = "-- +migrate Up",
+                                         .down = "-- +migrate Down",
+                                         .alone = " notransaction",
+                                         .block_begin = "-- +migrate StatementBegin",
+                                         .block_end = "-- +migrate StatementEnd"};
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        const char *path =
+            str_ends(draft->version, STR(".sql"))
+                ? str_z(arena, draft->version)
+                : str_format(arena, "%.*s-%.*s.sql", STR_ARG(draft->version), STR_ARG(draft->name));
+        if (!draft_sections(ctx, arena, ret_files, path, draft, &markers, err))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_sql_migrate = {
     .version = 1,
     .name = "sql-migrate",
@@ -392,5 +413,7 @@ const Convention convention_sql_migrate = {
     .recognise = recognise,
     .new_paths = new_paths,
     .new_text = new_text,
+    .draft_files = draft_files,
+    .annotation = "+migrate",
     .configure = sql_migrate_configure,
 };

@@ -68,7 +68,12 @@ def there_and_back(whimbrel, db, layout):
     assert second["convention"] == "whimbrel"
     assert states(second) == ["applied", "applied", "pending"]
     assert [m["reversible"] for m in second["migrations"]] == [m["reversible"] for m in first["migrations"]]
-    convert(whimbrel, db, layout.name, "--yes", "--lossy", "--to-table", "back", "--into", "back")
+    back = whimbrel(
+        "convert", "--to", layout.name, "-d", db.url, "--yes", "--lossy", "--to-table", "back", "--into", "back"
+    )
+    if "cannot be written" in back.err:
+        pytest.skip(f"nothing leads to {layout.name}")
+    assert back.code == 0, repr(back)
     third = status(whimbrel, db)
     assert third["convention"] == layout.name
     for field in ("version", "state", "kind", "reversible", "checksum", "applied_at", "duration_ms"):
