@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -253,6 +254,33 @@ bool file_stamp(const char *path, FileStamp *ret_stamp)
     return stat(path, &info) == 0 && stamp_of(&info, ret_stamp);
 }
 
+void stamp_folder_close(StampFolder *folder)
+{
+    if (folder->path)
+        close_fd(&folder->fd);
+    *folder = (StampFolder){0};
+}
+
+bool file_stamp_in(StampFolder *folder, const char *path, FileStamp *ret_stamp)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+    char name[PATH_MAX];
+    struct stat info;
+    if (len < 2 || len > sizeof name)
+        return file_stamp(path, ret_stamp);
+    if (!folder->path || folder->len != len || memcmp(folder->path, path, len) != 0) {
+        stamp_folder_close(folder);
+        memcpy(name, path, len - 1);
+        name[len - 1] = '\0';
+        int fd = open_again(name, O_PATH | O_DIRECTORY, 0);
+        if (fd < 0)
+            return file_stamp(path, ret_stamp);
+        *folder = (StampFolder){.path = path, .len = len, .fd = fd};
+    }
+    return fstatat(folder->fd, slash + 1, &info, 0) == 0 && stamp_of(&info, ret_stamp);
+}
+
 bool file_reader_stamp(const FileReader *reader, FileStamp *ret_stamp)
 {
     struct stat info;
@@ -432,11 +460,6 @@ bool folder_make(Arena *scratch, const char *path, unsigned mode, Error *err)
     return true;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return str_cmp(((const FolderEntry *)a)->name, ((const FolderEntry *)b)->name);
-}
-
 static bool entry_kind(DIR *folder, const struct dirent *entry, FolderEntry *ret_entry)
 {
     struct stat info;
@@ -456,11 +479,53 @@ static bool entry_kind(DIR *folder, const struct dirent *entry, FolderEntry *ret
     return leads_somewhere || ret_entry->is_link;
 }
 
+/* An entry while a folder is read. Names of one folder begin alike, so they are told apart by the bytes behind what all have. */
+typedef struct Listed {
+    uint64_t key;
+    FolderEntry entry;
+} Listed;
+typedef Vec(Listed) ListedVec;
+
+static int by_name(const void *a, const void *b)
+{
+    const Listed *one = a, *two = b;
+    if (one->key != two->key)
+        return one->key < two->key ? -1 : 1;
+    return str_cmp(one->entry.name, two->entry.name);
+}
+
+static void sort_listed(ListedVec *listed)
+{
+    Str first = listed->len > 0 ? listed->items[0].entry.name : (Str){0};
+    size_t same = first.len;
+    for (size_t i = 1; i < listed->len; i++) {
+        Str name = listed->items[i].entry.name;
+        size_t at = 0;
+        while (at < same && at < name.len && name.ptr[at] == first.ptr[at])
+            at++;
+        same = at;
+    }
+    for (size_t i = 0; i < listed->len; i++) {
+        Str name = listed->items[i].entry.name;
+        uint64_t key = 0;
+        for (size_t at = same; at < same + sizeof key; at++)
+            key = key << 8 | (at < name.len ? (unsigned char)name.ptr[at] : 0);
+        listed->items[i].key = key;
+    }
+    if (listed->len > 1)
+        qsort(listed->items, listed->len, sizeof *listed->items, by_name);
+}
+
 bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Error *err)
 {
     FolderEntryVec entries = {0};
+    ListedVec listed = {0};
     if (FAULT("folder.open", err))
         return error_wrap(err, "cannot read the folder %s", path);
+    /* What grows by doubling goes again: a folder may be long. */
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
     scoped(DIR *, close_folder) folder = opendir(path);
     if (!folder)
         return error_errno(err, errno, "cannot read the folder %s", path);
@@ -472,14 +537,18 @@ bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Er
         if (!entry)
             break;
         Str name = str_from(entry->d_name);
-        FolderEntry found = {0};
-        if (str_eq(name, STR(".")) || str_eq(name, STR("..")) || !entry_kind(folder, entry, &found))
+        Listed found = {0};
+        if (str_eq(name, STR(".")) || str_eq(name, STR("..")) ||
+            !entry_kind(folder, entry, &found.entry))
             continue;
-        if (!str_copy(arena, name, &found.name) || !vec_push(arena, &entries, found))
+        if (!str_copy(arena, name, &found.entry.name) || !vec_push(scratch, &listed, found))
             return error_nomem(err);
     }
-    if (entries.len > 1)
-        qsort(entries.items, entries.len, sizeof *entries.items, by_name);
+    sort_listed(&listed);
+    if (!vec_reserve(arena, &entries, listed.len))
+        return error_nomem(err);
+    for (size_t i = 0; i < listed.len; i++)
+        entries.items[entries.len++] = listed.items[i].entry;
     *ret_entries = entries;
     return true;
 }

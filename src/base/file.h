@@ -44,6 +44,14 @@ typedef struct FileStamp {
 } FileStamp;
 /* Of what path is or leads to; false when it is not a regular file or cannot be looked at. */
 bool file_stamp(const char *path, FileStamp *ret_stamp);
+/* The same for one file after the other: those of one folder are looked up in it, without the way there. Begin with a zeroed one. */
+typedef struct StampFolder {
+    const char *path; /* one that lies in it; NULL: no folder is open */
+    size_t len;       /* of the folder's part, with the slash */
+    int fd;
+} StampFolder;
+bool file_stamp_in(StampFolder *folder, const char *path, FileStamp *ret_stamp);
+void stamp_folder_close(StampFolder *folder); /* takes a zeroed one */
 bool file_stamp_equal(const FileStamp *a, const FileStamp *b);
 /* Whether path lies on a file system of this machine: one of the network stamps by another clock and may be told late. */
 bool file_is_local(const char *path);

@@ -11,7 +11,7 @@ static bool status_run(Cli *cli, const void *args, Error *err)
     const StatusArgs *options = args;
     History history;
     Overview overview;
-    if (!run_overview(&cli->runner, cli->arena, &history, &overview, err))
+    if (!run_states(&cli->runner, cli->arena, &history, &overview, err))
         return false;
     ReportPlace place = cli_place(cli);
     if (options->check && overview.state != OVERALL_UP_TO_DATE)

@@ -1,7 +1,17 @@
 /* The program's entry. SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 int main(int argc, char **argv)
 {
+#ifdef __GLIBC__
+    /* What is large is the system's own to take back as soon as it is freed. Else the first block that is freed makes all others of
+     * its size come from where they can only go in the order in which they came. */
+    enum { LARGE_BYTES = 128 * 1024 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
     return cli_main(argc, argv);
 }

@@ -52,6 +52,12 @@ typedef struct KnownTable {
 } KnownTable;
 typedef Vec(KnownTable) KnownTableVec;
 
+/* What a reader of the history can do without, so that a long one costs less: a hint. */
+enum {
+    HISTORY_WITHOUT_TOKENS = 1 << 0,
+    HISTORY_WITHOUT_TELLING = 1 << 1, /* when it was, how long it took, who did it with what */
+};
+
 /* What the functions of a convention work on; all of it belongs to the caller. */
 typedef struct ConventionContext {
     const Convention *convention;
@@ -90,7 +96,8 @@ typedef struct ConventionContext {
     const Convention *except; /* not to be recognised; NULL: any may be */
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
-    int64_t run; /* number of the run under way, set by run/ */
+    int64_t run;      /* number of the run under way, set by run/ */
+    unsigned without; /* HISTORY_WITHOUT_...: of what is read now; set by run/ */
 } ConventionContext;
 
 /* One thing to write into history, as SQL that travels with the migration itself. */

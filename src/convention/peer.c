@@ -21,6 +21,25 @@ static bool bad_file(const char *path, const char *what, Error *err)
     return error_hint(err, "Mend it or take it out of the folder.");
 }
 
+/* What is hidden, and what is neither file nor folder. */
+static bool is_passed_over(const FolderEntry *entry)
+{
+    return entry->name.ptr[0] == '.' || entry->kind == FILE_OTHER;
+}
+
+static bool check_entry(const FolderEntry *entry, const char *folder, Arena *arena, Error *err)
+{
+    bool is_utf8 = str_is_utf8(entry->name, NULL);
+    if (is_utf8 && entry->kind != FILE_ABSENT)
+        return true;
+    const char *path = path_join(arena, folder, entry->name);
+    if (!path)
+        return error_nomem(err);
+    return bad_file(
+        path, is_utf8 ? "is a symbolic link that leads nowhere" : "has a name that is not UTF-8",
+        err);
+}
+
 static bool walk_folder(Walk *walk, const char *folder, Str below, unsigned depth)
 {
     FolderEntryVec entries = {0};
@@ -30,18 +49,16 @@ static bool walk_folder(Walk *walk, const char *folder, Str below, unsigned dept
             "Make the folder with `whimbrel new NAME`, or name another with --migrations.");
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
+        if (is_passed_over(entry))
+            continue;
+        if (!check_entry(entry, folder, walk->arena, walk->err))
+            return false;
         const char *path = path_join(walk->arena, folder, entry->name);
         const char *relative = below.len > 0 ? str_format(walk->arena, "%.*s/%.*s", STR_ARG(below),
                                                           STR_ARG(entry->name))
                                              : str_z(walk->arena, entry->name);
         if (!path || !relative)
             return error_nomem(walk->err);
-        if (entry->name.ptr[0] == '.' || entry->kind == FILE_OTHER)
-            continue;
-        if (!str_is_utf8(entry->name, NULL))
-            return bad_file(path, "has a name that is not UTF-8", walk->err);
-        if (entry->kind == FILE_ABSENT)
-            return bad_file(path, "is a symbolic link that leads nowhere", walk->err);
         if (entry->kind == FILE_FOLDER) {
             if (depth > 0 && !walk_folder(walk, path, str_from(relative), depth - 1))
                 return false;
@@ -826,53 +843,108 @@ static bool look_at_configurations(const ConventionContext *ctx, Arena *arena,
 
 enum { FILES_LOOKED_INTO = 20 };
 
+/* A look at all files for one that the tool would take. Folders may be long, and every tool looks at them: so nothing is kept of a
+ * file that says nothing. */
+typedef struct Look {
+    const ConventionContext *ctx;
+    const PeerSigns *signs;
+    Arena *scratch;
+    size_t looked; /* files that were read */
+    Str found;     /* the first that is taken, below its folder; empty: none yet */
+    Error *err;
+} Look;
+
+static bool look_at_file(Look *look, const char *folder, Str relative, Str name)
+{
+    PeerFile file = {.relative = relative, .name = name};
+    Str text = {0};
+    if (look->signs->reads) {
+        if (look->looked == FILES_LOOKED_INTO || !str_ends(name, STR(".sql")))
+            return true;
+        look->looked++;
+        if (!(file.path = path_join(look->scratch, folder, name)))
+            return error_nomem(look->err);
+        /* What cannot be read is no sign. */
+        Error local = {.arena = look->scratch};
+        if (!peer_read(look->ctx, look->scratch, file.path, &text, &local))
+            return local.kind != ERROR_NOMEM || error_nomem(look->err);
+    }
+    if (look->signs->takes(look->ctx, &file, text))
+        return str_copy(look->scratch, relative, &look->found) || error_nomem(look->err);
+    return true;
+}
+
+static bool look_at_folder(Look *look, const char *folder, Str below, unsigned depth)
+{
+    FolderEntryVec entries = {0};
+    if (!folder_entries(look->ctx, look->scratch, folder, &entries, look->err))
+        return false;
+    for (size_t i = 0; i < entries.len; i++) {
+        const FolderEntry *entry = &entries.items[i];
+        Str relative = entry->name;
+        if (is_passed_over(entry))
+            continue;
+        if (!check_entry(entry, folder, look->scratch, look->err))
+            return false;
+        bool is_folder = entry->kind == FILE_FOLDER;
+        if (is_folder ? depth == 0 : look->found.len > 0)
+            continue;
+        if (below.len > 0) {
+            const char *text =
+                str_format(look->scratch, "%.*s/%.*s", STR_ARG(below), STR_ARG(entry->name));
+            if (!text)
+                return error_nomem(look->err);
+            relative = str_from(text);
+        }
+        if (!is_folder) {
+            if (!look_at_file(look, folder, relative, entry->name))
+                return false;
+            continue;
+        }
+        const char *path = path_join(look->scratch, folder, entry->name);
+        if (!path)
+            return error_nomem(look->err);
+        if (!look_at_folder(look, path, relative, depth - 1))
+            return false;
+    }
+    return true;
+}
+
 static bool look_at_files(const ConventionContext *ctx, Arena *arena, const PeerSigns *signs,
                           ConventionGuess *guess, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
     if (!scratch)
         return error_nomem(err);
-    for (size_t i = 0, looked = 0; i < ctx->folders.len; i++) {
+    /* Others may take what this tool would stumble over: that is no error here, and no sign. */
+    Error local = {.arena = scratch};
+    Look look = {.ctx = ctx, .signs = signs, .scratch = scratch, .err = &local};
+    for (size_t i = 0; i < ctx->folders.len; i++) {
         FolderList list;
-        ConventionContext one = *ctx;
-        StrVec folders = {&ctx->folders.items[i], 1, 1};
-        PeerFileVec files = {0};
-        one.folders = folders;
-        /* Others may take what this tool would stumble over: that is no error here, and no sign. */
-        Error local = {.arena = scratch};
+        const char *folder = str_z(scratch, ctx->folders.items[i]);
+        if (!folder)
+            return error_nomem(err);
         if (!folder_look(ctx, scratch, ctx->folders.items[i], &list, err))
             return false;
         if (!list.is_there)
             continue;
-        if (!peer_files(&one, scratch, signs->depth, &files, &local)) {
+        error_clear(&local);
+        if (!look_at_folder(&look, folder, (Str){0}, signs->depth)) {
             if (local.kind == ERROR_NOMEM)
                 return error_nomem(err);
+            look.found = (Str){0};
             continue;
         }
-        for (size_t j = 0; j < files.len && looked < FILES_LOOKED_INTO; j++) {
-            const PeerFile *file = &files.items[j];
-            Str text = {0};
-            if (signs->reads) {
-                if (!str_ends(file->name, STR(".sql")))
-                    continue;
-                looked++;
-                if (!peer_read(ctx, scratch, file->path, &text, &local)) {
-                    if (local.kind == ERROR_NOMEM)
-                        return error_nomem(err);
-                    continue;
-                }
-            }
-            if (!signs->takes(ctx, file, text))
-                continue;
-            guess->has_files = true;
-            guess->has_markers = signs->reads;
-            return guess_add(arena, guess, signs->reads ? 2 : 1,
-                             str_format(arena, "%.*s %s %s %s", STR_ARG(file->relative),
-                                        signs->reads ? "is written as" : "is named as",
-                                        ctx->convention->title,
-                                        signs->reads ? "has it" : "names migrations"),
-                             err);
-        }
+        if (look.found.len == 0)
+            continue;
+        guess->has_files = true;
+        guess->has_markers = signs->reads;
+        return guess_add(arena, guess, signs->reads ? 2 : 1,
+                         str_format(arena, "%.*s %s %s %s", STR_ARG(look.found),
+                                    signs->reads ? "is written as" : "is named as",
+                                    ctx->convention->title,
+                                    signs->reads ? "has it" : "names migrations"),
+                         err);
     }
     return true;
 }

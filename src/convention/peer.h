@@ -173,7 +173,7 @@ typedef struct PeerSigns {
     const char *columns; /* that the history table must have, separated by ", " */
     bool has_only_these; /* columns: no others */
     unsigned depth;      /* of the files */
-    /* Whether the tool would take this file for a migration. text, if it has to look: NULL reads nothing. */
+    /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
     bool reads; /* takes() wants the text (of the first files only) */
 } PeerSigns;

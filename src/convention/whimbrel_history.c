@@ -872,20 +872,29 @@ static void add_time_column(StrBuf *sql, SqlDialect dialect, const char *column)
 }
 
 /* Not sorted: servers sort rows with blobs slowly, and here they come nearly in order. */
-static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tables *tables)
+static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tables *tables,
+                           bool is_copied)
 {
-    strbuf_adds(sql,
-                "SELECT version, name, kind, outcome, ordinal, run, checksum, tokens, done, total,"
+    bool has_tokens = !(ctx->without & HISTORY_WITHOUT_TOKENS);
+    strbuf_addf(sql,
+                "%sSELECT version, name, kind, outcome, ordinal, run, checksum, %s, done, total,"
                 " CASE WHEN fate_unknown THEN 1 ELSE 0 END, failure, CASE WHEN up_text IS NULL "
                 "THEN 0 ELSE 1 END,"
-                " CASE WHEN down_text IS NULL THEN 0 ELSE 1 END, ");
-    add_time_column(sql, ctx->dialect, "started_at");
-    strbuf_adds(sql, ", ");
-    add_time_column(sql, ctx->dialect, "finished_at");
-    strbuf_adds(sql, ", duration_us, applied_by, host, program FROM ");
+                " CASE WHEN down_text IS NULL THEN 0 ELSE 1 END, ",
+                is_copied ? "COPY (" : "",
+                has_tokens ? "tokens" : "CASE WHEN kind = 'repeatable' THEN tokens END");
+    if (ctx->without & HISTORY_WITHOUT_TELLING) {
+        strbuf_adds(sql, "NULL, NULL, NULL, NULL, NULL, NULL FROM ");
+    } else {
+        add_time_column(sql, ctx->dialect, "started_at");
+        strbuf_adds(sql, ", ");
+        add_time_column(sql, ctx->dialect, "finished_at");
+        strbuf_adds(sql, ", duration_us, applied_by, host, program FROM ");
+    }
     add_history(sql, tables);
     strbuf_adds(sql, " WHERE namespace = ");
     sql_add_literal(sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(sql, is_copied ? ") TO STDOUT" : "");
 }
 
 static void add_last_run_query(StrBuf *sql, const Tables *tables)
@@ -945,6 +954,27 @@ static Timestamp time_value(SqlDialect dialect, const DbValue *value)
     return t;
 }
 
+/* Goes through the set along with the rows: mostly both are in one order, and what both hold is kept once. */
+typedef struct Beside {
+    const MigrationSet *set; /* NULL: it is not known */
+    size_t next;
+} Beside;
+
+static bool take_identity(Arena *arena, Beside *beside, const DbValue *cols, HistoryRow *row)
+{
+    Str version = cols[COL_VERSION].text, name = cols[COL_NAME].text;
+    if (beside->set && beside->next < beside->set->migrations.len) {
+        const Migration *migration = &beside->set->migrations.items[beside->next];
+        if (str_eq(version, migration->version) && str_eq(name, migration->name)) {
+            row->version = migration->version;
+            row->name = migration->name;
+            beside->next++;
+            return true;
+        }
+    }
+    return str_copy(arena, version, &row->version) && str_copy(arena, name, &row->name);
+}
+
 /* Copies text, or lends the same text of the row before: programs and people repeat. */
 static bool copy_or_share(Arena *arena, Str text, Str before, Str *ret_copy)
 {
@@ -990,7 +1020,8 @@ static bool applied_by(Arena *arena, const DbValue *cols, const HistoryRow *befo
 }
 
 static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *arena,
-                     const DbRows *rows, const HistoryRow *before, HistoryRow *ret_row, Error *err)
+                     const DbRows *rows, const HistoryRow *before, Beside *beside,
+                     HistoryRow *ret_row, Error *err)
 {
     const DbValue *cols = rows->cols;
     HistoryRow row = {.has_journal = true};
@@ -1012,8 +1043,7 @@ static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *
     row.started_at = time_value(ctx->dialect, &cols[COL_STARTED]);
     row.finished_at = time_value(ctx->dialect, &cols[COL_FINISHED]);
     row.duration_us = duration_value(&cols[COL_DURATION]);
-    if (!str_copy(arena, cols[COL_VERSION].text, &row.version) ||
-        !str_copy(arena, cols[COL_NAME].text, &row.name) ||
+    if (!take_identity(arena, beside, cols, &row) ||
         !str_copy(arena, cols[COL_CHECKSUM].text, &row.checksum) ||
         !str_copy(arena, cols[COL_TOKENS].text, &row.tokens) ||
         !applied_by(arena, cols, before, &row.applied_by) ||
@@ -1036,11 +1066,12 @@ static bool take_rows(const ConventionContext *ctx, const Tables *tables, Arena 
                       DbRows *rows, History *history, Error *err)
 {
     bool is_sorted = true;
+    Beside beside = {.set = ctx->set};
     while (db_rows_next(rows)) {
         const HistoryRow *before =
             history->rows.len > 0 ? &history->rows.items[history->rows.len - 1] : NULL;
         HistoryRow row = {0};
-        if (!row_from(ctx, tables, arena, rows, before, &row, err))
+        if (!row_from(ctx, tables, arena, rows, before, &beside, &row, err))
             return false;
         if (!vec_push(arena, &history->rows, row))
             return error_nomem(err);
@@ -1100,7 +1131,7 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
         return false;
     add_format_and_count_query(&sql, ctx, tables);
     strbuf_adds(&sql, "; ");
-    add_rows_query(&sql, ctx, tables);
+    add_rows_query(&sql, ctx, tables, db_has(db, DB_COPY_OUT));
     strbuf_adds(&sql, "; ");
     add_last_run_query(&sql, tables);
     if (!strbuf_finish(&sql, &text))
@@ -1153,7 +1184,7 @@ static bool read_one(const ConventionContext *ctx, const Tables *tables, Db *db,
         add_format_query(&sql, tables);
         break;
     case READ_ROWS:
-        add_rows_query(&sql, ctx, tables);
+        add_rows_query(&sql, ctx, tables, db_has(db, DB_COPY_OUT));
         break;
     case READ_LAST_RUN:
         add_last_run_query(&sql, tables);
@@ -1226,6 +1257,7 @@ bool whimbrel_history_read(const ConventionContext *ctx, Db *db, Arena *arena, H
         if (!read_one_by_one(ctx, &tables, db, arena, &history, err))
             return error_wrap(err, "reading the history");
     }
+    history.is_short = ctx->without != 0;
     if (!history_finish(arena, &history, err))
         return false;
     *ret_history = history;

@@ -142,11 +142,16 @@ bool db_buffer_begin(DbBuffer *buffer, size_t col_count)
 {
     if (buffer->cols_cap < col_count || !buffer->cols) {
         DbValue *cols = arena_alloc(buffer->arena, col_count * sizeof *cols);
-        if (!cols)
+        DbAbove *above = arena_alloc(buffer->arena, col_count * sizeof *above);
+        if (!cols || !above)
             return false; /* the rows of the results before this one are still to be read */
         buffer->cols = cols;
+        buffer->above = above;
         buffer->cols_cap = col_count;
     }
+    for (size_t i = 0; i < col_count; i++)
+        buffer->above[i].piece = NULL;
+    buffer->at_col = 0;
     return vec_push(buffer->arena, &buffer->results, ((DbResultRows){.col_count = col_count}));
 }
 
@@ -174,11 +179,19 @@ static bool add_piece(DbBuffer *buffer, size_t size)
     return true;
 }
 
-/* A value is its length and one (0: NULL), seven bits a byte, its bytes, and a NUL. */
+enum { HEAD_NULL, HEAD_AS_ABOVE, HEAD_LEN };
+
+/* A value is its length and two (0: NULL, 1: as in the row before), seven bits a byte, its bytes, and a NUL. */
 bool db_buffer_add(DbBuffer *buffer, Str text, bool is_null)
 {
-    size_t head = is_null ? 0 : text.len + 1;
-    size_t most = LONGEST_HEAD + (is_null ? 0 : text.len) + 1;
+    DbAbove *above = &buffer->above[buffer->at_col];
+    bool is_as_above =
+        !is_null && above->piece && above->piece == buffer->last && above->len == text.len &&
+        buffer->last->len < buffer->last->cap &&
+        (text.len == 0 || memcmp(buffer->last->bytes + above->at, text.ptr, text.len) == 0);
+    bool has_bytes = !is_null && !is_as_above;
+    size_t head = is_null ? HEAD_NULL : is_as_above ? HEAD_AS_ABOVE : text.len + HEAD_LEN;
+    size_t most = has_bytes ? LONGEST_HEAD + text.len + 1 : 1;
     if ((!buffer->last || buffer->last->cap - buffer->last->len < most) && !add_piece(buffer, most))
         return false;
     DbPiece *piece = buffer->last;
@@ -187,6 +200,10 @@ bool db_buffer_add(DbBuffer *buffer, Str text, bool is_null)
         head >>= 7;
     }
     piece->bytes[piece->len++] = (char)head;
+    buffer->at_col++;
+    if (is_as_above)
+        return true;
+    *above = (DbAbove){.piece = is_null ? NULL : piece, .at = piece->len, .len = text.len};
     if (is_null)
         return true;
     if (text.len > 0)
@@ -199,9 +216,11 @@ bool db_buffer_add(DbBuffer *buffer, Str text, bool is_null)
 void db_buffer_row(DbBuffer *buffer)
 {
     buffer->results.items[buffer->results.len - 1].row_count++;
+    buffer->at_col = 0;
 }
 
-static DbValue take_value(DbPiece **piece)
+/* *value holds that of the row before, which lies in this piece if this one is the same. */
+static void take_value(DbPiece **piece, DbValue *value)
 {
     if ((*piece)->at == (*piece)->len)
         *piece = (*piece)->next;
@@ -213,11 +232,13 @@ static DbValue take_value(DbPiece **piece)
         if (!(byte & 0x80))
             break;
     }
-    if (head == 0)
-        return (DbValue){.is_null = true};
-    DbValue value = {.text = {from->bytes + from->at, head - 1}};
-    from->at += head;
-    return value;
+    if (head == HEAD_AS_ABOVE)
+        return;
+    *value = (DbValue){.is_null = head == HEAD_NULL};
+    if (head == HEAD_NULL)
+        return;
+    value->text = (Str){from->bytes + from->at, head - HEAD_LEN};
+    from->at += head - HEAD_LEN + 1;
 }
 
 /* The next row of the result; what lies before it is given back. */
@@ -227,7 +248,7 @@ static void take_row(DbBuffer *buffer, size_t col_count)
         drop_first_piece(buffer);
     DbPiece *piece = buffer->first;
     for (size_t i = 0; i < col_count; i++)
-        buffer->cols[i] = take_value(&piece);
+        take_value(&piece, &buffer->cols[i]);
     buffer->at_row++;
 }
 
@@ -573,6 +594,22 @@ void db_lead(Db *db, Str sql)
 {
     db->lead = sql;
     db->lead_answer = DB_LEAD_UNASKED;
+}
+
+void db_meanwhile(Db *db, void (*work)(void *ctx), void *ctx)
+{
+    db->meanwhile = work;
+    db->meanwhile_ctx = ctx;
+}
+
+void db_do_meanwhile(Db *db)
+{
+    void (*work)(void *ctx) = db->meanwhile;
+    if (!work)
+        return;
+    db->meanwhile = NULL;
+    work(db->meanwhile_ctx);
+    db_silence_begin(db); /* the server was not listened to */
 }
 
 DbLead db_lead_take(Db *db)

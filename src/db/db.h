@@ -23,6 +23,9 @@ enum {
     DB_LOCK_TIMEOUT = 1 << 8,  /* table locks are waited for no longer than asked */
     DB_INVALID_INDEX = 1 << 9, /* a failed concurrent build leaves an index behind */
     DB_SINGLE_FILE = 1 << 10,  /* the database is a file in this file system */
+    DB_COPY_OUT =
+        1
+        << 11, /* COPY (SELECT ...) TO STDOUT is a query like others, with its values as text; many rows cost far less so */
 };
 
 /* ---- URLs ------------------------------------------------------------------------------------------------------------ */
@@ -150,8 +153,10 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     bool is_in_transaction; /* as the server last said */
     uint64_t round_trips;   /* messages sent and answered, for tests and -v */
     int64_t silent_since_us, ticked_us; /* the drivers' */
-    DbRows answer; /* to options.question; no rows (db is NULL): it was not asked */
-    Str lead;      /* waits for a query to go with */
+    DbRows answer;                /* to options.question; no rows (db is NULL): it was not asked */
+    Str lead;                     /* waits for a query to go with */
+    void (*meanwhile)(void *ctx); /* waits for a query to be done with */
+    void *meanwhile_ctx;
     DbLead lead_answer;
 };
 
@@ -208,6 +213,9 @@ bool db_value_i64(const DbValue *value, int64_t *ret_number);
 
 /* What options.question was answered with, handed over once; false when this very question was not asked. */
 bool db_answer(Db *db, Str question, DbRows *ret_rows);
+/* Work for the time in which the server is at the next db_query(): called once, when that is on its way, by drivers that wait for a
+ * server. It must not use the connection. NULL takes back what was not called. */
+void db_meanwhile(Db *db, void (*work)(void *ctx), void *ctx);
 /* A question to be answered with yes or no (one row; one value: t, f, 1, 0), which the next db_query() takes along in front of its
  * own in one message (DB_BATCH). What stands in front of it and has no columns is no answer. sql is borrowed until then. */
 void db_lead(Db *db, Str sql);

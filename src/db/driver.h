@@ -25,6 +25,8 @@ DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us
 /* Sleeps up to the given time; false when the caller wants to stop. */
 bool db_sleep(const DbCancel *cancel, int64_t us);
 
+/* The query has been sent: does what the caller has to do meanwhile. */
+void db_do_meanwhile(Db *db);
 /* Before a message is sent, and whenever the server has said something: from now on it is silent. */
 void db_silence_begin(Db *db);
 /* While it is silent: calls the caller's tick when it is time. */
@@ -37,20 +39,26 @@ int64_t db_silence_deadline(const Db *db);
 /* All results of one query, read to their end before the caller sees the first row: the connection
  * is free for other statements while rows are looked at, on every engine.
  *
- * Values lie packed one behind the other, since a long history has many rows of many short ones; each piece of memory is
- * given back once its rows have been looked at. */
+ * Values lie packed one behind the other, since a long history has many rows of many short ones, and one that is as in the row
+ * before is only marked as such; each piece of memory is given back once its rows have been looked at. */
 typedef struct DbResultRows {
     size_t col_count, row_count;
 } DbResultRows;
 typedef struct DbPiece DbPiece;
+typedef struct DbAbove {  /* the value of the row before */
+    const DbPiece *piece; /* NULL: there is none that could be pointed at */
+    size_t at, len;
+} DbAbove;
 typedef struct DbBuffer {
     Arena *arena;
     Vec(DbResultRows) results;
     DbPiece *first, *last; /* what was looked at is gone */
     size_t at_result, at_row;
     DbValue *cols; /* of the row that is looked at */
+    DbAbove *above;
     size_t cols_cap;
-    Error error; /* what came after the last result; its arena is the buffer's */
+    size_t at_col; /* of the row that is added to */
+    Error error;   /* what came after the last result; its arena is the buffer's */
 } DbBuffer;
 
 DbBuffer *db_buffer_new(void); /* NULL when memory is out */

@@ -462,6 +462,8 @@ static bool send_query(MysqlDb *m, Str sql)
     m->db.round_trips++;
     db_silence_begin(&m->db);
     int status = m->lib.mysql_real_query_start(&failed, m->handle, sql.ptr, (unsigned long)sql.len);
+    if (status & MYSQL_WAIT_READ)
+        db_do_meanwhile(&m->db);
     while (status != 0)
         status = m->lib.mysql_real_query_cont(&failed, m->handle, wait_for(m, status));
     return failed == 0;

@@ -938,6 +938,43 @@ static bool copy_rows(PgDb *s, const PGresult *result, DbBuffer *buffer)
     return true;
 }
 
+/* What stands for a character in COPY's text, behind a backslash. */
+static char unescaped(char c)
+{
+    static const char from[] = "bfnrtv", to[] = "\b\f\n\r\t\v";
+    const char *found = c ? strchr(from, c) : NULL;
+    return found ? to[found - from] : c;
+}
+
+/* One line of COPY's text: values between tabs, \N for NULL. Undone in place. */
+static bool copy_line(DbBuffer *buffer, char *line, size_t len, size_t cols)
+{
+    char *at = line, *end = line + len;
+    if (end > line && end[-1] == '\n')
+        end--;
+    for (size_t col = 0; col < cols; col++) {
+        char *value = at, *to = at;
+        bool is_null =
+            end - at >= 2 && at[0] == '\\' && at[1] == 'N' && (end - at == 2 || at[2] == '\t');
+        while (at < end && *at != '\t' && *at != '\\')
+            at++;
+        to = at;
+        while (at < end && *at != '\t') {
+            if (*at == '\\' && at + 1 < end)
+                *to++ = unescaped(*++at);
+            else
+                *to++ = *at;
+            at++;
+        }
+        if (!db_buffer_add(buffer, is_null ? (Str){0} : (Str){value, (size_t)(to - value)},
+                           is_null))
+            return false;
+        at += at < end;
+    }
+    db_buffer_row(buffer);
+    return true;
+}
+
 /* What libpq hands out one by one: rows, then the end of their statement, which has a result even without rows. */
 typedef struct Gathering {
     DbBuffer *buffer;
@@ -956,6 +993,27 @@ static bool gather(PgDb *s, Gathering *g, PGresult *result)
     if (!is_row)
         g->results = g->buffer->results.len;
     return copy_rows(s, result, g->buffer);
+}
+
+/* The rows of a COPY TO STDOUT. False when memory is out; all is taken from the connection in any case. */
+static bool gather_copy(PgDb *s, Gathering *g, const PGresult *result, bool is_wanted)
+{
+    size_t cols = (size_t)s->pq.PQnfields(result);
+    bool is_good = !is_wanted || db_buffer_begin(g->buffer, cols);
+    g->is_open = is_wanted && is_good;
+    for (;;) {
+        char *line;
+        int len = s->pq.PQgetCopyData(s->conn, &line, 1);
+        if (len < 0)
+            return is_good;
+        if (len > 0) {
+            is_good = is_good && (!is_wanted || copy_line(g->buffer, line, (size_t)len, cols));
+            s->pq.PQfreemem(line);
+            continue;
+        }
+        if (!wait_for_server(s, POLLIN) || !s->pq.PQconsumeInput(s->conn))
+            return is_good;
+    }
 }
 
 static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
@@ -982,6 +1040,8 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
         return false;
     /* Else libpq would hold all rows a second time before it hands out the first. */
     (void)s->pq.PQsetSingleRowMode(s->conn);
+    if (db->meanwhile && flush(s))
+        db_do_meanwhile(db);
     Error *failure = &buffer->error;
     Gathering gathering = {.buffer = buffer};
     PGresult *result;
@@ -995,8 +1055,9 @@ static bool pg_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
             error_nomem(failure);
         if (status == PGRES_COPY_IN)
             feed_copy(s, NULL, NULL);
-        if (status == PGRES_COPY_OUT)
-            drop_copy(s);
+        if (status == PGRES_COPY_OUT &&
+            !gather_copy(s, &gathering, result, failure->kind == ERROR_NONE))
+            error_nomem(failure);
         if ((status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) &&
             failure->kind == ERROR_NONE)
             fill_from_result(s, result, ERROR_SQL, failure);
@@ -1351,7 +1412,8 @@ static bool recognise(PgDb *s, Str version)
         info->version_number = info->version ? cockroach_number(info->version) : 0;
         info->is_cluster = true;
         /* pg_try_advisory_lock() always says yes there, and schema changes finish after their COMMIT. */
-        s->db.features &= ~(unsigned)(DB_SESSION_LOCK | DB_TRANSACTIONAL_DDL | DB_INVALID_INDEX);
+        s->db.features &=
+            ~(unsigned)(DB_SESSION_LOCK | DB_TRANSACTIONAL_DDL | DB_INVALID_INDEX | DB_COPY_OUT);
     } else if (str_find(version, STR("-YB-"), 0) != SIZE_MAX) {
         info->engine_title = "YugabyteDB";
         info->is_cluster = true;
@@ -1846,7 +1908,7 @@ const DbDriver db_driver_postgres = {
     .schemes = (const char *const[]){"postgres", "postgresql", NULL},
     .dialect = SQL_POSTGRES,
     .features = DB_TRANSACTIONAL_DDL | DB_SESSION_LOCK | DB_BATCH | DB_SCHEMAS | DB_COPY |
-                DB_CREATE_DATABASE | DB_LOCK_TIMEOUT | DB_INVALID_INDEX,
+                DB_CREATE_DATABASE | DB_LOCK_TIMEOUT | DB_INVALID_INDEX | DB_COPY_OUT,
     .begin = "BEGIN",
     .lazy_commit = "SET LOCAL synchronous_commit = off",
     /* What is smallest and still waits for the log: a message in it that no table sees. */

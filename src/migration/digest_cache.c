@@ -115,17 +115,17 @@ static bool is_on_local_device(DigestCache *cache, const char *path, uint64_t de
     return cache->is_local;
 }
 
-bool digest_cache_find(DigestCache *cache, const char *path, DigestLook *ret_look,
-                       const unsigned char **ret_digest)
+/* The state of the file now, and where the entry of that very state is; SIZE_MAX: there is none. */
+static size_t find_entry(DigestCache *cache, const char *path, DigestLook *ret_look)
 {
     *ret_look = (DigestLook){0};
     if (!cache->place)
-        return false;
+        return SIZE_MAX;
     ret_look->looked_at_us = clock_now();
-    ret_look->has_stamp = file_stamp(path, &ret_look->stamp) &&
+    ret_look->has_stamp = file_stamp_in(&cache->folder, path, &ret_look->stamp) &&
                           is_on_local_device(cache, path, ret_look->stamp.device);
     if (!ret_look->has_stamp)
-        return false;
+        return SIZE_MAX;
     size_t low = 0, high = cache->read_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -136,13 +136,41 @@ bool digest_cache_find(DigestCache *cache, const char *path, DigestLook *ret_loo
             high = middle;
     }
     if (low == cache->read_count)
-        return false;
+        return SIZE_MAX;
     FileStamp stamp = stamp_at(cache, low);
     if (!file_stamp_equal(&stamp, &ret_look->stamp))
-        return false;
+        return SIZE_MAX;
     cache->served[low] = 1;
-    *ret_digest = cache->read + low * entry_bytes(cache) + sizeof stamp;
+    return low;
+}
+
+static const unsigned char *digest_at(const DigestCache *cache, size_t i)
+{
+    return cache->read + i * entry_bytes(cache) + sizeof(FileStamp);
+}
+
+bool digest_cache_find(DigestCache *cache, const char *path, DigestLook *ret_look,
+                       const unsigned char **ret_digest)
+{
+    size_t found = find_entry(cache, path, ret_look);
+    if (found == SIZE_MAX)
+        return false;
+    *ret_digest = digest_at(cache, found);
     return true;
+}
+
+uint32_t digest_cache_look(DigestCache *cache, const char *path)
+{
+    DigestLook look;
+    size_t found = find_entry(cache, path, &look);
+    return found < UINT32_MAX ? (uint32_t)found + 1 : 0;
+}
+
+const unsigned char *digest_cache_entry(const DigestCache *cache, uint32_t entry,
+                                        uint64_t *ret_size_bytes)
+{
+    *ret_size_bytes = stamp_at(cache, entry - 1).size_bytes;
+    return digest_at(cache, entry - 1);
 }
 
 void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStamp *after,
@@ -211,6 +239,7 @@ void digest_cache_close(DigestCache *cache)
 {
     if (cache->place && cache->added.len > 0)
         write_file(cache);
+    stamp_folder_close(&cache->folder);
     arena_free(cache->arena);
     *cache = (DigestCache){0};
 }

@@ -20,6 +20,7 @@ typedef struct DigestCache {
     Vec(DigestEntry) added;
     uint64_t device; /* the last one that was asked about */
     bool has_device, is_local;
+    StampFolder folder;
 } DigestCache;
 
 /* Opens the cache for a set of so many scripts. Never fails: at worst it is empty. */
@@ -40,6 +41,10 @@ typedef struct DigestLook {
 } DigestLook;
 bool digest_cache_find(DigestCache *cache, const char *path, DigestLook *ret_look,
                        const unsigned char **ret_digest);
+/* The same in two steps: where the digest of the file at path stands (0: nowhere), and later the digest there. */
+uint32_t digest_cache_look(DigestCache *cache, const char *path);
+const unsigned char *digest_cache_entry(const DigestCache *cache, uint32_t entry,
+                                        uint64_t *ret_size_bytes);
 /* The file was read after look and still was as it was then; digest is what it gave. */
 void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStamp *after,
                       const unsigned char *digest);

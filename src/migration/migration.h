@@ -252,6 +252,7 @@ typedef struct MigrationSet {
     const void *own;        /* the convention's */
     DigestCachePlace cache; /* zeroed: none */
     size_t opened;          /* files that migration_set_read() has opened so far; for tests */
+    struct SetLook *look;   /* NULL: nothing was looked at ahead */
 } MigrationSet;
 
 /* Sorts, and refuses two with one version or two repeatables with one name: ERROR_STATE, code "duplicate-version", naming both files. */
@@ -275,6 +276,14 @@ bool migration_set_read_these(Arena *arena, MigrationSet *set, const ScriptVec *
 bool migration_set_forget(MigrationSet *set, Arena *arena, Error *err);
 /* script_read() of all ups (and downs if with_downs). Files that are as the cache knows them are not opened. */
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err);
+/* A look at the files ahead of migration_set_read(), in time that there is to spare: which of them the cache knows as they are. The next
+ * migration_set_read() makes use of it; free it behind that. NULL when memory is out, which only costs time. */
+typedef struct SetLook SetLook;
+SetLook *set_look_new(MigrationSet *set);
+void set_look_freep(SetLook **look); /* takes NULL */
+void set_look_at(SetLook *look);
+/* Whether the bytes of something that is applied are others than the history says: then its tokens matter. */
+bool migration_set_has_changed(const MigrationSet *set, const History *history);
 /* "20250405120000 create_users", "R views" */
 const char *migration_label(Arena *arena, Str version, Str name, MigrationKind kind);
 
@@ -329,6 +338,7 @@ struct History {
     bool exists; /* the history table is there */
     bool
         is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
+    bool is_short; /* something was left out of the rows that the reader said it could do without */
     HistoryRowVec rows;
     int64_t last_run;
     const VersionOrder *versions; /* NULL: numbered. Set before history_finish() */

@@ -493,8 +493,12 @@ static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOpt
     Str known = script->known->checksum;
     bool may_keep = room->cache && script->open_path && !script->form;
     DigestLook look = {0};
-    const unsigned char *kept;
-    if (may_keep && digest_cache_find(room->cache, script->open_path, &look, &kept)) {
+    const unsigned char *kept = room->known;
+    if (kept) {
+        look.stamp.size_bytes = room->known_bytes;
+        room->known = NULL;
+    }
+    if (kept || (may_keep && digest_cache_find(room->cache, script->open_path, &look, &kept))) {
         *ret_is = is_hex_of(known, kept, room->cache->digest_len);
         *ret_demands = kept[room->cache->digest_len] & KEPT_DEMANDS;
         *ret_size = look.stamp.size_bytes;

@@ -10,8 +10,11 @@ typedef struct ReadingRoom {
     Arena *scratch; /* emptied before each script */
     char *buf;
     DigestCache *cache; /* NULL: none */
-    size_t opened;      /* files */
-    bool skips_tokens;  /* the digest of tokens is not wanted */
+    const unsigned char *
+        known; /* the digest of the very next script, where it was looked up already; NULL: it was not */
+    uint64_t known_bytes;
+    size_t opened;     /* files */
+    bool skips_tokens; /* the digest of tokens is not wanted */
 } ReadingRoom;
 bool reading_room_open(ReadingRoom *room, Error *err);
 void reading_room_close(ReadingRoom *room); /* takes a zeroed one */

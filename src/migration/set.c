@@ -216,18 +216,90 @@ static bool read_script(MigrationSet *set, ReadingRoom *room, Arena *arena, Scri
     return is_ok;
 }
 
+struct SetLook {
+    MigrationSet *set;
+    Arena *arena;
+    DigestCache cache;
+    uint32_t *
+        entries; /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
+};
+
+static bool may_be_kept(const Script *script)
+{
+    return script && script->open_path && !script->form;
+}
+
+SetLook *set_look_new(MigrationSet *set)
+{
+    Arena *arena = arena_new();
+    SetLook *look = arena ? arena_alloc(arena, sizeof *look) : NULL;
+    if (!look) {
+        arena_free(arena);
+        return NULL;
+    }
+    *look = (SetLook){.set = set, .arena = arena};
+    set->look = look;
+    return look;
+}
+
+void set_look_freep(SetLook **look)
+{
+    if (!*look)
+        return;
+    (*look)->set->look = NULL;
+    digest_cache_close(&(*look)->cache);
+    arena_free((*look)->arena);
+    *look = NULL;
+}
+
+void set_look_at(SetLook *look)
+{
+    if (!look || look->entries)
+        return;
+    const MigrationSet *set = look->set;
+    look->entries = arena_alloc(look->arena, set->migrations.len * sizeof *look->entries);
+    if (!look->entries)
+        return;
+    digest_cache_open(&look->cache, &set->cache, set->migrations.len, &set->script_options);
+    for (size_t i = 0; i < set->migrations.len; i++)
+        if (may_be_kept(set->migrations.items[i].up))
+            look->entries[i] =
+                digest_cache_look(&look->cache, set->migrations.items[i].up->open_path);
+}
+
+bool migration_set_has_changed(const MigrationSet *set, const History *history)
+{
+    Walk walk = {.history = history};
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *migration = &set->migrations.items[i];
+        const HistoryRow *row = migration->up ? row_of(&walk, migration) : NULL;
+        if (row && row->outcome == HISTORY_APPLIED && row->checksum.len > 0 &&
+            migration->up->known != row)
+            return true;
+    }
+    return false;
+}
+
 bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error *err)
 {
     scoped(ReadingRoom, reading_room_close) room = {0};
-    scoped(DigestCache, digest_cache_close) cache = {0};
+    scoped(SetLook *, set_look_freep) own = set->look ? NULL : set_look_new(set);
+    SetLook *look = set->look;
+    if (!look)
+        return error_nomem(err);
     if (!reading_room_open(&room, err))
         return false;
-    digest_cache_open(&cache, &set->cache, set->migrations.len, &set->script_options);
-    room.cache = &cache;
+    if (!look->cache.place)
+        digest_cache_open(&look->cache, &set->cache, set->migrations.len, &set->script_options);
+    room.cache = &look->cache;
     for (size_t i = 0; i < set->migrations.len; i++) {
         Migration *migration = &set->migrations.items[i];
+        room.known = look->entries && look->entries[i] > 0
+                         ? digest_cache_entry(&look->cache, look->entries[i], &room.known_bytes)
+                         : NULL;
         if (migration->up && !read_script(set, &room, arena, migration->up, false, false, err))
             return false;
+        room.known = NULL;
         if (with_downs && migration->down &&
             !read_script(set, &room, arena, migration->down, true, false, err))
             return false;

@@ -5,10 +5,38 @@
  * mostly there is not; else the lock is waited for, and all is read and planned again. */
 #include "run/work.h"
 
-static bool read_history(Runner *runner, Arena *arena, History *ret_history, Error *err)
+/* without: see ConventionContext. */
+static bool read_history(Runner *runner, Arena *arena, unsigned without, History *ret_history,
+                         Error *err)
 {
-    return runner->convention->convention->history_read(runner->convention, runner->db, arena,
-                                                        ret_history, err);
+    ConventionContext context = *runner->convention;
+    context.without = without;
+    return context.convention->history_read(&context, runner->db, arena, ret_history, err);
+}
+
+static void look_at_files(void *ctx)
+{
+    set_look_at(ctx);
+}
+
+/* History and scripts. While the server is at the one, the other is looked at. scripts: what is found in scripts outlasts the
+ * history. */
+static bool read_both(Runner *runner, Arena *scripts, Arena *arena, unsigned without, bool with_all,
+                      History *ret_history, Error *err)
+{
+    scoped(SetLook *, set_look_freep) look = set_look_new(runner->set);
+    if (!look)
+        return error_nomem(err);
+    db_meanwhile(runner->db, look_at_files, look);
+    bool is_read = read_history(runner, arena, without, ret_history, err);
+    db_meanwhile(runner->db, NULL, NULL);
+    if (!is_read || !read_all(runner, scripts, ret_history, with_all, err))
+        return false;
+    /* Mostly nothing has changed, and a short history says as much as a whole one. */
+    return !ret_history->is_short || !migration_set_has_changed(runner->set, ret_history) ||
+           (migration_set_forget(runner->set, scripts, err) &&
+            read_history(runner, arena, 0, ret_history, err) &&
+            read_all(runner, scripts, ret_history, with_all, err));
 }
 
 static bool needs_all(const PlanRequest *request)
@@ -41,20 +69,37 @@ static bool make_plan(Runner *runner, Arena *scripts, Arena *arena, const Histor
     }
 }
 
+static bool overview_without(Runner *runner, Arena *arena, unsigned without, History *ret_history,
+                             Overview *ret_overview, Error *err)
+{
+    return read_both(runner, arena, arena, without, false, ret_history, err) &&
+           plan_overview(arena, runner->set, ret_history, &runner->policy, ret_overview, err);
+}
+
 bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
                   Error *err)
 {
-    return read_history(runner, arena, ret_history, err) &&
-           read_all(runner, arena, ret_history, false, err) &&
-           plan_overview(arena, runner->set, ret_history, &runner->policy, ret_overview, err);
+    return overview_without(runner, arena, 0, ret_history, ret_overview, err);
+}
+
+bool run_states(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
+                Error *err)
+{
+    return overview_without(runner, arena, HISTORY_WITHOUT_TOKENS, ret_history, ret_overview, err);
+}
+
+/* What is applied and unchanged is of no more interest to a run that goes on from there. */
+static unsigned not_needed(const PlanRequest *request)
+{
+    return request->verb == PLAN_MIGRATE ? HISTORY_WITHOUT_TOKENS | HISTORY_WITHOUT_TELLING : 0;
 }
 
 /* scripts: what is found in scripts outlasts the plan. */
 static bool read_and_plan(Runner *runner, Arena *scripts, Arena *arena, const PlanRequest *request,
                           History *ret_history, Plan *ret_plan, Error *err)
 {
-    return read_history(runner, arena, ret_history, err) &&
-           read_all(runner, scripts, ret_history, needs_all(request), err) &&
+    return read_both(runner, scripts, arena, not_needed(request), needs_all(request), ret_history,
+                     err) &&
            make_plan(runner, scripts, arena, ret_history, request, ret_plan, err);
 }
 
@@ -406,7 +451,7 @@ bool run_resume(Runner *runner, Arena *arena, uint32_t from, bool skip, RunResul
     } else if (skip) {
         History history = {0};
         *ret_result = (RunResult){0};
-        if (!read_history(runner, arena, &history, err))
+        if (!read_history(runner, arena, 0, &history, err))
             return false;
         for (size_t i = 0; i < history.rows.len; i++) {
             const HistoryRow *row = &history.rows.items[i];

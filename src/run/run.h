@@ -118,6 +118,9 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention);
 /* Reads history and scripts, makes an overview or a plan. Nothing is changed, no lock is taken, no table is made. */
 bool run_overview(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
                   Error *err);
+/* The same for those who only show it: rows of the history may lack their tokens. */
+bool run_states(Runner *runner, Arena *arena, History *ret_history, Overview *ret_overview,
+                Error *err);
 bool run_plan(Runner *runner, Arena *arena, const PlanRequest *request, History *ret_history,
               Plan *ret_plan, Error *err);
 /* For each step with is_stored_down: brings the text from history and cuts it, so that it can be shown. */

@@ -2,6 +2,7 @@
 """The cache of checksums as a user meets it: out of the way, and never the reason for a wrong answer."""
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -62,6 +63,30 @@ def test_it_lies_where_caches_belong_and_sees_what_changes(project):
     time.sleep(AT_REST)
     assert project("status", "--check", "-m", "copied").code == 3
     assert len(kept(cache)) > 1
+
+
+def test_each_file_is_looked_at_once_and_none_is_opened(project, program_command):
+    if len(program_command) > 1:
+        pytest.skip("runs under a wrapper")
+    strace = shutil.which("strace")
+    if not strace:
+        pytest.skip("strace is not installed")
+    project.ok("status", "--check")
+    # To tell whose files they are, each tool that is known may look into some: that is another matter.
+    for line in (["migrate"], ["status", "--check"]):
+        line += ["--convention", "whimbrel"]
+        trace = subprocess.run(
+            [strace, "-f", "-qq", "-e", "trace=%file,getdents64", *program_command, *line],
+            capture_output=True,
+            text=True,
+            cwd=project.cwd,
+            env={**os.environ, "HOME": str(project.home)},
+            check=True,
+        ).stderr.splitlines()
+        ours = [call for call in trace if "_t.sql" in call and not call.startswith("statfs")]
+        assert len(ours) == COUNT and all("stat" in call and "openat" not in call for call in ours), ours[:5]
+        assert len([call for call in trace if call.startswith("getdents64")]) <= 4  # the list of them is read once
+        assert len(trace) - len(ours) < 200
 
 
 def test_a_place_can_be_named_and_switched_off(project, tmp_path):

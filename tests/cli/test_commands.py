@@ -369,6 +369,28 @@ def test_comments_and_spacing_are_only_a_note(project):
     project.ok("status", "--check")
 
 
+def test_what_a_short_history_leaves_out_is_asked_for_when_it_matters(whimbrel, db):
+    whimbrel.write("whimbrel.toml", f'database = "{db.url}"\n')
+    whimbrel.write("migrations/1_a.sql", A_UP)
+    whimbrel.write("migrations/2_b.sql", B_UP)
+    whimbrel.write("migrations/R__v.sql", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT 1 AS one;\n")
+    whimbrel.ok("migrate")
+    whimbrel.write("migrations/1_a.sql", "-- the same\n" + A_UP)
+    whimbrel.write("migrations/R__v.sql", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT  1  AS one;\n")
+    assert "up to date" in whimbrel.ok("migrate").out
+    assert "comments or spacing differ" in whimbrel.ok("status", "--check").out
+    assert whimbrel.ok("plan").code == 0
+    whimbrel.write("migrations/2_b.sql", B_UP + "SELECT 1;\n")
+    result = whimbrel("migrate")
+    assert result.code == 1 and "2 b differs from what was applied on 20" in result.err
+    assert states(whimbrel) == [("1", "applied"), ("2", "changed"), ("v", "applied")]
+    # What is written again is written whole.
+    whimbrel.ok("repair", "--yes")
+    whimbrel.write("migrations/2_b.sql", "-- the same\n" + B_UP + "SELECT 1;\n")
+    assert states(whimbrel) == [("1", "applied"), ("2", "applied"), ("v", "applied")]
+    assert db.value("SELECT count(*) FROM whimbrel_history WHERE tokens = ''") == "0"
+
+
 def test_duplicate_versions_are_a_finding_of_validate(project):
     project.write("migrations/20250405120000_other.sql", "SELECT 1;")
     result = project("validate")

@@ -291,6 +291,92 @@ static void postgres_copy_data_flows_in_the_middle_of_a_batch(void **state)
     must(f, f->db, "ROLLBACK");
 }
 
+/* In the midst of other questions; what stands for a character in COPY's text is that character again. */
+static void postgres_rows_that_are_copied_out_are_rows_like_others(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    static const char *const values[] = {"plain", "",      NULL, "\\N", "a\tb\nc\\d\r\x08\x0b\x0c",
+                                         "\\",    "\\x41", "é"};
+    enum { VALUES = sizeof values / sizeof *values };
+    StrBuf sql = strbuf(f->arena);
+    Str text;
+    strbuf_adds(&sql, "SELECT 'before'; COPY (SELECT i, v, NULL, v FROM (VALUES ");
+    for (int i = 0; i < VALUES; i++) {
+        strbuf_addf(&sql, "%s(%d, ", i > 0 ? ", " : "", i);
+        if (values[i])
+            sql_add_literal(&sql, SQL_POSTGRES, str_from(values[i]));
+        else
+            strbuf_adds(&sql, "NULL");
+        strbuf_adds(&sql, ")");
+    }
+    strbuf_adds(&sql, ") AS t (i, v) ORDER BY i) TO STDOUT; COPY (SELECT 1 WHERE false) TO STDOUT;"
+                      " SELECT 'behind'");
+    assert_true(strbuf_finish(&sql, &text));
+    scoped(DbRows, db_rows_done) rows = {0};
+    uint64_t before = f->db->round_trips;
+    assert_true(db_query(f->db, text, &rows, &f->err));
+    assert_int_equal(f->db->round_trips - before, 1);
+    assert_true(db_rows_next(&rows));
+    assert_true(str_eq(rows.cols[0].text, STR("before")));
+    assert_true(db_rows_next_result(&rows));
+    assert_int_equal(rows.col_count, 4);
+    for (int64_t i = 0; i < VALUES; i++) {
+        int64_t number = -1;
+        assert_true(db_rows_next(&rows));
+        assert_true(db_value_i64(&rows.cols[0], &number) && number == i);
+        assert_true(rows.cols[2].is_null);
+        for (int c = 1; c < 4; c += 2) {
+            assert_int_equal(rows.cols[c].is_null, values[i] == NULL);
+            assert_true(str_eq(rows.cols[c].text, str_from(values[i])));
+        }
+    }
+    assert_false(db_rows_next(&rows));
+    assert_true(db_rows_next_result(&rows));
+    assert_false(db_rows_next(&rows));
+    assert_true(db_rows_next_result(&rows));
+    assert_true(db_rows_next(&rows));
+    assert_true(str_eq(rows.cols[0].text, STR("behind")));
+    assert_false(db_rows_next_result(&rows));
+    assert_true(db_rows_finish(&rows, &f->err));
+
+    /* What fails amid the rows leaves none of them. */
+    assert_false(
+        db_query(f->db, STR("COPY (SELECT 1 / (5 - i) FROM generate_series(1, 9) AS i) TO STDOUT"),
+                 &rows, &f->err));
+    assert_string_equal(f->err.sqlstate, "22012");
+    assert_string_equal(value_of(f, f->db, "SELECT 'goes on'"), "goes on");
+}
+
+typedef struct Meanwhile {
+    int calls;
+    uint64_t *round_trips, at;
+} Meanwhile;
+
+static void note_call(void *ctx)
+{
+    Meanwhile *meanwhile = ctx;
+    meanwhile->calls++;
+    meanwhile->at = *meanwhile->round_trips;
+}
+
+static void postgres_work_is_done_while_the_server_is_at_its_own(void **state)
+{
+    Fixture *f = *state;
+    NEED_SERVER(f);
+    Meanwhile meanwhile = {.round_trips = &f->db->round_trips};
+    uint64_t before = f->db->round_trips;
+    db_meanwhile(f->db, note_call, &meanwhile);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(value_of(f, f->db, "SELECT 1"), "1");
+    assert_int_equal(meanwhile.calls, 1);
+    assert_int_equal(meanwhile.at, before + 1); /* the first was on its way */
+    db_meanwhile(f->db, note_call, &meanwhile);
+    db_meanwhile(f->db, NULL, NULL);
+    assert_string_equal(value_of(f, f->db, "SELECT 1"), "1");
+    assert_int_equal(meanwhile.calls, 1);
+}
+
 static bool endless_piece(void *ctx, Str *ret_piece, Error *err)
 {
     (void)ctx;
@@ -978,6 +1064,8 @@ UNIT_TESTS(postgres) = {
     TEST(postgres_an_error_points_at_its_byte),
     TEST(postgres_errors_bring_detail_hint_and_code),
     TEST(postgres_copy_data_flows_in_the_middle_of_a_batch),
+    TEST(postgres_rows_that_are_copied_out_are_rows_like_others),
+    TEST(postgres_work_is_done_while_the_server_is_at_its_own),
     TEST(postgres_a_running_statement_is_cancelled_on_the_server),
     TEST(postgres_a_lost_connection_leaves_the_fate_unknown),
     TEST(postgres_rows_come_whole_and_result_by_result),

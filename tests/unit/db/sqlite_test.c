@@ -298,6 +298,44 @@ static void rows_of_many_results_keep_their_values(void **state)
     assert_true(db_rows_finish(&rows, &f->err));
 }
 
+/* A value as in the row before is only marked as such: over the ends of pieces, beside NULL, and between results. */
+static void values_that_repeat_are_told_each_time(void **state)
+{
+    Fixture *f = *state;
+    enum { ROWS = 20000 };
+    static const char alike[] = "as in the row before, for a long time";
+    f->db = open_new(f, ":memory:");
+    for (int round = 0; round < 2; round++) { /* the second looks at the last result only */
+        scoped(DbRows, db_rows_done) rows = {0};
+        assert_true(db_query(
+            f->db,
+            STR("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 19999)"
+                " SELECT 'as in the row before, for a long time', i / 3, CASE WHEN i % 4 < 2 THEN"
+                " '' WHEN i % 4 = 2 THEN 'x' END, i FROM n; SELECT '', 'x';"
+                " SELECT 'x', 'x' UNION ALL SELECT 'x', 'x'"),
+            &rows, &f->err));
+        for (int64_t i = 0; i < ROWS && round == 0; i++) {
+            int64_t third = -1, number = -1;
+            assert_true(db_rows_next(&rows));
+            assert_true(str_eq(rows.cols[0].text, STR(alike)));
+            assert_int_equal(rows.cols[0].text.ptr[rows.cols[0].text.len], '\0');
+            assert_true(db_value_i64(&rows.cols[1], &third) && third == i / 3);
+            assert_int_equal(rows.cols[2].is_null, i % 4 == 3);
+            assert_true(str_eq(rows.cols[2].text, i % 4 == 2 ? STR("x") : (Str){0}));
+            assert_true(db_value_i64(&rows.cols[3], &number) && number == i);
+        }
+        assert_true(db_rows_next_result(&rows));
+        assert_true(db_rows_next(&rows));
+        assert_true(str_eq(rows.cols[0].text, (Str){0}) && str_eq(rows.cols[1].text, STR("x")));
+        assert_true(db_rows_next_result(&rows));
+        for (int i = 0; i < 2; i++) {
+            assert_true(db_rows_next(&rows));
+            assert_true(str_eq(rows.cols[0].text, STR("x")) && str_eq(rows.cols[1].text, STR("x")));
+        }
+        assert_false(db_rows_next(&rows));
+    }
+}
+
 static void a_locked_file_is_waited_for_as_long_as_asked(void **state)
 {
     Fixture *f = *state;
@@ -664,6 +702,7 @@ UNIT_TESTS(sqlite) = {
     TEST(what_is_absent_or_no_database_says_so),
     TEST(a_read_only_file_says_so),
     TEST(rows_of_many_results_keep_their_values),
+    TEST(values_that_repeat_are_told_each_time),
     TEST(a_locked_file_is_waited_for_as_long_as_asked),
     TEST(a_running_statement_is_stopped_from_another_thread),
     TEST(waiting_for_a_lock_is_stopped_from_another_thread),
