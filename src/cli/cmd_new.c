@@ -135,7 +135,8 @@ static void fill_in(StrBuf *out, Str text, const Variable *variables, size_t cou
 static Str version_of(Str path)
 {
     Str base = path_base(path);
-    if (str_eq(base, STR("up.sql")) || str_eq(base, STR("down.sql")))
+    if (str_eq(base, STR("up.sql")) || str_eq(base, STR("down.sql")) ||
+        str_eq(base, STR("migration.sql")))
         base = path_base(path_folder(path));
     size_t start = 0;
     while (start < base.len && !(base.ptr[start] >= '0' && base.ptr[start] <= '9'))

@@ -94,8 +94,14 @@ bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
     Str text = cli->settings->database;
     const char *place = source->where;
     DbUrl url;
-    if (text.len == 0 && !url_of_tool(cli, &text, &place, err))
+    Str theirs = {0};
+    /* Prisma's form of a file's name is not ours: what it is relative to, Prisma's own configuration says. */
+    bool is_of_tool = text.len == 0 || str_starts(text, STR("file:"));
+    if (is_of_tool && !url_of_tool(cli, &theirs, &place, err))
         return false;
+    is_of_tool = theirs.len > 0;
+    if (is_of_tool)
+        text = theirs;
     if (text.len == 0) {
         error_set(err, ERROR_USAGE, "no database is named");
         error_hint(err, "Say -d URL, set WHIMBREL_DATABASE_URL or DATABASE_URL, or write database "
@@ -108,9 +114,9 @@ bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
             error_wrap(err, "%s", place);
         return false;
     }
-    bool is_of_file = source->origin == ORIGIN_FILE || source->origin == ORIGIN_ENV_TABLE ||
-                      cli->settings->database.len == 0;
-    if (is_of_file && (url.driver->features & DB_SINGLE_FILE) &&
+    /* A tool's own configuration was found where it is, and what it says is relative to that already. */
+    bool is_of_file = source->origin == ORIGIN_FILE || source->origin == ORIGIN_ENV_TABLE;
+    if (is_of_file && !is_of_tool && (url.driver->features & DB_SINGLE_FILE) &&
         !str_eq(url.database, STR(":memory:")) && !path_is_absolute(url.database)) {
         const char *path = path_join(cli->arena, cli->configuration.project_folder, url.database);
         DbUrl moved;
@@ -320,8 +326,10 @@ static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *
             *err = local;
         return is_unclear;
     }
-    *ret_text = context.url;
-    *ret_place = context.url_place;
+    if (context.url.len > 0) {
+        *ret_text = context.url;
+        *ret_place = context.url_place;
+    }
     return true;
 }
 

@@ -126,6 +126,7 @@ typedef struct HistoryWrite {
      * known started_at and duration_us say it too. NULL: nothing */
     const HistoryRow *kept;
     bool is_down, is_journaled, is_fate_unknown;
+    bool is_said; /* nothing was run: somebody says so (stamp, --fake) */
     uint32_t done, total;
     int64_t
         duration_us; /* -1: let the server compute it from the start of the transaction, where it can */

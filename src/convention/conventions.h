@@ -11,6 +11,7 @@ extern const Convention convention_goose;
 extern const Convention convention_dbmate;
 extern const Convention convention_diesel;
 extern const Convention convention_flyway;
+extern const Convention convention_prisma;
 extern const Convention convention_refinery;
 extern const Convention convention_sql_migrate;
 

@@ -749,8 +749,10 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
 /* ---- URLs -------------------------------------------------------------------------------------- */
 
 static const char *const known_params[] = {
-    "socket",     "ssl-mode",    "ssl-ca",  "ssl-capath",      "ssl-cert", "ssl-key",
-    "ssl-cipher", "tls-version", "charset", "connect-timeout", NULL};
+    "socket", "ssl-mode", "ssl-ca", "ssl-capath", "ssl-cert", "ssl-key", "ssl-cipher",
+    "tls-version", "charset", "connect-timeout",
+    /* Prisma's, about its pool of connections: they mean nothing for one */
+    "connection_limit", "pool_timeout", NULL};
 static const char *const ssl_modes[] = {"DISABLED",  "PREFERRED",       "REQUIRED",
                                         "VERIFY_CA", "VERIFY_IDENTITY", NULL};
 

@@ -208,7 +208,8 @@ static bool stamp_row(Run *run, const StateRow *row, bool is_wanted, HistoryWrit
         if (!row->migration || !row->migration->up || is_whole(row->row) ||
             row->state == STATE_SKIPPED || row->state == STATE_BASELINED)
             return true;
-        HistoryWrite write = {.kind = WRITE_APPLIED, .migration = row->migration, .row = row->row};
+        HistoryWrite write = {
+            .kind = WRITE_APPLIED, .migration = row->migration, .row = row->row, .is_said = true};
         return push_write(run, writes, write, true, err) &&
                mend_add_item(run, &run->result->applied, row->version, row->name, row->kind, err);
     }

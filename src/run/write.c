@@ -131,8 +131,10 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                           /* The server knows when a transaction began, and by its own clock. */
                           .started_at = db_has(run->db, DB_TRANSACTIONAL_DDL) ? TIMESTAMP_UNKNOWN
                                                                               : clock_now()};
-    if (step->is_fake)
+    if (step->is_fake) {
         write.is_journaled = step->is_resumed;
+        write.is_said = true;
+    }
     if (run->is_nested) {
         write.duration_us =
             run->begun_step == unit->step ? clock_monotonic_us() - run->step_began_us : 0;

@@ -5,6 +5,7 @@ A layout writes migrations as its tool has them and tells what that tool's own t
 leave them. Migration number n makes table tN with one row, and its down drops it.
 """
 
+import hashlib
 import zlib
 
 
@@ -200,6 +201,55 @@ class Flyway(Layout):
         ]
 
 
+class Prisma(Layout):
+    name = "prisma"
+    folder = "prisma/migrations"
+    rows_sql = (
+        "SELECT migration_name, checksum, CASE WHEN finished_at IS NULL THEN 'unfinished' ELSE 'finished' END "
+        "FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name"
+    )
+
+    def folder_of(self, n):
+        return f"2024010100{n:04}_make_t{n}"
+
+    def write(self, program, n):
+        program.write(f"prisma/migrations/{self.folder_of(n)}/migration.sql", self.up(n))
+        program.write(f"prisma/migrations/{self.folder_of(n)}/down.sql", self.down(n))
+
+    def checksum(self, text):
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def history(self, engine, n):
+        made = {
+            "sqlite": '"id" TEXT PRIMARY KEY NOT NULL, "checksum" TEXT NOT NULL, "finished_at" DATETIME, '
+            '"migration_name" TEXT NOT NULL, "logs" TEXT, "rolled_back_at" DATETIME, '
+            '"started_at" DATETIME NOT NULL DEFAULT current_timestamp, '
+            '"applied_steps_count" INTEGER UNSIGNED NOT NULL DEFAULT 0',
+            "postgres": "id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, "
+            "migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMPTZ, "
+            "started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0",
+            "mariadb": "id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at DATETIME(3), "
+            "migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at DATETIME(3), "
+            "started_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), "
+            "applied_steps_count INTEGER UNSIGNED NOT NULL DEFAULT 0",
+        }[engine]
+        charset = " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" if engine == "mariadb" else ""
+        return [
+            f"CREATE TABLE _prisma_migrations ({made}){charset}",
+            *(
+                "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count) "
+                f"VALUES ('8d7e8f1c-0000-4000-8000-{i:012}', '{self.checksum(self.up(i))}', '{self.folder_of(i)}', "
+                + (f"{1700000000000 + i * 10}, {1700000000005 + i * 10}" if engine == "sqlite" else
+                   f"'2023-11-14 22:13:20.{i * 10:03}', '2023-11-14 22:13:20.{i * 10 + 5:03}'")
+                + ", 1)"
+                for i in range(1, n + 1)
+            ),
+        ]
+
+    def rows(self, n):
+        return [[self.folder_of(i), self.checksum(self.up(i)), "finished"] for i in range(1, n + 1)]
+
+
 class Refinery(Layout):
     name = "refinery"
     has_downs = False
@@ -263,4 +313,4 @@ class SqlMigrate(Layout):
         return [[self.id(i)] for i in range(1, n + 1)]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Refinery(), SqlMigrate()]
+LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Prisma(), Refinery(), SqlMigrate()]

@@ -25,6 +25,7 @@ class Peer:
     layout = None  # of layouts.py
     has_lock = False  # two runs of it, or of it and whimbrel, wait for each other
     engines = ("sqlite", "postgres", "mariadb")
+    variables = {}  # that it is to find in its environment
 
     def __init__(self, project, db):
         self.path, self.project, self.db = find_peer(self.program), project, db
@@ -33,7 +34,7 @@ class Peer:
         return subprocess.Popen(
             [self.path, *map(str, words)],
             cwd=self.project.cwd,
-            env=self.project.environment(),
+            env=self.project.environment(self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
