@@ -298,6 +298,7 @@ static bool take_request(Call *call, WhimbrelVerb verb, const WhimbrelRequest *g
     ret_request->is_fake = (request.flags & WHIMBREL_FAKE) != 0;
     PlanPolicy *policy = &call->runner.policy;
     policy->is_single_transaction |= (request.flags & WHIMBREL_SINGLE_TRANSACTION) != 0;
+    policy->is_single_by_habit &= (request.flags & WHIMBREL_SINGLE_TRANSACTION) == 0;
     policy->phase = request.flags & WHIMBREL_EXPAND     ? PHASE_EXPAND
                     : request.flags & WHIMBREL_CONTRACT ? PHASE_CONTRACT
                                                         : PHASE_NONE;

@@ -12,6 +12,7 @@
 #include "base/file_tree.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/json5.h"
 #include "base/str.h"
 #include "base/suggest.h"
 #include "base/toml.h"

@@ -51,6 +51,7 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
                     : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
                                                               : PHASE_NONE;
     policy->is_single_transaction |= options->single_transaction;
+    policy->is_single_by_habit &= !options->single_transaction;
     policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
     const PlanRequest request = {
         .verb = PLAN_MIGRATE,

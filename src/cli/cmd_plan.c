@@ -31,6 +31,7 @@ static void plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_req
                     : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
                                                               : PHASE_NONE;
     policy->is_single_transaction |= options->single_transaction;
+    policy->is_single_by_habit &= !options->single_transaction;
     policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
     *ret_request = (PlanRequest){
         .verb = options->down ? PLAN_ROLLBACK : PLAN_MIGRATE,

@@ -388,6 +388,10 @@ const Explanation explanations[] = {
              "\n"
              "    whimbrel migrate --to VERSION    stops before it\n"
              "    whimbrel stamp VERSION           records it, after its own tool has run it"},
+    {.code = "json",
+     .title = "a configuration file in JSON cannot be read",
+     .text = "It is not valid JSON, or JSON5, at the place shown. It belongs to the tool whose\n"
+             "project this is; whimbrel's own settings stand in whimbrel.toml."},
     {.code = "lease-lost",
      .title = "the lease of the migration lock ran out",
      .text = "Behind a pooling proxy and on a cluster the migration lock is a lease, renewed\n"

@@ -11,6 +11,7 @@ static const Convention *const all[] = {&convention_whimbrel,
                                         &convention_refinery,
                                         &convention_prisma,
                                         &convention_sql_migrate,
+                                        &convention_node_pg_migrate,
                                         NULL};
 
 const Convention *const *conventions(void)

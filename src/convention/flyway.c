@@ -963,38 +963,6 @@ static bool is_empty_database(const ConventionContext *ctx, Db *db, Arena *arena
     return db_rows_finish(&rows, err);
 }
 
-/* Whether what the scripts name without a schema goes where Flyway would put it. */
-static bool check_schema(const ConventionContext *ctx, const Db *db, Error *err)
-{
-    const FlywaySettings *settings = flyway_settings(ctx);
-    Str schema = settings->default_schema, first;
-    if (schema.len == 0 || ctx->dialect == SQL_SQLITE)
-        return true;
-    if (ctx->dialect == SQL_MYSQL) {
-        first = str_from(db->info.database);
-    } else {
-        (void)str_cut(str_from(db->info.search_path), ',', &first);
-        first = str_trim(first);
-        if (first.len > 1 && first.ptr[0] == '"')
-            first = str_sub(first, 1, first.len - 1);
-        if (str_eq(schema, str_from(db->info.schema)))
-            return true;
-    }
-    if (str_eq(schema, first))
-        return true;
-    error_set(
-        err, ERROR_USAGE,
-        "Flyway's configuration has the default schema %.*s, but the connection works in %.*s",
-        STR_ARG(schema), STR_ARG(first));
-    error_code(err, "bad-setting");
-    return error_hint(err,
-                      ctx->dialect == SQL_MYSQL
-                          ? "Name that database in the URL."
-                          : "Add ?search_path=%.*s to the URL, or let it stand in Flyway's "
-                            "configuration.",
-                      STR_ARG(schema));
-}
-
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
@@ -1006,7 +974,8 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                        .column_count = COL_COUNT,
                        .row = take_row,
                        .ctx = &reader};
-    if (!check_schema(ctx, db, err) || !table_name_read(ctx, arena, false, &table.name, err) ||
+    if (!peer_check_schema(ctx, db, settings->default_schema, err) ||
+        !table_name_read(ctx, arena, false, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err))
         return false;
     if (reader.unknown.len > 0) {

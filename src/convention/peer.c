@@ -557,6 +557,37 @@ bool peer_history_read(const ConventionContext *ctx, Db *db, Arena *arena, const
     return true;
 }
 
+bool peer_check_schema(const ConventionContext *ctx, const Db *db, Str schema, Error *err)
+{
+    const char *title = ctx->convention->title;
+    Str first;
+    if (schema.len == 0 || ctx->dialect == SQL_SQLITE)
+        return true;
+    if (ctx->dialect == SQL_MYSQL) {
+        first = str_from(db->info.database);
+    } else {
+        (void)str_cut(str_from(db->info.search_path), ',', &first);
+        first = str_trim(first);
+        if (first.len > 1 && first.ptr[0] == '"')
+            first = str_sub(first, 1, first.len - 1);
+        if (str_eq(schema, str_from(db->info.schema)))
+            return true;
+    }
+    if (str_eq(schema, first))
+        return true;
+    error_set(err, ERROR_USAGE,
+              "the configuration of %s has the default schema %.*s, but the connection works in "
+              "%.*s",
+              title, STR_ARG(schema), STR_ARG(first));
+    error_code(err, "bad-setting");
+    if (ctx->dialect == SQL_MYSQL)
+        return error_hint(err, "Name that database in the URL.");
+    return error_hint(err,
+                      "Add ?search_path=%.*s to the URL, or let the URL stand in the configuration "
+                      "of %s.",
+                      STR_ARG(schema), title);
+}
+
 bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow **ret_row,
                    Error *err)
 {

@@ -132,6 +132,9 @@ typedef struct PeerReader {
  * History has it. */
 bool peer_history_read(const ConventionContext *ctx, Db *db, Arena *arena, const PeerTable *table,
                        const VersionOrder *versions, History *ret_history, Error *err);
+/* Whether what the scripts name without a schema goes where the tool's configuration would put it: ERROR_USAGE, code "bad-setting". schema:
+ * empty: it names none. */
+bool peer_check_schema(const ConventionContext *ctx, const Db *db, Str schema, Error *err);
 /* The row at the end of the history, its version copied. ret_row (may be NULL) is valid until the next. */
 bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow **ret_row,
                    Error *err);

@@ -253,9 +253,9 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 static const char *applied_at(SqlDialect dialect, Arena *arena, const HistoryWrite *write)
 {
     char buf[TIMESTAMP_TEXT];
-    if (write->started_at != TIMESTAMP_UNKNOWN && write->duration_us >= 0)
+    if (peer_finished_at(write) != TIMESTAMP_UNKNOWN)
         return str_format(arena, dialect == SQL_MYSQL ? "'%s'" : "'%s+00:00'",
-                          timestamp_sql(write->started_at + write->duration_us, buf));
+                          timestamp_sql(peer_finished_at(write), buf));
     switch (dialect) {
     case SQL_POSTGRES:
         return "now()";

@@ -71,8 +71,10 @@ typedef struct PlanPolicy {
     bool
         allows_empty; /* CONVENTION_EMPTY: a script without statements is a migration like others */
     bool has_journal; /* the convention can say how far a migration came */
-    bool is_single_transaction; /* --single-transaction */
-    Phase phase;                /* PHASE_NONE: all */
+    bool is_single_transaction; /* --single-transaction, or the convention's habit */
+    bool
+        is_single_by_habit; /* only the latter: given up where a statement cannot run in a transaction */
+    Phase phase;            /* PHASE_NONE: all */
 } PlanPolicy;
 
 /* Merges files and history. All ups of the set must have been read; what is not applied needs its parts too (directives stand in the

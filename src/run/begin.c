@@ -112,6 +112,7 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
                         .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0 ||
                                                convention->allows_out_of_order,
                         .is_single_transaction = (features & CONVENTION_WHOLE_RUN) != 0,
+                        .is_single_by_habit = (features & CONVENTION_WHOLE_RUN) != 0,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
                         .allows_empty = (features & CONVENTION_EMPTY) != 0,
                         .has_journal = (features & CONVENTION_JOURNAL) != 0};

@@ -5,6 +5,8 @@
  * mostly there is not; else the lock is waited for, and all is read and planned again. */
 #include "run/work.h"
 
+#include <string.h>
+
 /* without: see ConventionContext. */
 static bool read_history(Runner *runner, Arena *arena, unsigned without, History *ret_history,
                          Error *err)
@@ -54,6 +56,21 @@ static bool needs_all(const PlanRequest *request)
     return true;
 }
 
+/* A single transaction that nobody asked for, in the way of a statement: then each migration has its own. */
+static bool gives_up_single(Runner *runner, const Plan *plan)
+{
+    PlanPolicy *policy = &runner->policy;
+    for (size_t i = 0;
+         policy->is_single_transaction && policy->is_single_by_habit && i < plan->problems.len;
+         i++) {
+        if (strcmp(plan->problems.items[i].code, "lone-in-transaction") != 0)
+            continue;
+        policy->is_single_transaction = false;
+        return true;
+    }
+    return false;
+}
+
 /* Reads what turns out to be needed, and plans again. Each time there is less to be read, so it ends. */
 static bool make_plan(Runner *runner, Arena *scripts, Arena *arena, const History *history,
                       const PlanRequest *request, Plan *ret_plan, Error *err)
@@ -61,9 +78,11 @@ static bool make_plan(Runner *runner, Arena *scripts, Arena *arena, const Histor
     for (;;) {
         if (!plan_try(arena, runner->set, history, request, &runner->policy, ret_plan, err))
             return false;
-        if (ret_plan->unread.len == 0)
+        bool plans_again = gives_up_single(runner, ret_plan);
+        if (ret_plan->unread.len == 0 && !plans_again)
             return true;
-        if (!migration_set_read_these(scripts, runner->set, &ret_plan->unread, err))
+        if (ret_plan->unread.len > 0 &&
+            !migration_set_read_these(scripts, runner->set, &ret_plan->unread, err))
             return false;
         *ret_plan = (Plan){0};
     }
@@ -389,6 +408,7 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
         run->has_nothing_to_do = true;
         return true;
     }
+    run->is_whole = run->runner->policy.is_single_transaction || run->runner->settings.is_dry_run;
     int64_t run_before = run->convention->run;
     run->convention->run = run->history.last_run + 1;
     bool is_ok = detach_history(run, err) && compile_plan(run, err) &&

@@ -313,4 +313,39 @@ class SqlMigrate(Layout):
         return [[self.id(i)] for i in range(1, n + 1)]
 
 
-LAYOUTS = [GolangMigrate(), Goose(), Dbmate(), Diesel(), Flyway(), Prisma(), Refinery(), SqlMigrate()]
+class NodePgMigrate(Layout):
+    name = "node-pg-migrate"
+    engines = ("postgres",)
+    rows_sql = "SELECT name FROM pgmigrations ORDER BY run_on, id"
+
+    def write(self, program, n):
+        program.write(
+            f"migrations/{self.id(n)}.sql", f"-- Up Migration\n{self.up(n)}\n-- Down Migration\n{self.down(n)}"
+        )
+
+    def id(self, n):
+        return f"17000000000{n:02}_make-t{n}"
+
+    def history(self, engine, n):
+        values = ", ".join(f"('{self.id(i)}', NOW())" for i in range(1, n + 1))
+        return [
+            'CREATE TABLE "public"."pgmigrations" (id SERIAL PRIMARY KEY, name varchar(255) NOT NULL, '
+            "run_on timestamp NOT NULL)",
+            f'INSERT INTO "public"."pgmigrations" (name, run_on) VALUES {values}',
+        ]
+
+    def rows(self, n):
+        return [[self.id(i)] for i in range(1, n + 1)]
+
+
+LAYOUTS = [
+    GolangMigrate(),
+    Goose(),
+    Dbmate(),
+    Diesel(),
+    Flyway(),
+    NodePgMigrate(),
+    Prisma(),
+    Refinery(),
+    SqlMigrate(),
+]
