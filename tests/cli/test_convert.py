@@ -85,5 +85,6 @@ def there_and_back(whimbrel, db, layout):
     assert db.value("SELECT count(*) FROM t3") == "1"
 
 
-def test_there_and_back_again(whimbrel, sqlite, layout):
-    there_and_back(whimbrel, sqlite, layout)
+def test_there_and_back_again(whimbrel, request, layout):
+    engine = "sqlite" if "sqlite" in layout.engines else "pg"
+    there_and_back(whimbrel, request.getfixturevalue(engine), layout)
