@@ -365,8 +365,11 @@ static bool run(Cli *cli, int argc, char *const *argv, Error *err)
     cli->is_log_json = str_eq(cli->settings->log, STR("json"));
     stream_set_color(&cli->out, cli->settings->color);
     stream_set_color(&cli->err, cli->settings->color);
-    return begin_progress(cli, err) && cli_open(cli, cli->command->needs, err) &&
-           cli->command->run(cli, cli->line.args, err);
+    if (!begin_progress(cli, err))
+        return false;
+    if (cli->line.note)
+        cli_note(cli, "%s", cli->line.note);
+    return cli_open(cli, cli->command->needs, err) && cli->command->run(cli, cli->line.args, err);
 }
 
 /* A closed standard stream would give its number to the next file or socket that is opened, and we would write into that. */

@@ -131,7 +131,7 @@ static const ExitNote check_exits[] = {
 };
 
 const Command cmd_check = {
-    .names = {"check"},
+    .name = "check",
     .summary = "is the database exactly at this checkout's head",
     .about = "For applications and init containers: exits with 0 when everything here is applied "
              "and nothing is wrong. Takes "

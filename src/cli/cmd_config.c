@@ -140,7 +140,7 @@ static const Example config_examples[] = {
 };
 
 const Command cmd_config = {
-    .names = {"config"},
+    .name = "config",
     .summary = "settings in force, and their origin",
     .about = "Passwords are masked. The first of these that says anything counts: command line, "
              "environment, .env, "

@@ -616,7 +616,7 @@ static const ExitNote convert_exits[] = {
 };
 
 const Command cmd_convert = {
-    .names = {"convert"},
+    .name = "convert",
     .summary = "move files and history to another convention",
     .about =
         "Writes the migrations in the form of another tool, into a folder beside the one there is, "

@@ -56,7 +56,7 @@ static const Example current_examples[] = {
 };
 
 const Command cmd_current = {
-    .names = {"current"},
+    .name = "current",
     .summary = "the version at which the database is",
     .about = "The newest applied version.",
     .group = GROUP_MENDING,
@@ -112,7 +112,7 @@ static const Example heads_examples[] = {
 };
 
 const Command cmd_heads = {
-    .names = {"heads"},
+    .name = "heads",
     .summary = "the newest version on disk",
     .about = "Looks at the files only: no database is needed.",
     .group = GROUP_MENDING,

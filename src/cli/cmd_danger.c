@@ -74,7 +74,7 @@ static const Example drop_examples[] = {
 };
 
 const Command cmd_drop = {
-    .names = {"drop"},
+    .name = "drop",
     .summary = "drop every object in the database",
     .about = "Drops what the user owns in the configured schemas, the history included; the "
              "database itself stays. Refused "
@@ -140,7 +140,7 @@ static const ExitNote reset_exits[] = {
 };
 
 const Command cmd_reset = {
-    .names = {"reset"},
+    .name = "reset",
     .summary = "drop everything, migrate, seed",
     .about = "For development. Refused unless the environment says allow_reset = true.",
     .group = GROUP_DANGER,
@@ -227,7 +227,7 @@ static const Example database_examples[] = {
 };
 
 const Command cmd_database = {
-    .names = {"database"},
+    .name = "database",
     .summary = "create or drop the database itself",
     .about = "'drop' is refused unless the environment says allow_reset = true, and asks for the "
              "database's name on a "

@@ -293,7 +293,7 @@ static const ExitNote doctor_exits[] = {
 };
 
 const Command cmd_doctor = {
-    .names = {"doctor"},
+    .name = "doctor",
     .summary = "connection, privileges, lock, history, long transactions",
     .about = "Looks for what would keep migrations from running. To see whether tables can be made "
              "it makes one, inside a "

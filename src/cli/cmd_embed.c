@@ -180,7 +180,7 @@ static const Example embed_examples[] = {
 };
 
 const Command cmd_embed = {
-    .names = {"embed"},
+    .name = "embed",
     .summary = "write migrations as a C source, for linking into a program",
     .about = "For programs that use the library and bring their migrations along. The source holds "
              "every file that the "

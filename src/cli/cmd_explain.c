@@ -89,7 +89,7 @@ static const Example explain_examples[] = {
 };
 
 const Command cmd_explain = {
-    .names = {"explain"},
+    .name = "explain",
     .summary = "the page on an error code",
     .about = "What it means, what causes it, an example, the way out.",
     .group = GROUP_DEVELOPING,
@@ -138,7 +138,7 @@ static const Example help_examples[] = {
 };
 
 const Command cmd_help = {
-    .names = {"help"},
+    .name = "help",
     .summary = "help on a command",
     .about = "Without a command: the list of all commands and global options.",
     .group = GROUP_DEVELOPING,

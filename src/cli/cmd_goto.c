@@ -52,7 +52,7 @@ static const Example goto_examples[] = {
 };
 
 const Command cmd_goto = {
-    .names = {"goto"},
+    .name = "goto",
     .summary = "up or down, whichever leads to a version",
     .about = "Applies or rolls back until V is the newest applied migration. 'head' is the newest "
              "on disk, 'base' is "
@@ -101,7 +101,7 @@ static const Example redo_examples[] = {
 };
 
 const Command cmd_redo = {
-    .names = {"redo"},
+    .name = "redo",
     .summary = "roll back the last migration and apply it again",
     .about = "For developing: down and up again, so that the file as it is now is what has run.",
     .group = GROUP_EVERY_DAY,
@@ -141,7 +141,7 @@ static const Example sync_examples[] = {
 };
 
 const Command cmd_sync = {
-    .names = {"sync"},
+    .name = "sync",
     .summary = "make the database match this checkout",
     .about = "Rolls back what is applied but absent here, by the down that was kept in the "
              "history, then applies what is "

@@ -187,7 +187,7 @@ static const Example history_examples[] = {
 };
 
 const Command cmd_history = {
-    .names = {"history"},
+    .name = "history",
     .summary = "every run: who, from where, when, how long, what",
     .about = "Newest first. Where the convention keeps no log of runs, what its history table "
              "holds is shown instead.",

@@ -153,7 +153,7 @@ static const Example conventions_examples[] = {
 };
 
 const Command cmd_conventions = {
-    .names = {"conventions"},
+    .name = "conventions",
     .summary = "the conventions it knows, and which one this project has",
     .about =
         "A convention is another tool's way to name files, keep its history, compute checksums and "
@@ -320,7 +320,7 @@ static const Example init_examples[] = {
 };
 
 const Command cmd_init = {
-    .names = {"init"},
+    .name = "init",
     .summary = "make whimbrel.toml and the folder",
     .about = "Recognises the tool in use from the files and, if a database is named and can be "
              "reached, from its history "

@@ -144,7 +144,7 @@ static const Example lock_examples[] = {
 };
 
 const Command cmd_lock = {
-    .names = {"lock"},
+    .name = "lock",
     .summary = "who holds the migration lock; take it away",
     .about = "One runner migrates at a time. The lock belongs to a connection, so it ends with it: "
              "'release' ends the "

@@ -125,7 +125,7 @@ static const ExitNote migrate_exits[] = {
 };
 
 const Command cmd_migrate = {
-    .names = {"migrate", "up", "run", "upgrade"},
+    .name = "migrate",
     .summary = "apply what is pending",
     .about =
         "Each migration runs in a transaction of its own, together with its row in the history: it "

@@ -361,7 +361,7 @@ static const Example new_examples[] = {
 };
 
 const Command cmd_new = {
-    .names = {"new"},
+    .name = "new",
     .summary = "make the files of a new migration",
     .about =
         "Named for the present time (UTC), or with --numbered for the next number; never over a "

@@ -136,7 +136,7 @@ static const Example plan_examples[] = {
 };
 
 const Command cmd_plan = {
-    .names = {"plan"},
+    .name = "plan",
     .summary = "what migrate or rollback would do",
     .about = "Shows each migration that would run, how it is cut into transactions, and each "
              "statement with its line in "

@@ -259,7 +259,7 @@ static const Example rebase_examples[] = {
 };
 
 const Command cmd_rebase = {
-    .names = {"rebase"},
+    .name = "rebase",
     .summary = "renumber local migrations to come after the others",
     .about = "Finds migrations that are not applied here but older than the newest applied one, "
              "and renames their files to "

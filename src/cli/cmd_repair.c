@@ -101,7 +101,7 @@ static const ExitNote repair_exits[] = {
 };
 
 const Command cmd_repair = {
-    .names = {"repair"},
+    .name = "repair",
     .summary = "put the history right: failed, changed, missing",
     .about = "Removes entries of migrations that failed, accepts the checksums of files that were "
              "changed, and marks as "

@@ -142,7 +142,7 @@ static const ExitNote rollback_exits[] = {
 };
 
 const Command cmd_rollback = {
-    .names = {"rollback", "down", "revert", "undo", "downgrade"},
+    .name = "rollback",
     .summary = "undo migrations, by default the last one",
     .about =
         "Runs the down of each migration, newest first. Where this checkout no longer has the "

@@ -180,7 +180,7 @@ static const ExitNote scratch_exits[] = {
 };
 
 const Command cmd_scratch = {
-    .names = {"scratch"},
+    .name = "scratch",
     .summary = "a fresh, migrated database for the length of a command",
     .about = "Makes a database on the configured server (for SQLite, a temporary file), applies "
              "all migrations, and runs CMD "

@@ -82,7 +82,7 @@ static const ExitNote seed_exits[] = {
 };
 
 const Command cmd_seed = {
-    .names = {"seed"},
+    .name = "seed",
     .summary = "run the environment's seeds in one transaction",
     .about = "Seeds are data, not migrations: they leave no trace in the history and run as often "
              "as they are asked to.",

@@ -72,7 +72,7 @@ static const Example baseline_examples[] = {
 };
 
 const Command cmd_baseline = {
-    .names = {"baseline"},
+    .name = "baseline",
     .summary = "say that the database already is at a version",
     .about = "For a database that exists already: migrations up to V are taken as there and will "
              "not run. Refused where "
@@ -112,7 +112,7 @@ static const Example stamp_examples[] = {
 };
 
 const Command cmd_stamp = {
-    .names = {"stamp"},
+    .name = "stamp",
     .summary = "record as applied, or not, without running",
     .about = "Adds rows to the history and removes others, until it says that the database is at "
              "V. No migration runs.",
@@ -170,7 +170,7 @@ static const Example resume_examples[] = {
 };
 
 const Command cmd_resume = {
-    .names = {"resume"},
+    .name = "resume",
     .summary = "go on with a migration that stopped half-way",
     .about = "Where an engine has no transactional DDL, a migration can stop in its middle. The "
              "history says how many "

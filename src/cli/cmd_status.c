@@ -52,7 +52,7 @@ static const ExitNote status_exits[] = {
 };
 
 const Command cmd_status = {
-    .names = {"status", "info"},
+    .name = "status",
     .summary = "all migrations and their states",
     .about =
         "Compares the migrations here with the history in the database, and changes neither.\n\n"

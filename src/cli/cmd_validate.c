@@ -192,7 +192,7 @@ static const ExitNote validate_exits[] = {
 };
 
 const Command cmd_validate = {
-    .names = {"validate"},
+    .name = "validate",
     .summary = "files against history: changed, missing, out of order",
     .about = "Pending migrations are no finding; 'whimbrel status --check' minds those too. "
              "Comments, white space and line "

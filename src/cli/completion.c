@@ -1,6 +1,17 @@
 /* Completion scripts for bash, zsh and fish, from the tables. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/alias.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+
+/* What the command is also called, by one word. */
+static void add_single_words(StrBuf *out, const Command *command, const char *before)
+{
+    for (const Alias *alias = alias_table; alias->words; alias++)
+        if (str_eq(str_from(alias->command), str_from(command->name)) &&
+            !str_eq(str_from(alias->words), str_from(command->name)) &&
+            str_find_char(str_from(alias->words), ' ', 0) == SIZE_MAX)
+            strbuf_addf(out, "%s%s", before, alias->words);
+}
 
 /* ---- bash ---------------------------------------------------------------------------------------------------------------- */
 
@@ -79,29 +90,28 @@ static void bash_script(StrBuf *out)
         "  local commands='");
     for (size_t i = 0; command_table[i]; i++)
         if (command_table[i]->group != GROUP_HIDDEN)
-            strbuf_addf(out, "%s%s", i > 0 ? " " : "", command_table[i]->names[0]);
+            strbuf_addf(out, "%s%s", i > 0 ? " " : "", command_table[i]->name);
     strbuf_adds(out, "'\n  COMPREPLY=()\n"
                      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
                      "    word=${COMP_WORDS[i]}\n"
-                     "    case $word in\n      db) continue ;;\n");
+                     "    case $word in\n      db|migration|migrations) continue ;;\n");
     for (size_t i = 0; command_table[i]; i++) {
         if (command_table[i]->group == GROUP_HIDDEN)
             continue;
-        strbuf_addf(out, "      %s", command_table[i]->names[0]);
-        for (size_t n = 1; n < 6 && command_table[i]->names[n]; n++)
-            strbuf_addf(out, "|%s", command_table[i]->names[n]);
-        strbuf_addf(out, ") command=%s; break ;;\n", command_table[i]->names[0]);
+        strbuf_addf(out, "      %s", command_table[i]->name);
+        add_single_words(out, command_table[i], "|");
+        strbuf_addf(out, ") command=%s; break ;;\n", command_table[i]->name);
     }
     strbuf_adds(out, "    esac\n  done\n  case \"* $prev\" in\n");
     bash_values(out, "*", settings_table);
     strbuf_adds(out, "  esac\n  case \"$command $prev\" in\n");
     for (size_t i = 0; command_table[i]; i++)
-        bash_values(out, command_table[i]->names[0], command_table[i]->options);
+        bash_values(out, command_table[i]->name, command_table[i]->options);
     strbuf_adds(out, "  esac\n  if [[ $cur == -* ]]; then\n    case $command in\n");
     for (size_t i = 0; command_table[i]; i++) {
         if (command_table[i]->group == GROUP_HIDDEN || !command_table[i]->options)
             continue;
-        strbuf_addf(out, "    %s) word='", command_table[i]->names[0]);
+        strbuf_addf(out, "    %s) word='", command_table[i]->name);
         add_options(out, command_table[i]->options);
         strbuf_adds(out, "' ;;\n");
     }
@@ -113,7 +123,7 @@ static void bash_script(StrBuf *out)
         const Argument *argument = command_table[i]->arguments;
         if (command_table[i]->group == GROUP_HIDDEN || !argument || !argument->name)
             continue;
-        strbuf_addf(out, "    %s) ", command_table[i]->names[0]);
+        strbuf_addf(out, "    %s) ", command_table[i]->name);
         bash_value(out, argument->complete, argument->choices);
         strbuf_adds(out, " ;;\n");
     }
@@ -202,7 +212,7 @@ static void zsh_script(StrBuf *out)
     for (size_t i = 0; command_table[i]; i++) {
         if (command_table[i]->group == GROUP_HIDDEN)
             continue;
-        strbuf_addf(out, "    '%s:", command_table[i]->names[0]);
+        strbuf_addf(out, "    '%s:", command_table[i]->name);
         zsh_text(out, command_table[i]->summary);
         strbuf_adds(out, "'\n");
     }
@@ -210,10 +220,9 @@ static void zsh_script(StrBuf *out)
     for (size_t i = 0; command_table[i]; i++) {
         if (command_table[i]->group == GROUP_HIDDEN)
             continue;
-        strbuf_addf(out, "    %s", command_table[i]->names[0]);
-        for (size_t n = 1; n < 6 && command_table[i]->names[n]; n++)
-            strbuf_addf(out, "|%s", command_table[i]->names[n]);
-        strbuf_addf(out, ") command=%s; break ;;\n", command_table[i]->names[0]);
+        strbuf_addf(out, "    %s", command_table[i]->name);
+        add_single_words(out, command_table[i], "|");
+        strbuf_addf(out, ") command=%s; break ;;\n", command_table[i]->name);
     }
     strbuf_adds(out, "    esac\n  done\n  if [[ -z $command ]]; then\n"
                      "    _arguments $global '1:command:{_describe command commands}' '*::: :'\n   "
@@ -223,13 +232,13 @@ static void zsh_script(StrBuf *out)
         const Command *command = command_table[i];
         if (command->group == GROUP_HIDDEN)
             continue;
-        strbuf_addf(out, "  %s) own=(\n", command->names[0]);
+        strbuf_addf(out, "  %s) own=(\n", command->name);
         zsh_options(out, command->options);
         if (command->arguments && command->arguments[0].name) {
             strbuf_adds(out, "    '2:");
             zsh_text(out, command->arguments[0].name);
             strbuf_adds(out, ":");
-            if (str_eq(str_from(command->names[0]), STR("help")))
+            if (str_eq(str_from(command->name), STR("help")))
                 strbuf_adds(out, "{_describe command commands}");
             else
                 zsh_value(out, command->arguments[0].complete, command->arguments[0].choices);
@@ -294,8 +303,8 @@ static void fish_options(StrBuf *out, const Command *command, const Option *opti
         strbuf_adds(out, "complete -c whimbrel");
         if (command) {
             strbuf_adds(out, " -n '__fish_seen_subcommand_from");
-            for (size_t n = 0; n < 6 && command->names[n]; n++)
-                strbuf_addf(out, " %s", command->names[n]);
+            strbuf_addf(out, " %s", command->name);
+            add_single_words(out, command, " ");
             strbuf_adds(out, "'");
         }
         strbuf_addf(out, " -l %s", option->name);
@@ -319,20 +328,18 @@ static void fish_script(StrBuf *out)
         const Command *command = command_table[i];
         if (command->group == GROUP_HIDDEN)
             continue;
-        strbuf_addf(out, "complete -c whimbrel -n __fish_use_subcommand -a %s -d ",
-                    command->names[0]);
+        strbuf_addf(out, "complete -c whimbrel -n __fish_use_subcommand -a %s -d ", command->name);
         fish_text(out, command->summary);
         strbuf_adds(out, "\n");
         fish_options(out, command, command->options);
         if (!command->arguments || !command->arguments[0].name)
             continue;
-        strbuf_addf(out, "complete -c whimbrel -n '__fish_seen_subcommand_from %s'",
-                    command->names[0]);
-        if (str_eq(str_from(command->names[0]), STR("help"))) {
+        strbuf_addf(out, "complete -c whimbrel -n '__fish_seen_subcommand_from %s'", command->name);
+        if (str_eq(str_from(command->name), STR("help"))) {
             strbuf_adds(out, " -x -a '");
             for (size_t c = 0; command_table[c]; c++)
                 if (command_table[c]->group != GROUP_HIDDEN)
-                    strbuf_addf(out, "%s ", command_table[c]->names[0]);
+                    strbuf_addf(out, "%s ", command_table[c]->name);
             strbuf_adds(out, "'");
         } else {
             fish_value(out, command->arguments[0].complete, command->arguments[0].choices);
@@ -391,7 +398,7 @@ static const Example completion_examples[] = {
 };
 
 const Command cmd_completion = {
-    .names = {"completion"},
+    .name = "completion",
     .summary = "the completion script of a shell",
     .about = "Commands, options, their values, and the versions on disk.",
     .group = GROUP_DEVELOPING,

@@ -1,4 +1,5 @@
 /* Help, from the tables. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/alias.h"
 #include "cli/cli.h"
 
 enum { FILL_COLUMNS = 80, OPTION_COLUMN = 30 };
@@ -75,6 +76,7 @@ static void add_option(Text *text, const Option *option)
     if (option->env[0])
         strbuf_addf(&help, " [%s%s%s]", option->env[0], option->env[1] ? ", " : "",
                     option->env[1] ? option->env[1] : "");
+    flag_alias_add_words(&help, option, ", also ");
     if (help.has_failed)
         text->buf.has_failed = true;
     fill(text, strbuf_str(&help), OPTION_COLUMN, OPTION_COLUMN);
@@ -105,20 +107,19 @@ static void add_arguments(Text *text, const Command *command)
 
 void help_command(Text *text, const Command *command)
 {
-    text_styled(text, STYLE_BOLD, str_from(command->names[0]));
+    text_styled(text, STYLE_BOLD, str_from(command->name));
     text_addf(text, ": %s\n", command->summary);
     text_adds(text, "\nusage: whimbrel ");
-    text_adds(text, command->names[0]);
+    text_adds(text, command->name);
     if (command->options)
         text_adds(text, " [options]");
     add_arguments(text, command);
     text_add(text, STR("\n"));
-    if (command->names[1]) {
-        text_adds(text, "also: ");
-        for (size_t n = 1; n < 6 && command->names[n]; n++)
-            text_addf(text, "%s%s", n > 1 ? ", " : "", command->names[n]);
-        text_add(text, STR("\n"));
-    }
+    StrBuf also = strbuf(text->buf.arena);
+    strbuf_adds(&also, "also: ");
+    if (alias_add_words(&also, command))
+        fill(text, strbuf_str(&also), 6, 0);
+    text->buf.has_failed = text->buf.has_failed || also.has_failed;
     Str about = str_from(command->about);
     while (about.len > 0) {
         size_t end = str_find(about, STR("\n\n"), 0);
@@ -181,7 +182,7 @@ static void add_commands(Text *text, const Command *const *commands, bool is_sho
         for (size_t i = 0; commands[i]; i++) {
             if (commands[i]->group != group)
                 continue;
-            Str name = str_from(commands[i]->names[0]);
+            Str name = str_from(commands[i]->name);
             text_add(text, STR("  "));
             text_styled(text, STYLE_BOLD, name);
             text_pad(text, name.len < 12 ? 13 - name.len : 1);
@@ -204,6 +205,12 @@ void help_full(Text *text, const Command *const *commands)
     text_adds(text, "whimbrel " WHIMBREL_VERSION ": database migrations that arrive\n"
                     "\nusage: whimbrel [global options] COMMAND [options] [arguments]\n");
     add_commands(text, commands, false);
+    text_adds(text, "\n");
+    fill(text,
+         STR("The words of other tools lead to these, as each command's help tells: up, down, "
+             "upgrade head, downgrade -1, info, force, create, db:migrate. 'db', 'migration' and "
+             "'migrate' before a command change nothing."),
+         0, 0);
     add_heading(text, "Global options, before or after the command");
     add_options(text, settings_table);
     text_adds(text, "  -h, --help                  help, also on one command\n"

@@ -1,4 +1,5 @@
 /* Manual pages from the tables, and the hidden command that the build makes them with. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/alias.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 
@@ -55,6 +56,10 @@ static void add_option(StrBuf *out, const Option *option)
     }
     strbuf_adds(out, "\n");
     add_z(out, option->help);
+    StrBuf also = strbuf(out->arena);
+    flag_alias_add_words(&also, option, ", also ");
+    add_text(out, strbuf_str(&also));
+    out->has_failed = out->has_failed || also.has_failed;
     if (option->fallback && option->type != OPTION_FLAG) {
         strbuf_adds(out, " (default ");
         add_z(out, option->fallback);
@@ -89,14 +94,14 @@ static void add_title(StrBuf *out, const char *name, const char *summary)
 
 static void command_page(StrBuf *out, const Command *command)
 {
-    const char *name = str_format(out->arena, "whimbrel-%s", command->names[0]);
+    const char *name = str_format(out->arena, "whimbrel-%s", command->name);
     if (!name) {
         out->has_failed = true;
         return;
     }
     add_title(out, name, command->summary);
     strbuf_adds(out, ".SH SYNOPSIS\n\\fBwhimbrel ");
-    add_z(out, command->names[0]);
+    add_z(out, command->name);
     strbuf_adds(out, "\\fR");
     if (command->options)
         strbuf_adds(out, " [options]");
@@ -106,12 +111,13 @@ static void command_page(StrBuf *out, const Command *command)
                     argument->name, argument->type == OPTION_STRINGS ? " ..." : "");
     }
     strbuf_adds(out, "\n");
-    if (command->names[1]) {
+    StrBuf also = strbuf(out->arena);
+    if (alias_add_words(&also, command)) {
         strbuf_adds(out, ".PP\nAlso: ");
-        for (size_t n = 1; n < 6 && command->names[n]; n++)
-            strbuf_addf(out, "%s\\fB%s\\fR", n > 1 ? ", " : "", command->names[n]);
+        add_text(out, strbuf_str(&also));
         strbuf_adds(out, ".\n");
     }
+    out->has_failed = out->has_failed || also.has_failed;
     strbuf_adds(out, ".SH DESCRIPTION\n");
     add_paragraphs(out, command->about);
     if (command->arguments && command->arguments[0].name) {
@@ -168,7 +174,7 @@ static void main_page(StrBuf *out)
         for (size_t i = 0; command_table[i]; i++) {
             if (command_table[i]->group != group)
                 continue;
-            strbuf_addf(out, ".TP\n\\fBwhimbrel\\-%s\\fR(1)\n", command_table[i]->names[0]);
+            strbuf_addf(out, ".TP\n\\fBwhimbrel\\-%s\\fR(1)\n", command_table[i]->name);
             add_z(out, command_table[i]->summary);
             strbuf_adds(out, ".\n");
         }
@@ -229,7 +235,7 @@ bool manual_write(Arena *arena, const char *folder, Error *err)
     for (size_t i = 0; command_table[i]; i++) {
         if (command_table[i]->group == GROUP_HIDDEN)
             continue;
-        const char *name = str_format(arena, "whimbrel-%s.1", command_table[i]->names[0]);
+        const char *name = str_format(arena, "whimbrel-%s.1", command_table[i]->name);
         page = strbuf(arena);
         command_page(&page, command_table[i]);
         if (!name)
@@ -320,7 +326,7 @@ static const Argument generate_arguments[] = {
 };
 
 const Command cmd_generate = {
-    .names = {"__generate"},
+    .name = "__generate",
     .summary = "for the build, and for completion scripts",
     .about = "Not for people.",
     .group = GROUP_HIDDEN,

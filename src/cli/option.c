@@ -1,15 +1,21 @@
 /* The parser over the tables of commands and options. SPDX-License-Identifier: Apache-2.0 */
-#include "cli/option.h"
+#include "cli/alias.h"
 
 #include <string.h>
 
-const Command *command_find(const Command *const *commands, Str name)
+static const Command *named(const Command *const *commands, Str name)
 {
     for (size_t i = 0; commands[i]; i++)
-        for (size_t n = 0; n < 6 && commands[i]->names[n]; n++)
-            if (str_eq(name, str_from(commands[i]->names[n])))
-                return commands[i];
+        if (str_eq(name, str_from(commands[i]->name)))
+            return commands[i];
     return NULL;
+}
+
+const Command *command_find(const Command *const *commands, Str name)
+{
+    const Command *command = named(commands, name);
+    const Alias *alias = command ? NULL : alias_find(name);
+    return alias ? named(commands, str_from(alias->command)) : command;
 }
 
 bool option_takes_value(const Option *option)
@@ -164,6 +170,9 @@ typedef struct Parser {
     size_t argument;       /* index of the command's argument that is filled next */
     size_t argument_count; /* how many texts it got */
     bool is_raw;           /* after "--": no options any more */
+    const Alias *alias;    /* what the command was called; NULL: by its name */
+    Str typed;             /* the words that led to it so far */
+    bool may_go_on;        /* the next word may still lead elsewhere: "migrate down" */
     Error *err;
 } Parser;
 
@@ -204,18 +213,38 @@ static bool is_listed(const char *const *list, Str word)
     return false;
 }
 
+/* Another tool's option, which this command or the settings have under another name. */
+static const FlagAlias *flag_alias_of(const Parser *p, Str name)
+{
+    const Command *command = p->line->command;
+    for (const FlagAlias *alias = flag_alias_table; alias->name; alias++) {
+        if (!str_eq(name, str_from(alias->name)) ||
+            (alias->command &&
+             (!command || !str_eq(str_from(alias->command), str_from(command->name)))))
+            continue;
+        if (!alias->means || option_find(p->settings, str_from(alias->means)) ||
+            (command && option_find(command->options, str_from(alias->means))))
+            return alias;
+    }
+    return NULL;
+}
+
 static bool unknown_option(Parser *p, Str name)
 {
     const Command *command = p->line->command;
     const Option *own = command ? command->options : NULL;
-    const char *who = command ? command->names[0] : "whimbrel";
+    const char *who = command ? command->name : "whimbrel";
     if (command && str_eq(str_from(who), STR("new")) && is_listed(later_options, name)) {
         error_set(p->err, ERROR_USAGE, "this version does not have 'new --%.*s' yet",
                   STR_ARG(name));
         return error_code(p->err, "not-yet");
     }
     size_t own_count = option_count(own), setting_count = option_count(p->settings), count = 0;
-    const char **names = arena_alloc(p->arena, (own_count + setting_count + 3) * sizeof *names);
+    size_t alias_count = 0;
+    while (flag_alias_table[alias_count].name)
+        alias_count++;
+    const char **names =
+        arena_alloc(p->arena, (own_count + setting_count + alias_count + 3) * sizeof *names);
     if (!names)
         return error_nomem(p->err);
     for (size_t i = 0; own && i < own_count; i++)
@@ -224,6 +253,11 @@ static bool unknown_option(Parser *p, Str name)
     for (size_t i = 0; i < setting_count; i++)
         if (p->settings[i].name && !(p->settings[i].flags & OPTION_HIDDEN))
             names[count++] = p->settings[i].name;
+    for (size_t i = 0; i < alias_count; i++) {
+        const FlagAlias *alias = flag_alias_of(p, str_from(flag_alias_table[i].name));
+        if (alias == &flag_alias_table[i])
+            names[count++] = alias->name;
+    }
     names[count++] = "help";
     names[count++] = "version";
     const char *nearest = suggest_nearest(name, names);
@@ -246,15 +280,16 @@ static bool take_option(Parser *p, const Option *option, bool is_setting, Str te
         StrVec *given = &p->line->given[option - p->settings];
         return vec_push(p->arena, given, text) || error_nomem(p->err);
     }
+    p->may_go_on = false;
     /* --to "$VERSION" with a variable that nobody has set would say "all of it". */
     if (text.len == 0) {
         error_set(p->err, ERROR_USAGE, "%s: %s needs a value, and was given an empty one",
-                  p->line->command->names[0], subject);
+                  p->line->command->name, subject);
         error_hint(p->err, "Is a variable behind it unset?");
         return error_code(p->err, "bad-option");
     }
     if (!option_store(p->arena, option, p->line->args, text, subject, p->err))
-        return error_wrap(p->err, "%s", p->line->command->names[0]);
+        return error_wrap(p->err, "%s", p->line->command->name);
     return true;
 }
 
@@ -266,6 +301,61 @@ static bool take_value(Parser *p, const char *subject, Str *ret_text)
     }
     *ret_text = str_from(p->argv[p->at++]);
     return true;
+}
+
+static bool take_argument(Parser *p, Str word);
+static bool lead_to(Parser *p, const Command *command, const Alias *alias);
+
+static Str without(Str text, Str prefix)
+{
+    return str_starts(text, prefix) ? str_sub(text, prefix.len, text.len) : text;
+}
+
+/* "filesystem:a,b" and "file://a" are folders. */
+static bool take_folders(Parser *p, const Option *option, Str text, const char *subject)
+{
+    do {
+        Str one;
+        text = str_cut(text, ',', &one);
+        one = without(without(str_trim(one), STR("filesystem:")), STR("file://"));
+        if (!take_option(p, option, true, one, subject))
+            return false;
+    } while (text.len > 0);
+    return true;
+}
+
+static bool take_flag_alias(Parser *p, const FlagAlias *alias, Str text, bool has_value)
+{
+    char subject[80];
+    snprintf(subject, sizeof subject, "--%s", alias->name);
+    Str means = str_from(alias->means);
+    const Option *own =
+        alias->means && p->line->command ? option_find(p->line->command->options, means) : NULL;
+    const Option *option = own || !alias->means ? own : option_find(p->settings, means);
+    bool takes_value = !option || option_takes_value(option);
+    if (takes_value && !has_value && !take_value(p, subject, &text))
+        return false;
+    switch (alias->kind) {
+    case FLAG_ARGUMENT:
+        return take_argument(p, text);
+    case FLAG_TO_REPAIR:
+        p->line->note = "repair looks for itself what there is to put right";
+        return lead_to(p, named(p->commands, STR("repair")), NULL);
+    case FLAG_FOLDER:
+        return take_folders(p, option, text, subject);
+    case FLAG_URL:
+        return take_option(p, option, !own, without(text, STR("jdbc:")), subject);
+    case FLAG_ON_OFF:
+        return (has_value && str_eq_nocase(text, STR("false"))) ||
+               take_option(p, option, !own, STR("true"), subject);
+    case FLAG_SAME:
+        break;
+    }
+    if (!takes_value && has_value) {
+        error_set(p->err, ERROR_USAGE, "%s takes no value", subject);
+        return error_code(p->err, "bad-option");
+    }
+    return take_option(p, option, !own, takes_value ? text : STR("true"), subject);
 }
 
 static bool take_long(Parser *p, Str word)
@@ -285,8 +375,10 @@ static bool take_long(Parser *p, Str word)
     bool is_setting = !option;
     if (!option)
         option = option_find(p->settings, name);
-    if (!option)
-        return unknown_option(p, name);
+    if (!option) {
+        const FlagAlias *alias = flag_alias_of(p, name);
+        return alias ? take_flag_alias(p, alias, text, has_value) : unknown_option(p, name);
+    }
     char subject[80];
     snprintf(subject, sizeof subject, "--%s", option->name);
     if (!option_takes_value(option)) {
@@ -301,9 +393,30 @@ static bool take_long(Parser *p, Str word)
     return take_option(p, option, is_setting, text, subject);
 }
 
+/* "-database URL", "-url=URL": as tools of Go and Java have it. */
+static bool is_long_with_one_hyphen(const Parser *p, Str letters)
+{
+    Str name;
+    (void)str_cut(letters, '=', &name);
+    if (name.len < 2)
+        return false;
+    for (size_t i = 0; single_hyphen[i]; i++)
+        if (str_eq(name, str_from(single_hyphen[i])))
+            return option_find(p->settings, name) ||
+                   (p->line->command && option_find(p->line->command->options, name));
+    return flag_alias_of(p, name) != NULL;
+}
+
 /* "-qv", "-dURL", "-d URL" */
 static bool take_short(Parser *p, Str letters)
 {
+    if (is_long_with_one_hyphen(p, letters))
+        return take_long(p, letters);
+    /* Alembic's "revision -m NAME". */
+    if (p->alias && str_eq(str_from(p->alias->words), STR("revision")) && letters.ptr[0] == 'm') {
+        Str name = str_sub(letters, 1, letters.len);
+        return (name.len > 0 || take_value(p, "-m", &name)) && take_argument(p, name);
+    }
     for (size_t i = 0; i < letters.len; i++) {
         char letter = letters.ptr[i];
         if (letter == 'h') {
@@ -316,7 +429,7 @@ static bool take_short(Parser *p, Str letters)
         if (!option)
             option = option_find_letter(p->settings, letter);
         if (!option) {
-            const char *who = p->line->command ? p->line->command->names[0] : "whimbrel";
+            const char *who = p->line->command ? p->line->command->name : "whimbrel";
             error_set(p->err, ERROR_USAGE, "%s has no option '-%c'", who, letter);
             return error_code(p->err, "unknown-option");
         }
@@ -343,16 +456,20 @@ static bool unknown_command(Parser *p, Str word)
                   STR_ARG(word));
         return error_code(p->err, "not-yet");
     }
-    size_t count = 0, at = 0;
+    size_t count = 0, at = 0, aliases = 0;
     while (p->commands[count])
         count++;
-    const char **names = arena_alloc(p->arena, (count * 6 + 1) * sizeof *names);
+    while (alias_table[aliases].words)
+        aliases++;
+    const char **names = arena_alloc(p->arena, (count + aliases + 1) * sizeof *names);
     if (!names)
         return error_nomem(p->err);
     for (size_t i = 0; i < count; i++)
-        for (size_t n = 0;
-             n < 6 && p->commands[i]->names[n] && p->commands[i]->group != GROUP_HIDDEN; n++)
-            names[at++] = p->commands[i]->names[n];
+        if (p->commands[i]->group != GROUP_HIDDEN)
+            names[at++] = p->commands[i]->name;
+    for (size_t i = 0; i < aliases; i++)
+        if (named(p->commands, str_from(alias_table[i].command)))
+            names[at++] = alias_table[i].words;
     const char *nearest = suggest_nearest(word, names);
     if (nearest) {
         error_set(p->err, ERROR_USAGE, "there is no command '%.*s'. Did you mean '%s'?",
@@ -364,23 +481,187 @@ static bool unknown_command(Parser *p, Str word)
     return error_code(p->err, "unknown-command");
 }
 
-static bool take_word(Parser *p, Str word)
+static bool take_own(Parser *p, const char *name, Str text)
+{
+    const Option *option = option_find(p->line->command->options, str_from(name));
+    char subject[80];
+    snprintf(subject, sizeof subject, "--%s", name);
+    return take_option(p, option, false, text, subject);
+}
+
+/* From here on the line is this command's; what has been given of settings stays. */
+static bool lead_to(Parser *p, const Command *command, const Alias *alias)
 {
     CommandLine *line = p->line;
-    if (!line->command) {
-        /* "whimbrel db migrate": other tools' habit. */
-        if (str_eq(word, STR("db")))
-            return true;
-        line->command = command_find(p->commands, word);
-        if (!line->command)
-            return unknown_command(p, word);
-        line->args = arena_alloc(p->arena, line->command->args_size);
-        return line->args || error_nomem(p->err);
+    line->command = command;
+    p->alias = alias;
+    p->argument = p->argument_count = 0;
+    line->args = arena_alloc(p->arena, command->args_size);
+    if (!line->args)
+        return error_nomem(p->err);
+    if (!alias)
+        return true;
+    line->note = alias->note;
+    if (!alias->preset)
+        return true;
+    Str preset = str_from(alias->preset);
+    bool is_ok = str_starts(preset, STR("--")) ? take_long(p, str_sub(preset, 2, preset.len))
+                                               : take_argument(p, preset);
+    return is_ok;
+}
+
+/* The command that these words are, or lead to. */
+static const Command *command_of(const Parser *p, Str words, const Alias **ret_alias)
+{
+    *ret_alias = alias_find(words);
+    const Command *command =
+        *ret_alias ? named(p->commands, str_from((*ret_alias)->command)) : NULL;
+    if (!command) {
+        *ret_alias = NULL;
+        command = named(p->commands, words);
     }
+    return command;
+}
+
+static bool join_words(Parser *p, Str word, Str *ret_words)
+{
+    const char *joined = p->typed.len == 0
+                             ? str_z(p->arena, word)
+                             : str_format(p->arena, "%.*s %.*s", STR_ARG(p->typed), STR_ARG(word));
+    *ret_words = str_from(joined);
+    return joined || error_nomem(p->err);
+}
+
+/* Whether the word goes on with those that led to the command, as in "migrate down", "db migrate status". */
+static bool goes_on(Parser *p, Str word, bool *ret_does)
+{
+    const Alias *alias;
+    Str words, all = p->typed, first;
+    *ret_does = false;
+    if (!join_words(p, word, &words))
+        return false;
+    const Command *command = command_of(p, words, &alias);
+    Str rest = str_cut(words, ' ', &first);
+    /* "db" and the like stand before anything; and so does "migrate" before what is a command. */
+    while (!command && rest.len > 0 && (alias_is_prefix(first) || str_eq(first, STR("migrate")))) {
+        all = rest;
+        command = command_of(p, all, &alias);
+        rest = str_cut(rest, ' ', &first);
+    }
+    /* "migrate override" alone is nothing yet. */
+    if (!command && !str_eq(words, STR("migrate override")))
+        return true;
+    p->typed = words;
+    p->may_go_on = *ret_does = true;
+    return !command || lead_to(p, command, alias);
+}
+
+/* "db:migrate:status" is "db migrate status". */
+static bool take_first_word(Parser *p, Str word)
+{
+    bool does = false;
+    Str part, rest = str_cut(word, ':', &part);
+    if (rest.len > 0 &&
+        (alias_is_prefix(part) || str_eq(part, STR("migrate")) || str_eq(part, STR("make"))))
+        return take_first_word(p, part) &&
+               (p->line->command && !p->may_go_on ? unknown_command(p, word)
+                                                  : take_first_word(p, rest));
+    if (!goes_on(p, part.len == word.len ? word : part, &does))
+        return false;
+    if (does && part.len == word.len)
+        return true;
+    if (!p->line->command && p->typed.len == 0 &&
+        (alias_is_prefix(word) || str_eq(word, STR("make")))) {
+        p->typed = word;
+        p->may_go_on = true;
+        return true;
+    }
+    return unknown_command(p, word);
+}
+
+static bool needs_number(Parser *p, Str word)
+{
+    const char *words = p->alias->words;
+    error_set(p->err, ERROR_USAGE, "%s takes how many migrations, not '%.*s'", words,
+              STR_ARG(word));
+    error_hint(p->err, "Up or down to a version: whimbrel goto V.");
+    return error_code(p->err, "bad-option");
+}
+
+static bool take_steps(Parser *p, Str word)
+{
+    enum { LONGEST_COUNT = 6 }; /* longer ones are versions */
+    uint64_t number;
+    if (word.len > LONGEST_COUNT || !str_to_u64(word, &number))
+        return needs_number(p, word);
+    return take_own(p, "steps", word);
+}
+
+/* A further word as the other tool would take it. */
+static bool take_alias_word(Parser *p, Str word)
+{
+    char sign = word.len > 0 ? word.ptr[0] : '\0';
+    switch (p->alias->word) {
+    case WORD_STEPS:
+        p->line->note = NULL; /* it is about what is done without a number */
+        return take_steps(p, word);
+    case WORD_TO:
+        return take_own(p, "to", word);
+    case WORD_UP:
+        if (str_eq(word, STR("head")) || str_eq(word, STR("heads")))
+            return true;
+        return sign == '+' ? take_steps(p, str_sub(word, 1, word.len)) : take_own(p, "to", word);
+    case WORD_DOWN:
+        if (str_eq(word, STR("base")))
+            return take_own(p, "all", STR("true"));
+        return sign == '-' ? take_steps(p, str_sub(word, 1, word.len)) : take_own(p, "to", word);
+    case WORD_FORCE:
+        return take_argument(p, str_eq(word, STR("-1")) ? STR("base") : word);
+    case WORD_NEW:
+        return (p->argument > 0 && str_eq(word, STR("sql"))) || take_argument(p, word);
+    case WORD_OWN:
+        break;
+    }
+    return take_argument(p, word);
+}
+
+/* Rails' "STEP=2" and "VERSION=2024...". */
+static bool take_rails_word(Parser *p, Str word, bool *ret_is_one)
+{
+    const Command *command = p->line->command;
+    *ret_is_one = true;
+    if (str_starts(word, STR("STEP=")) && option_find(command->options, STR("steps")))
+        return take_own(p, "steps", str_sub(word, 5, word.len));
+    if (str_starts(word, STR("VERSION=")) && str_eq(str_from(command->name), STR("migrate")) &&
+        p->may_go_on)
+        return lead_to(p, named(p->commands, STR("goto")), NULL) &&
+               take_argument(p, str_sub(word, 8, word.len));
+    *ret_is_one = false;
+    return true;
+}
+
+static bool take_word(Parser *p, Str word)
+{
+    bool is_taken = false;
+    if (!p->line->command)
+        return take_first_word(p, word);
+    if (p->may_go_on && !p->is_raw && !goes_on(p, word, &is_taken))
+        return false;
+    if (!is_taken && !p->is_raw && !take_rails_word(p, word, &is_taken))
+        return false;
+    if (is_taken)
+        return true;
+    p->may_go_on = false;
+    return p->alias ? take_alias_word(p, word) : take_argument(p, word);
+}
+
+static bool take_argument(Parser *p, Str word)
+{
+    CommandLine *line = p->line;
     const Argument *argument =
         line->command->arguments ? &line->command->arguments[p->argument] : NULL;
     if (!argument || !argument->name) {
-        const char *name = line->command->names[0];
+        const char *name = line->command->name;
         if (str_eq(str_from(name), STR("rollback")) && str_ends(word, STR(".sql"))) {
             error_set(p->err, ERROR_USAGE, "this version cannot write the down of a file yet");
             return error_code(p->err, "not-yet");
@@ -396,7 +677,7 @@ static bool take_word(Parser *p, Str word)
     const Option as_option = {
         .type = argument->type, .choices = argument->choices, .offset = argument->offset};
     if (!option_store(p->arena, &as_option, line->args, word, argument->name, p->err))
-        return error_wrap(p->err, "%s", line->command->names[0]);
+        return error_wrap(p->err, "%s", line->command->name);
     if (argument->ends_options)
         p->is_raw = true;
     p->argument_count++;
@@ -451,9 +732,9 @@ bool command_line_parse(Arena *arena, const Command *const *commands, const Opti
         line.command->arguments) {
         const Argument *argument = &line.command->arguments[p.argument];
         if (argument->name && !argument->is_optional && p.argument_count == 0) {
-            error_set(err, ERROR_USAGE, "%s needs %s: %s", line.command->names[0], argument->name,
+            error_set(err, ERROR_USAGE, "%s needs %s: %s", line.command->name, argument->name,
                       argument->help);
-            error_hint(err, "'whimbrel %s --help' shows how it is called.", line.command->names[0]);
+            error_hint(err, "'whimbrel %s --help' shows how it is called.", line.command->name);
             is_ok = error_code(err, "missing-argument");
         }
     }

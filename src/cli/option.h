@@ -100,7 +100,7 @@ enum {
 typedef struct Cli Cli;
 
 typedef struct Command {
-    const char *names[6]; /* its name, then other spellings */
+    const char *name;     /* alias.h has other words for it */
     const char *summary;  /* one line, begins small, no full stop */
     const char *about; /* paragraphs, separated by an empty line; lines are filled when printed */
     CommandGroup group;
@@ -123,6 +123,7 @@ typedef struct CommandLine {
     void *args;                  /* of the command */
     StrVec given[MOST_SETTINGS]; /* texts of the settings that were given as options, by row */
     bool wants_help, wants_version;
+    const char *note; /* what is to be said of the words that led to the command; NULL: nothing */
 } CommandLine;
 
 /* commands is NULL-terminated, settings ends with a zeroed row. argv without the program's name. Errors: ERROR_USAGE (codes
@@ -134,7 +135,7 @@ bool command_line_parse(Arena *arena, const Command *const *commands, const Opti
 bool option_store(Arena *arena, const Option *option, void *base, Str text, const char *subject,
                   Error *err);
 
-/* The command of that name or other spelling; NULL. */
+/* The command of that name, or to which that one word leads; NULL. */
 const Command *command_find(const Command *const *commands, Str name);
 bool option_takes_value(const Option *option);
 

@@ -435,7 +435,7 @@ void cli_runner(Cli *cli)
                 .environment = settings->environment,
                 .cancel = &cli->cancel,
                 .hook_environment = hook_environment(cli),
-                .command = str_from(cli->command->names[0]),
+                .command = str_from(cli->command->name),
                 .ends_session = true,
             },
         .sink = progress_sink(&cli->progress),

@@ -43,11 +43,11 @@ static const Argument runner_arguments[] = {
      .help = "it"},
     {0},
 };
-static const Command tool = {.names = {"tool", "hammer"},
+static const Command tool = {.name = "tool",
                              .options = tool_options,
                              .arguments = tool_arguments,
                              .args_size = sizeof(ToolArgs)};
-static const Command runner = {.names = {"runner"},
+static const Command runner = {.name = "runner",
                                .options = tool_options,
                                .arguments = runner_arguments,
                                .args_size = sizeof(ToolArgs)};
@@ -88,9 +88,9 @@ static Parsed parse(const char *const *words)
 static void every_way_to_give_a_value_is_understood(void **state)
 {
     (void)state;
-    static const char *const lines[][5] = {{"tool", "--to", "x"},   {"tool", "--to=x"},
-                                           {"tool", "-t", "x"},     {"tool", "-tx"},
-                                           {"hammer", "-n", "-tx"}, {"db", "tool", "--to", "x"}};
+    static const char *const lines[][5] = {{"tool", "--to", "x"}, {"tool", "--to=x"},
+                                           {"tool", "-t", "x"},   {"tool", "-tx"},
+                                           {"tool", "-n", "-tx"}, {"db", "tool", "--to", "x"}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         scoped(Parsed, parsed_done) p = parse(lines[i]);
         assert_true(p.is_ok);
@@ -209,13 +209,12 @@ static void tables_are_sound(void **state)
     (void)state;
     for (size_t i = 0; command_table[i]; i++) {
         const Command *command = command_table[i];
-        assert_non_null(command->names[0]);
+        assert_non_null(command->name);
         assert_non_null(command->summary);
         assert_non_null(command->about);
         assert_non_null(command->run);
         assert_true(command->group == GROUP_HIDDEN || command->examples);
-        for (size_t n = 0; n < 6 && command->names[n]; n++)
-            assert_ptr_equal(command_find(command_table, str_from(command->names[n])), command);
+        assert_ptr_equal(command_find(command_table, str_from(command->name)), command);
         for (const Option *o = command->options; o && o->name; o++) {
             assert_non_null(o->help);
             assert_true(o->type == OPTION_FLAG || o->value);
