@@ -205,8 +205,9 @@ struct Convention {
      * cannot say is left out. NULL: `convert` cannot lead to this convention. */
     bool (*draft_files)(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
                         TreeFileVec *ret_files, Error *err);
-    /* MAY. Comments with this word are the tool's own annotations ("+goose"): in a draft there are none of them. */
-    const char *annotation;
+    /* MAY. Comments that begin with one of these, whatever the case, are the tool's own annotations ("+goose"): in a draft there are none
+     * of them. NULL-terminated. */
+    const char *const *annotations;
     /* MAY. What `init --from` says of the project beside what every tool's configuration says: sentences. */
     bool (*init_notes)(const ConventionContext *ctx, Arena *arena, StrVec *ret_notes, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */

@@ -37,10 +37,16 @@ typedef struct Extract {
 
 static bool is_annotation(const Extract *extract, Str line)
 {
-    const char *word = extract->ctx->convention->annotation;
-    Str trimmed = str_trim(line);
-    return str_starts(trimmed, STR("--")) && word &&
-           str_find(trimmed, str_from(word), 0) != SIZE_MAX;
+    const char *const *words = extract->ctx->convention->annotations;
+    Str text = str_trim(line);
+    if (!words || !str_starts(text, STR("--")))
+        return false;
+    while (text.len > 0 && strchr("- \t", text.ptr[0]))
+        text = str_sub(text, 1, text.len);
+    for (size_t i = 0; words[i]; i++)
+        if (str_starts_nocase(text, str_from(words[i])))
+            return true;
+    return false;
 }
 
 /* "-- converted from NAME: VERSION NAME" */
@@ -695,6 +701,13 @@ const char *draft_number(Arena *arena, const Draft *draft, int width)
     return text ? text : "";
 }
 
+const char *draft_id(Arena *arena, const Draft *draft, const char *between)
+{
+    if (peer_digits(draft->version).len < draft->version.len)
+        return str_z(arena, draft->version);
+    return str_format(arena, "%.*s%s%.*s", STR_ARG(draft->version), between, STR_ARG(draft->name));
+}
+
 bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lone,
                  const char *alone, TreeFileVec *files, Error *err)
 {
@@ -766,12 +779,17 @@ bool draft_sections(const ConventionContext *ctx, Arena *arena, TreeFileVec *fil
     if (markers->first_alone && (up_alone || down_alone))
         strbuf_addf(&text, "%s\n", markers->first_alone);
     strbuf_addf(&text, "%s%s\n", markers->up, up_alone && markers->alone ? markers->alone : "");
+    bool has_mark = markers->alone || markers->first_alone;
+    if (!has_mark)
+        draft_add_alone(&text, &draft->up);
     draft_add_head(&text, draft);
     if (!add_section(&text, ctx, &draft->up, begin, end, err))
         return false;
     if (draft->has_down) {
         strbuf_addf(&text, "\n%s%s\n", markers->down,
                     down_alone && markers->alone ? markers->alone : "");
+        if (!has_mark)
+            draft_add_alone(&text, &draft->down);
         if (!add_section(&text, ctx, &draft->down, begin, end, err))
             return false;
     }

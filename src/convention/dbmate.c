@@ -199,6 +199,8 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
     return true;
 }
 
+static const char *const annotations[] = {"migrate:", NULL};
+
 const Convention convention_dbmate = {
     .version = 1,
     .name = "dbmate",
@@ -219,5 +221,5 @@ const Convention convention_dbmate = {
     .new_paths = new_paths,
     .new_text = new_text,
     .draft_files = draft_files,
-    .annotation = "migrate:",
+    .annotations = annotations,
 };

@@ -15,6 +15,9 @@ bool draft_plain(Arena *arena, TreeFileVec *files, const char *path, const Draft
                  bool is_down, const char *head, Error *err);
 /* The version, with zeros in front of a number of fewer digits, for tools that do not mind them. Never NULL. */
 const char *draft_number(Arena *arena, const Draft *draft, int width);
+/* What a tool calls a migration that knows it by its name: the version where that is more than a number, else VERSION, between and the
+ * name. NULL when memory is out. */
+const char *draft_id(Arena *arena, const Draft *draft, const char *between);
 /* VERSION_name.up.sql and .down.sql: the widespread form. lone: the ending of what has no down (".sql"). alone: the first line of a file
  * that runs outside of a transaction; NULL: whimbrel's directive. */
 bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lone,

@@ -515,6 +515,8 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
     return true;
 }
 
+static const char *const annotations[] = {"+goose", NULL};
+
 const Convention convention_goose = {
     .version = 1,
     .name = "goose",
@@ -532,5 +534,5 @@ const Convention convention_goose = {
     .new_paths = new_paths,
     .new_text = new_text,
     .draft_files = draft_files,
-    .annotation = "+goose",
+    .annotations = annotations,
 };

@@ -3,7 +3,7 @@
  *
  * A migration is known by its file's name without the extension. Files run in the order of their numbers, of which 17 digits are a date;
  * those in JavaScript and TypeScript have their place among them. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -579,6 +579,22 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
                              err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    static const DraftMarkers markers = {.up = "-- Up Migration", .down = "-- Down Migration"};
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        const char *id = draft_id(arena, draft, "_");
+        const char *path = id ? str_format(arena, "%s.sql", id) : NULL;
+        if (!draft_sections(ctx, arena, ret_files, path, draft, &markers, err))
+            return false;
+    }
+    return true;
+}
+
+static const char *const annotations[] = {"up migration", "down migration", NULL};
+
 const Convention convention_node_pg_migrate = {
     .version = 1,
     .name = "node-pg-migrate",
@@ -597,6 +613,8 @@ const Convention convention_node_pg_migrate = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
+    .annotations = annotations,
     .new_text = new_text,
     .configure = configure,
 };

@@ -2,8 +2,8 @@
  *
  * A migration is its folder's name. The digits in front of the first '_' are its version here, what follows its name; where two folders
  * share the digits, and where there are none, the whole name is the version. SPDX-License-Identifier: Apache-2.0 */
+#include "convention/draft.h"
 #include "convention/literals.h"
-#include "convention/peer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -1186,6 +1186,25 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     return made || error_nomem(err);
 }
 
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        const char *folder = draft_id(arena, draft, "_");
+        if (!folder)
+            return error_nomem(err);
+        if (!draft_plain(arena, ret_files, str_format(arena, "%s/migration.sql", folder), draft,
+                         false, NULL, err) ||
+            (draft->has_down &&
+             !draft_plain(arena, ret_files, str_format(arena, "%s/down.sql", folder), draft, true,
+                          NULL, err)))
+            return false;
+    }
+    return true;
+}
+
 const Convention convention_prisma = {
     .version = 1,
     .name = "prisma",
@@ -1203,6 +1222,7 @@ const Convention convention_prisma = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
     .configure = configure,
     .new_text = new_text,
 };

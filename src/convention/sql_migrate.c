@@ -394,6 +394,8 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
     return true;
 }
 
+static const char *const annotations[] = {"+migrate", NULL};
+
 const Convention convention_sql_migrate = {
     .version = 1,
     .name = "sql-migrate",
@@ -414,6 +416,6 @@ const Convention convention_sql_migrate = {
     .new_paths = new_paths,
     .new_text = new_text,
     .draft_files = draft_files,
-    .annotation = "+migrate",
+    .annotations = annotations,
     .configure = sql_migrate_configure,
 };
