@@ -810,6 +810,11 @@ const Explanation explanations[] = {
      .title = "whimbrel.toml names a variable that is not set",
      .text = "${NAME} is replaced by a variable of the environment or of .env. Set it, or\n"
              "write $${ for a literal ${."},
+    {.code = "wrong-engine",
+     .title = "the files are for another engine",
+     .text = "Beside the migrations it says which engine they are written for, and the database\n"
+             "is of another one. Nothing was run.\n"
+             "Name the right database (-d URL), or the right folder (-m DIR)."},
     {.code = "wrong-password",
      .title = "the server refused the password",
      .text = "Look at the user in the URL, and at where the password comes from: --password-\n"
