@@ -6,6 +6,13 @@ typedef struct NoArgs {
     char nothing;
 } NoArgs;
 
+static Str name_of(const Cli *cli, const History *history, Str version)
+{
+    const Migration *migration = version.len > 0 ? migration_set_find(&cli->set, version) : NULL;
+    const HistoryRow *row = version.len > 0 ? history_find(history, version) : NULL;
+    return migration ? migration->name : row ? row->name : (Str){0};
+}
+
 static bool current_run(Cli *cli, const void *args, Error *err)
 {
     (void)args;
@@ -13,11 +20,7 @@ static bool current_run(Cli *cli, const void *args, Error *err)
     Overview overview;
     if (!run_overview(&cli->runner, cli->arena, &history, &overview, err))
         return false;
-    const Migration *migration =
-        overview.current.len > 0 ? migration_set_find(&cli->set, overview.current) : NULL;
-    const HistoryRow *row =
-        overview.current.len > 0 ? history_find(&history, overview.current) : NULL;
-    Str name = migration ? migration->name : row ? row->name : (Str){0};
+    Str name = name_of(cli, &history, overview.current);
     if (cli->is_json) {
         ReportPlace place = cli_place(cli);
         CliJson json;
@@ -35,18 +38,26 @@ static bool current_run(Cli *cli, const void *args, Error *err)
             json_str(&json.w, name);
         else
             json_null_value(&json.w);
+        if (overview.is_graph) {
+            json_key(&json.w, "currents");
+            json_begin_array(&json.w);
+            for (size_t i = 0; i < overview.currents.len; i++)
+                json_str(&json.w, overview.currents.items[i]);
+            json_end_array(&json.w);
+        }
         json_end_object(&json.w);
         return cli_json_end(cli, &json, err);
     }
     Text text = cli_text(cli);
-    if (overview.current.len > 0) {
-        text_styled(&text, STYLE_BOLD, overview.current);
+    if (overview.currents.len == 0)
+        text_adds(&text, "base\n");
+    for (size_t i = 0; i < overview.currents.len; i++) {
+        Str version = overview.currents.items[i];
+        text_styled(&text, STYLE_BOLD, version);
         text_add(&text, STR(" "));
-        text_add_line(&text, name);
-    } else {
-        text_adds(&text, "base");
+        text_add_line(&text, name_of(cli, &history, version));
+        text_add(&text, STR("\n"));
     }
-    text_add(&text, STR("\n"));
     return cli_print(cli, &text, err);
 }
 
@@ -70,11 +81,9 @@ const Command cmd_current = {
 static bool heads_run(Cli *cli, const void *args, Error *err)
 {
     (void)args;
-    const Migration *head = NULL;
-    for (size_t i = 0; i < cli->set.migrations.len; i++)
-        if (cli->set.migrations.items[i].kind != MIGRATION_REPEATABLE &&
-            cli->set.migrations.items[i].up)
-            head = &cli->set.migrations.items[i];
+    MigrationRefVec heads;
+    if (!migration_set_heads(cli->arena, &cli->set, &heads, err))
+        return false;
     if (cli->is_json) {
         CliJson json;
         cli_json_begin(cli, &json);
@@ -83,11 +92,11 @@ static bool heads_run(Cli *cli, const void *args, Error *err)
         json_key_text(&json.w, "convention", cli->context.convention->name);
         json_key(&json.w, "heads");
         json_begin_array(&json.w);
-        if (head) {
+        for (size_t i = 0; i < heads.len; i++) {
             json_begin_object(&json.w);
-            json_key_str(&json.w, "version", head->version);
-            json_key_str(&json.w, "name", head->name);
-            json_key_text(&json.w, "path", head->up->path);
+            json_key_str(&json.w, "version", heads.items[i]->version);
+            json_key_str(&json.w, "name", heads.items[i]->name);
+            json_key_text(&json.w, "path", heads.items[i]->up->path);
             json_end_object(&json.w);
         }
         json_end_array(&json.w);
@@ -95,12 +104,13 @@ static bool heads_run(Cli *cli, const void *args, Error *err)
         return cli_json_end(cli, &json, err);
     }
     Text text = cli_text(cli);
-    if (head) {
-        text_styled(&text, STYLE_BOLD, head->version);
+    for (size_t i = 0; i < heads.len; i++) {
+        text_styled(&text, STYLE_BOLD, heads.items[i]->version);
         text_add(&text, STR(" "));
-        text_add_line(&text, head->name);
+        text_add_line(&text, heads.items[i]->name);
         text_add(&text, STR("\n"));
-    } else {
+    }
+    if (heads.len == 0) {
         cli_note(cli, "there are no migrations in %.*s", STR_ARG(cli->context.folders.items[0]));
     }
     return cli_print(cli, &text, err);

@@ -93,6 +93,12 @@ const Explanation explanations[] = {
      .title = "the file is no saved plan",
      .text = "'migrate --plan' and 'rollback --plan' read what 'whimbrel plan --save FILE'\n"
              "wrote. A plan of a rollback is run by rollback, that of a migrate by migrate."},
+    {.code = "bad-revision",
+     .title = "a revision's file does not fit into the graph",
+     .text = "Alembic's revisions name what they follow: revision and down_revision at the top of\n"
+             "each file. One of them cannot be read without Python, names a revision that is not\n"
+             "here, or the line leads back to itself. Mend the head of the file that is named;\n"
+             "nothing else of the file is looked at for this."},
     {.code = "bad-setting",
      .title = "a setting has a value that it cannot have",
      .text = "The message says where it stands and what it takes. 'whimbrel config' shows\n"
@@ -693,6 +699,11 @@ const Explanation explanations[] = {
      .text = "Another transaction changed the same rows. This one was rolled back whole and\n"
              "tried again; after lock_retries it gave up.\n"
              "Run the command again."},
+    {.code = "several-heads",
+     .title = "head could be any of several revisions",
+     .text = "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
+             "same revision. Say which is meant by its version, or heads for all of them. A\n"
+             "revision that merges them (alembic merge heads) makes them one again."},
     {.code = "setuid",
      .title = "the program has rights that its caller does not have",
      .text =

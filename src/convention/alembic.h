@@ -5,6 +5,42 @@
 #include "convention/peer.h"
 #include "convention/python_literals.h"
 
+/* ---- alembic_conf.c: alembic.ini, pyproject.toml, env.py ---------------------------------------------------- */
+
+typedef struct AlembicSettings {
+    bool is_recursive; /* recursive_version_locations */
+    Str file_template; /* "%(rev)s_%(slug)s" */
+} AlembicSettings;
+/* Of ctx->own, or what Alembic takes without any. */
+const AlembicSettings *alembic_settings(const ConventionContext *ctx);
+bool alembic_configure(ConventionContext *ctx, Arena *arena, Error *err);
+
+/* ---- alembic_graph.c: the revisions and what comes before what ---------------------------------------------- */
+
+typedef struct Revision {
+    Str id, message;
+    StrVec down, depends, labels; /* as written; after alembic_graph_finish() ids */
+    const char *path;
+    bool has_upgrade, has_downgrade;
+    Vec(size_t) parents;      /* down, then what it depends on besides; indexes */
+    unsigned char *ancestors; /* a bit for each revision, itself among them */
+} Revision;
+typedef struct AlembicGraph {
+    Vec(Revision) revisions; /* as the files are listed */
+    Vec(size_t) order;       /* as Alembic would run them all */
+} AlembicGraph;
+/* The head of one file. A file without a revision, and one whose head only Python knows, are errors that name it. */
+bool alembic_read_head(Arena *arena, const char *path, Str text, Revision *ret_revision,
+                       Error *err);
+/* Finds the parents and the order. ERROR_STATE, naming the files: two revisions with one id, one that is not there, a circle. */
+bool alembic_graph_finish(Arena *arena, AlembicGraph *graph, Error *err);
+/* SIZE_MAX: there is none. */
+size_t alembic_find(const AlembicGraph *graph, Str id);
+bool alembic_is_ancestor(const AlembicGraph *graph, size_t older, size_t newer); /* or itself */
+/* Those that are the parent of no other among `among` (a byte for each revision; NULL: all). */
+bool alembic_heads(Arena *arena, const AlembicGraph *graph, const unsigned char *among,
+                   StrVec *ret_heads, Error *err);
+
 /* ---- alembic_operations.c: upgrade() or downgrade() as SQL ------------------------------------------------- */
 
 /* The server that the SQL is for. */

@@ -12,6 +12,7 @@ static const Convention *const all[] = {&convention_whimbrel,
                                         &convention_prisma,
                                         &convention_sql_migrate,
                                         &convention_node_pg_migrate,
+                                        &convention_alembic,
                                         NULL};
 
 const Convention *const *conventions(void)

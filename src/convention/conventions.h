@@ -6,6 +6,7 @@
 
 extern const Convention convention_whimbrel;
 extern const Convention convention_sqlx;
+extern const Convention convention_alembic;
 extern const Convention convention_golang_migrate;
 extern const Convention convention_goose;
 extern const Convention convention_dbmate;

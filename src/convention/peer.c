@@ -888,9 +888,10 @@ typedef struct Look {
 static bool look_at_file(Look *look, const char *folder, Str relative, Str name)
 {
     PeerFile file = {.relative = relative, .name = name};
+    const char *suffix = look->signs->suffix ? look->signs->suffix : ".sql";
     Str text = {0};
     if (look->signs->reads) {
-        if (look->looked == FILES_LOOKED_INTO || !str_ends(name, STR(".sql")))
+        if (look->looked == FILES_LOOKED_INTO || !str_ends(name, str_from(suffix)))
             return true;
         look->looked++;
         if (!(file.path = path_join(look->scratch, folder, name)))

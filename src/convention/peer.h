@@ -178,7 +178,8 @@ typedef struct PeerSigns {
     unsigned depth;      /* of the files */
     /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
-    bool reads; /* takes() wants the text (of the first files only) */
+    bool reads;         /* takes() wants the text (of the first files only) */
+    const char *suffix; /* of the files that it wants; NULL: ".sql" */
 } PeerSigns;
 /* Fills a guess as ConventionGuess says. */
 bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const PeerSigns *signs,

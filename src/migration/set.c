@@ -3,6 +3,7 @@
 #include "migration/script.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *migration_kind_name(MigrationKind kind)
 {
@@ -135,6 +136,35 @@ const Migration *migration_set_find(const MigrationSet *set, Str version)
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name)
 {
     return find(set, MIGRATION_REPEATABLE, (Str){0}, name);
+}
+
+bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec *ret_heads,
+                         Error *err)
+{
+    MigrationRefVec heads = {0};
+    unsigned char *is_followed = arena_alloc(arena, set->migrations.len + 1);
+    if (!is_followed)
+        return error_nomem(err);
+    memset(is_followed, 0, set->migrations.len + 1);
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *migration = &set->migrations.items[i];
+        for (size_t k = 0; k < migration->parents.len; k++) {
+            const Migration *parent = migration_set_find(set, migration->parents.items[k]);
+            if (parent)
+                is_followed[parent - set->migrations.items] = 1;
+        }
+    }
+    for (size_t i = 0; i < set->migrations.len; i++) {
+        const Migration *migration = &set->migrations.items[i];
+        if (migration->kind == MIGRATION_REPEATABLE || !migration->up || is_followed[i])
+            continue;
+        if (!set->is_graph)
+            heads.len = 0;
+        if (!vec_push(arena, &heads, migration))
+            return error_nomem(err);
+    }
+    *ret_heads = heads;
+    return true;
 }
 
 /* In the order of the look-ups, if there is one. */

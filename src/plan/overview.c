@@ -433,6 +433,48 @@ static void count_states(Overview *overview, const PlanPolicy *policy)
                                                                    : OVERALL_UP_TO_DATE;
 }
 
+static bool is_whole(const StateRow *row)
+{
+    return row->kind != MIGRATION_REPEATABLE && row->row &&
+           (row->row->outcome == HISTORY_APPLIED || row->row->outcome == HISTORY_BASELINED);
+}
+
+static bool find_heads(Arena *arena, const MigrationSet *set, Overview *overview, Error *err)
+{
+    MigrationRefVec heads = {0};
+    overview->is_graph = set->is_graph;
+    if (!set->is_graph)
+        return (overview->head.len == 0 || vec_push(arena, &overview->heads, overview->head)) &&
+                       (overview->current.len == 0 ||
+                        vec_push(arena, &overview->currents, overview->current))
+                   ? true
+                   : error_nomem(err);
+    if (!migration_set_heads(arena, set, &heads, err))
+        return false;
+    for (size_t i = 0; i < heads.len; i++)
+        if (!vec_push(arena, &overview->heads, heads.items[i]->version))
+            return error_nomem(err);
+    size_t versioned = overview_versioned(overview);
+    unsigned char *is_followed = arena_alloc(arena, versioned + 1);
+    if (!is_followed)
+        return error_nomem(err);
+    memset(is_followed, 0, versioned + 1);
+    for (size_t i = 0; i < versioned; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        for (size_t k = 0; is_whole(row) && row->migration && k < row->migration->parents.len;
+             k++) {
+            size_t parent = overview_find(overview, versioned, row->migration->parents.items[k]);
+            if (parent != SIZE_MAX)
+                is_followed[parent] = 1;
+        }
+    }
+    for (size_t i = 0; i < versioned; i++)
+        if (is_whole(&overview->rows.items[i]) && !is_followed[i] &&
+            !vec_push(arena, &overview->currents, overview->rows.items[i].version))
+            return error_nomem(err);
+    return true;
+}
+
 bool overview_make(Arena *arena, const MigrationSet *set, const History *history,
                    const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
 {
@@ -478,6 +520,8 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
             overview.head = m->version;
     }
     count_states(&overview, policy);
+    if (!find_heads(arena, set, &overview, err))
+        return false;
     *ret_overview = overview;
     return true;
 }

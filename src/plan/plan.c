@@ -178,8 +178,7 @@ typedef struct Ups {
 
 static bool is_above(const Planner *p, const Ups *ups, const StateRow *row)
 {
-    return ups->has_ceiling &&
-           version_order_compare(&p->set->versions, row->version, ups->ceiling) > 0;
+    return ups->has_ceiling && p->lineage[row - p->plan->overview.rows.items] != LINEAGE_BEFORE;
 }
 
 /* Whether the row's up could run now. Half-way ones are not among these: they come first, by themselves. */
@@ -436,6 +435,12 @@ static bool is_below_baseline(const Planner *p, const StateRow *row)
            version_order_compare(&p->set->versions, row->version, p->baseline) <= 0;
 }
 
+/* Whether it comes after the version that stays. */
+static bool is_over(const Planner *p, const StateRow *row)
+{
+    return p->lineage[row - p->plan->overview.rows.items] == LINEAGE_AFTER;
+}
+
 /* What stopped half-way happened last, and nothing else can be undone before it. */
 static bool plan_half_downs(Planner *p, Downs *downs, const Ranked *ranked, size_t count)
 {
@@ -454,8 +459,7 @@ static bool plan_half_downs(Planner *p, Downs *downs, const Ranked *ranked, size
             downs->taken++;
             break;
         case HALFWAY_UP:
-            if (downs->has_floor &&
-                version_order_compare(&p->set->versions, row->version, downs->floor) <= 0)
+            if (downs->has_floor && !is_over(p, row))
                 ok = problem_half(p, row, "", "", "Finish it first: whimbrel resume.");
             else
                 ok = step_down(p, i, &is_passed);
@@ -497,8 +501,7 @@ static bool check_required_stay(Planner *p)
 
 static bool is_wanted_down(const Planner *p, const Downs *downs, const StateRow *row)
 {
-    if (downs->has_floor &&
-        version_order_compare(&p->set->versions, row->version, downs->floor) <= 0)
+    if (downs->has_floor && !is_over(p, row))
         return false;
     if (downs->has_run && (row->row->run != downs->run || row->state == STATE_BASELINED))
         return false;
@@ -569,8 +572,10 @@ static bool read_ups(Planner *p, Ups *ups)
     bool is_base;
 
     *ups = (Ups){.limit = request->steps > 0 ? request->steps : UINT64_MAX, .minds_phase = true};
-    if (to.len == 0 || str_eq(to, STR("head")))
+    if (to.len == 0 || (str_eq(to, STR("heads")) && p->set->is_graph))
         return true;
+    if (str_eq(to, STR("head")))
+        return overview_one_head(p->arena, &p->plan->overview, p->err);
     if (is_count(to, '+', &count)) {
         if (count < ups->limit)
             ups->limit = count;
@@ -582,7 +587,7 @@ static bool read_ups(Planner *p, Ups *ups)
     if (!plan_resolve(p->arena, &p->plan->overview, to, &ups->ceiling, &is_base, p->err))
         return false;
     ups->has_ceiling = true;
-    return true;
+    return plan_lineage(p->arena, &p->plan->overview, ups->ceiling, &p->lineage, p->err);
 }
 
 static bool newest_run(Planner *p, int64_t *ret_run, bool *ret_has_versioned)
@@ -648,7 +653,7 @@ static bool read_downs(Planner *p, Downs *downs)
     downs->has_floor = !is_base;
     if (request->steps > 0)
         downs->limit = request->steps;
-    return true;
+    return is_base || plan_lineage(p->arena, &p->plan->overview, downs->floor, &p->lineage, p->err);
 }
 
 /* ---- the verbs --------------------------------------------------------------------------------------------- */
@@ -764,8 +769,16 @@ static bool has_stop(const Plan *plan)
 static bool check_arrival(Planner *p, Str version)
 {
     const StateRow *newest = newest_applied(p);
-    if (has_stop(p->plan) ||
-        (newest && version_order_compare(&p->set->versions, newest->version, version) == 0))
+    size_t target = overview_find(&p->plan->overview, p->versioned, version);
+    bool has_newer =
+        newest && version_order_compare(&p->set->versions, newest->version, version) != 0;
+    if (p->set->is_graph) { /* other branches may have newer ones */
+        has_newer = target == SIZE_MAX || !(p->marks[target] & MARK_APPLIED);
+        for (size_t i = 0; i < p->versioned; i++)
+            has_newer =
+                has_newer || (p->lineage[i] == LINEAGE_AFTER && (p->marks[i] & MARK_APPLIED));
+    }
+    if (has_stop(p->plan) || (newest && !has_newer))
         return true;
     size_t found = overview_find(&p->plan->overview, p->versioned, version);
     if (found == SIZE_MAX)
@@ -803,6 +816,8 @@ static bool plan_goto(Planner *p)
     downs.minds_halfway = is_base;
     if (is_base)
         return plan_downs(p, &downs) && check_required_stay(p);
+    if (!plan_lineage(p->arena, &p->plan->overview, ups.ceiling, &p->lineage, p->err))
+        return false;
 
     for (size_t i = p->versioned; i-- > 0;) {
         const StateRow *row = row_at(p, i);

@@ -55,6 +55,9 @@ typedef struct Overview {
                          * pending or up-to-date */
     Str current; /* newest applied version; empty: none */
     Str head;    /* newest version on disk that is for this engine; empty: none */
+    /* In a graph there may be several of both: what nothing applied follows, what nothing on disk follows. Else there is one, or none. */
+    StrVec currents, heads;
+    bool is_graph; /* of the set */
     uint32_t applied, pending, outdated,
         wrong; /* wrong: failed, partial, and of changed, missing, out-of-order those that are not allowed;
                                                  * the allowed ones count as applied and pending */
@@ -119,6 +122,12 @@ typedef struct PlanRequest {
  * ERROR_USAGE, code "unknown-version" (nearest suggested) or "ambiguous-version" (listing them). */
 bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
                   bool *ret_is_base, Error *err);
+
+/* How the versions stand to one of them, a byte for each row of the overview: what leads to it and itself, and what comes after it. In a
+ * graph there are others, which do neither. */
+enum { LINEAGE_BEFORE = 1, LINEAGE_AFTER = 2 };
+bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned char **ret_lineage,
+                  Error *err);
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
 

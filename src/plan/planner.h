@@ -18,6 +18,9 @@ size_t overview_find(const Overview *overview, size_t versioned, Str version);
  * a baseline file was applied. False: there is none. */
 bool overview_baseline(const Overview *overview, size_t versioned, Str *ret_version);
 
+/* ERROR_USAGE, code "several-heads": "head" could be any of them. */
+bool overview_one_head(Arena *arena, const Overview *overview, Error *err);
+
 /* Whether a directive `engine=` keeps the script from this engine. "mysql" stands for MySQL and MariaDB alike. */
 bool script_is_excluded(const Script *script, const PlanPolicy *policy);
 
@@ -49,8 +52,9 @@ typedef struct Planner {
     unsigned char *marks; /* a set of MARK_ for each row of the overview */
     bool has_baseline;
     Str baseline;
-    bool has_settled;  /* request->resume_from has found its migration */
-    bool lacks_memory; /* for a label */
+    unsigned char *lineage; /* of the version that one wants to get to; NULL: none was named */
+    bool has_settled;       /* request->resume_from has found its migration */
+    bool lacks_memory;      /* for a label */
     Error *err;
 } Planner;
 

@@ -198,6 +198,61 @@ static bool unknown(Arena *arena, const Overview *overview, size_t versioned, St
     return error_hint(err, "whimbrel status lists all versions.");
 }
 
+bool overview_one_head(Arena *arena, const Overview *overview, Error *err)
+{
+    StrBuf names = strbuf(arena);
+    Str list;
+    if (overview->heads.len < 2)
+        return true;
+    for (size_t i = 0; i < overview->heads.len; i++)
+        strbuf_addf(&names, "%s%.*s", i > 0 ? ", " : "", STR_ARG(overview->heads.items[i]));
+    if (!strbuf_finish(&names, &list))
+        return error_nomem(err);
+    error_set(err, ERROR_USAGE, "there are %zu heads: %.*s", overview->heads.len, STR_ARG(list));
+    error_code(err, "several-heads");
+    return error_hint(err, "Name one of them, or heads for all; a revision that merges them makes "
+                           "them one.");
+}
+
+bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned char **ret_lineage,
+                  Error *err)
+{
+    size_t versioned = overview_versioned(overview);
+    size_t found = overview_find(overview, versioned, version);
+    unsigned char *lineage = arena_alloc(arena, overview->rows.len + 1);
+    if (!lineage)
+        return error_nomem(err);
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        bool is_before = version_order_compare(overview->versions, overview->rows.items[i].version,
+                                               version) <= 0;
+        lineage[i] = overview->is_graph || i >= versioned ? 0
+                     : is_before                          ? LINEAGE_BEFORE
+                                                          : LINEAGE_AFTER;
+    }
+    *ret_lineage = lineage;
+    if (!overview->is_graph || found == SIZE_MAX)
+        return true;
+    /* Parents stand before what follows them. */
+    lineage[found] = LINEAGE_BEFORE;
+    for (size_t i = found + 1; i-- > 0;) {
+        const Migration *migration = overview->rows.items[i].migration;
+        for (size_t k = 0; lineage[i] && migration && k < migration->parents.len; k++) {
+            size_t parent = overview_find(overview, versioned, migration->parents.items[k]);
+            if (parent != SIZE_MAX)
+                lineage[parent] = LINEAGE_BEFORE;
+        }
+    }
+    for (size_t i = found + 1; i < versioned; i++) {
+        const Migration *migration = overview->rows.items[i].migration;
+        for (size_t k = 0; migration && k < migration->parents.len; k++) {
+            size_t parent = overview_find(overview, versioned, migration->parents.items[k]);
+            if (parent != SIZE_MAX && (parent == found || lineage[parent] == LINEAGE_AFTER))
+                lineage[i] = LINEAGE_AFTER;
+        }
+    }
+    return true;
+}
+
 bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
                   bool *ret_is_base, Error *err)
 {
@@ -218,7 +273,7 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
         }
         *ret_version = overview->head;
         *ret_is_base = false;
-        return true;
+        return overview_one_head(arena, overview, err);
     }
     /* Before versions: with SQLx one may begin with a sign, but "-1" is what people write for one back. */
     if (to.len > 1 && (to.ptr[0] == '+' || to.ptr[0] == '-') &&

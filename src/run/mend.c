@@ -227,15 +227,21 @@ static bool stamp(Run *run, Str to, Error *err)
     HistoryWriteVec writes = {0};
     Str version = {0};
     bool is_base = false;
-    if (!mend_read(run, &overview, err) ||
-        !plan_resolve(run->arena, &overview, to, &version, &is_base, err))
+    unsigned char *lineage = NULL;
+    if (!mend_read(run, &overview, err))
+        return false;
+    bool is_all = overview.is_graph && str_eq(to, STR("heads"));
+    if (!is_all && (!plan_resolve(run->arena, &overview, to, &version, &is_base, err) ||
+                    !plan_lineage(run->arena, &overview, version, &lineage, err)))
         return false;
     for (size_t i = 0; i < overview.rows.len; i++) {
         const StateRow *row = &overview.rows.items[i];
         if (row->kind == MIGRATION_REPEATABLE)
             continue;
-        bool is_wanted =
-            !is_base && version_order_compare(overview.versions, row->version, version) <= 0;
+        bool is_wanted = is_all || (!is_base && lineage[i] == LINEAGE_BEFORE);
+        bool is_aside = !is_all && !is_base && !lineage[i];
+        if (is_aside) /* a branch of its own */
+            continue;
         if (!stamp_row(run, row, is_wanted, &writes, err))
             return false;
     }
