@@ -38,7 +38,7 @@ static bool current_run(Cli *cli, const void *args, Error *err)
             json_str(&json.w, name);
         else
             json_null_value(&json.w);
-        if (overview.is_graph) {
+        if (overview.set->parents) {
             json_key(&json.w, "currents");
             json_begin_array(&json.w);
             for (size_t i = 0; i < overview.currents.len; i++)

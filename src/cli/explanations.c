@@ -699,11 +699,6 @@ const Explanation explanations[] = {
      .text = "Another transaction changed the same rows. This one was rolled back whole and\n"
              "tried again; after lock_retries it gave up.\n"
              "Run the command again."},
-    {.code = "several-heads",
-     .title = "head could be any of several revisions",
-     .text = "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
-             "same revision. Say which is meant by its version, or heads for all of them. A\n"
-             "revision that merges them (alembic merge heads) makes them one again."},
     {.code = "setuid",
      .title = "the program has rights that its caller does not have",
      .text =
@@ -713,6 +708,11 @@ const Explanation explanations[] = {
          "rights, so it does nothing at all.\n"
          "\n"
          "    chmod u-s,g-s /usr/bin/whimbrel"},
+    {.code = "several-heads",
+     .title = "head could be any of several revisions",
+     .text = "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
+             "same revision. Say which is meant by its version, or heads for all of them. A\n"
+             "revision that merges them (alembic merge heads) makes them one again."},
     {.code = "statement-in-doubt",
      .title = "it is not known whether a statement has run",
      .text = "The connection broke while it was under way, and the catalog cannot tell: it\n"

@@ -211,7 +211,8 @@ static bool read_revisions(const ConventionContext *ctx, Arena *arena, const Pee
 }
 
 static bool add_migration(const ConventionContext *ctx, Arena *arena, const PeerFileVec *files,
-                          const AlembicGraph *graph, size_t index, MigrationSet *set, Error *err)
+                          const AlembicGraph *graph, size_t index, MigrationSet *set,
+                          StrVec *parents, Error *err)
 {
     const Revision *revision = &graph->revisions.items[index];
     Migration *migration;
@@ -221,15 +222,14 @@ static bool add_migration(const ConventionContext *ctx, Arena *arena, const Peer
         return false;
     migration->may_come_late = true; /* a branch of its own is no late comer */
     for (size_t i = 0; i < revision->parents.len; i++)
-        if (!vec_push(arena, &migration->parents,
-                      graph->revisions.items[revision->parents.items[i]].id))
+        if (!vec_push(arena, parents, graph->revisions.items[revision->parents.items[i]].id))
             return error_nomem(err);
     return true;
 }
 
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    MigrationSet set = {.script_options = peer_script_options(ctx), .is_graph = true};
+    MigrationSet set = {.script_options = peer_script_options(ctx)};
     AlembicGraph *graph = arena_alloc(arena, sizeof *graph);
     PeerFileVec files = {0};
     if (!graph)
@@ -240,9 +240,16 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
         !read_revisions(ctx, arena, &files, graph, &set, err) ||
         !alembic_graph_finish(arena, graph, err))
         return false;
-    for (size_t i = 0; i < graph->order.len; i++)
-        if (!add_migration(ctx, arena, &files, graph, graph->order.items[i], &set, err))
+    StrVec *parents = arena_alloc(arena, (graph->order.len + 1) * sizeof *parents);
+    if (!parents)
+        return error_nomem(err);
+    for (size_t i = 0; i < graph->order.len; i++) {
+        parents[i] = (StrVec){0};
+        if (!add_migration(ctx, arena, &files, graph, graph->order.items[i], &set, &parents[i],
+                           err))
             return false;
+    }
+    set.parents = parents;
     set.own = graph;
     if (!peer_order_as_added(arena, &set, err) || !migration_set_finish(&set, err))
         return false;

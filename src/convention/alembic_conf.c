@@ -35,21 +35,12 @@ static bool nomem(Reading *r)
 static const Setting *find(const Reading *r, const char *key)
 {
     for (size_t i = r->settings.len; i-- > 0;)
-        if (str_eq(r->settings.items[i].key, str_from(key)))
+        if (str_eq_nocase(r->settings.items[i].key, str_from(key)))
             return &r->settings.items[i];
     return NULL;
 }
 
 /* ---- alembic.ini ----------------------------------------------------------------------------------------- */
-
-static Str lower(Arena *arena, Str text)
-{
-    char *copy = str_z(arena, text);
-    for (size_t i = 0; copy && i < text.len; i++)
-        if (copy[i] >= 'A' && copy[i] <= 'Z')
-            copy[i] = (char)(copy[i] - 'A' + 'a');
-    return copy ? (Str){copy, text.len} : text;
-}
 
 /* A line that is indented goes on with the value before it. */
 static bool go_on(Reading *r, Str text)
@@ -89,7 +80,7 @@ static bool read_ini(Reading *r, Str text)
         size_t at = equals < colon ? equals : colon;
         if (at == SIZE_MAX)
             continue;
-        Setting setting = {lower(r->arena, str_trim(str_sub(trimmed, 0, at))),
+        Setting setting = {str_trim(str_sub(trimmed, 0, at)),
                            str_trim(str_sub(trimmed, at + 1, trimmed.len)), line.number};
         if (!vec_push(r->arena, &r->settings, setting))
             return nomem(r);
@@ -388,11 +379,13 @@ static bool read_env(Reading *r)
     PyModule module;
     FileInfo info;
     Str text;
-    if (!folder && r->ctx->folders.len > 0)
+    if (!folder && r->ctx->folders.len == 0)
+        return true;
+    if (!folder)
         folder = str_z(r->arena, path_folder(r->ctx->folders.items[0]));
     const char *path = folder ? path_join(r->arena, folder, STR("env.py")) : NULL;
     if (!path)
-        return folder ? nomem(r) : true;
+        return nomem(r);
     if (!file_info(path, &info, r->err))
         return false;
     if (info.kind != FILE_REGULAR)

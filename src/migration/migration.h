@@ -199,7 +199,6 @@ typedef struct Migration {
     Str name;    /* "create_users" */
     MigrationKind kind;
     bool may_come_late; /* its tool applies it though newer ones are applied already */
-    StrVec parents;     /* in a graph: the versions that come right before it */
     Script *up;         /* NULL: only a down is here */
     Script *down;       /* NULL: cannot be rolled back */
 } Migration;
@@ -250,7 +249,9 @@ typedef struct MigrationSet {
     bool has_optional_baselines; /* a baseline file is for empty databases, and nothing to others */
     ScriptOptions script_options;
     VersionOrder versions;
-    bool is_graph; /* a version stands for what leads to it, not for all that is listed before it */
+    /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
+     * that is listed before it. NULL: they are a line. */
+    const StrVec *parents;
     const void *own;        /* the convention's */
     DigestCachePlace cache; /* zeroed: none */
     size_t opened;          /* files that migration_set_read() has opened so far; for tests */
@@ -262,6 +263,8 @@ bool migration_set_finish(MigrationSet *set, Error *err);
 const Migration *migration_set_find(const MigrationSet *set,
                                     Str version); /* by version_compare; NULL: absent */
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name);
+/* In a graph: what comes right before it; NULL: there is no graph. */
+const StrVec *migration_parents(const MigrationSet *set, const Migration *migration);
 /* Versioned migrations with an up that no other follows: in a graph there may be several, else it is the newest. */
 typedef Vec(const Migration *) MigrationRefVec;
 bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec *ret_heads,

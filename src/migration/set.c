@@ -138,6 +138,11 @@ const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name
     return find(set, MIGRATION_REPEATABLE, (Str){0}, name);
 }
 
+const StrVec *migration_parents(const MigrationSet *set, const Migration *migration)
+{
+    return set->parents ? &set->parents[migration - set->migrations.items] : NULL;
+}
+
 bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec *ret_heads,
                          Error *err)
 {
@@ -148,8 +153,9 @@ bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec 
     memset(is_followed, 0, set->migrations.len + 1);
     for (size_t i = 0; i < set->migrations.len; i++) {
         const Migration *migration = &set->migrations.items[i];
-        for (size_t k = 0; k < migration->parents.len; k++) {
-            const Migration *parent = migration_set_find(set, migration->parents.items[k]);
+        const StrVec *parents = migration_parents(set, migration);
+        for (size_t k = 0; parents && k < parents->len; k++) {
+            const Migration *parent = migration_set_find(set, parents->items[k]);
             if (parent)
                 is_followed[parent - set->migrations.items] = 1;
         }
@@ -158,7 +164,7 @@ bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec 
         const Migration *migration = &set->migrations.items[i];
         if (migration->kind == MIGRATION_REPEATABLE || !migration->up || is_followed[i])
             continue;
-        if (!set->is_graph)
+        if (!set->parents)
             heads.len = 0;
         if (!vec_push(arena, &heads, migration))
             return error_nomem(err);

@@ -442,8 +442,7 @@ static bool is_whole(const StateRow *row)
 static bool find_heads(Arena *arena, const MigrationSet *set, Overview *overview, Error *err)
 {
     MigrationRefVec heads = {0};
-    overview->is_graph = set->is_graph;
-    if (!set->is_graph)
+    if (!set->parents)
         return (overview->head.len == 0 || vec_push(arena, &overview->heads, overview->head)) &&
                        (overview->current.len == 0 ||
                         vec_push(arena, &overview->currents, overview->current))
@@ -461,9 +460,10 @@ static bool find_heads(Arena *arena, const MigrationSet *set, Overview *overview
     memset(is_followed, 0, versioned + 1);
     for (size_t i = 0; i < versioned; i++) {
         const StateRow *row = &overview->rows.items[i];
-        for (size_t k = 0; is_whole(row) && row->migration && k < row->migration->parents.len;
-             k++) {
-            size_t parent = overview_find(overview, versioned, row->migration->parents.items[k]);
+        const StrVec *parents =
+            is_whole(row) && row->migration ? migration_parents(set, row->migration) : NULL;
+        for (size_t k = 0; parents && k < parents->len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->items[k]);
             if (parent != SIZE_MAX)
                 is_followed[parent] = 1;
         }
@@ -483,6 +483,7 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
                    .versions = &set->versions,
                    .has_optional_baselines = set->has_optional_baselines};
     overview.versions = &set->versions;
+    overview.set = set;
     Sorted versioned, repeatable;
     size_t repeatables_from = 0;
 

@@ -572,7 +572,7 @@ static bool read_ups(Planner *p, Ups *ups)
     bool is_base;
 
     *ups = (Ups){.limit = request->steps > 0 ? request->steps : UINT64_MAX, .minds_phase = true};
-    if (to.len == 0 || (str_eq(to, STR("heads")) && p->set->is_graph))
+    if (to.len == 0 || (str_eq(to, STR("heads")) && p->set->parents))
         return true;
     if (str_eq(to, STR("head")))
         return overview_one_head(p->arena, &p->plan->overview, p->err);
@@ -772,7 +772,7 @@ static bool check_arrival(Planner *p, Str version)
     size_t target = overview_find(&p->plan->overview, p->versioned, version);
     bool has_newer =
         newest && version_order_compare(&p->set->versions, newest->version, version) != 0;
-    if (p->set->is_graph) { /* other branches may have newer ones */
+    if (p->set->parents) { /* other branches may have newer ones */
         has_newer = target == SIZE_MAX || !(p->marks[target] & MARK_APPLIED);
         for (size_t i = 0; i < p->versioned; i++)
             has_newer =

@@ -49,6 +49,7 @@ const char *overall_state_name(OverallState state); /* "up-to-date", ... */
 
 typedef struct Overview {
     StateRowVec rows; /* versioned by version, files and history merged, then repeatables by name */
+    const MigrationSet *set;
     const VersionOrder *versions; /* of the set */
     OverallState
         state; /* failed: failed or partial ones; diverged: changed, missing or out-of-order ones that the policy does not allow; else
@@ -57,7 +58,6 @@ typedef struct Overview {
     Str head;    /* newest version on disk that is for this engine; empty: none */
     /* In a graph there may be several of both: what nothing applied follows, what nothing on disk follows. Else there is one, or none. */
     StrVec currents, heads;
-    bool is_graph; /* of the set */
     uint32_t applied, pending, outdated,
         wrong; /* wrong: failed, partial, and of changed, missing, out-of-order those that are not allowed;
                                                  * the allowed ones count as applied and pending */

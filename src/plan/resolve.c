@@ -214,6 +214,12 @@ bool overview_one_head(Arena *arena, const Overview *overview, Error *err)
                            "them one.");
 }
 
+static const StrVec *parents_of(const Overview *overview, size_t index)
+{
+    const Migration *migration = overview->rows.items[index].migration;
+    return migration ? migration_parents(overview->set, migration) : NULL;
+}
+
 bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned char **ret_lineage,
                   Error *err)
 {
@@ -225,27 +231,27 @@ bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned 
     for (size_t i = 0; i < overview->rows.len; i++) {
         bool is_before = version_order_compare(overview->versions, overview->rows.items[i].version,
                                                version) <= 0;
-        lineage[i] = overview->is_graph || i >= versioned ? 0
-                     : is_before                          ? LINEAGE_BEFORE
-                                                          : LINEAGE_AFTER;
+        lineage[i] = overview->set->parents || i >= versioned ? 0
+                     : is_before                              ? LINEAGE_BEFORE
+                                                              : LINEAGE_AFTER;
     }
     *ret_lineage = lineage;
-    if (!overview->is_graph || found == SIZE_MAX)
+    if (!overview->set->parents || found == SIZE_MAX)
         return true;
     /* Parents stand before what follows them. */
     lineage[found] = LINEAGE_BEFORE;
     for (size_t i = found + 1; i-- > 0;) {
-        const Migration *migration = overview->rows.items[i].migration;
-        for (size_t k = 0; lineage[i] && migration && k < migration->parents.len; k++) {
-            size_t parent = overview_find(overview, versioned, migration->parents.items[k]);
+        const StrVec *parents = lineage[i] ? parents_of(overview, i) : NULL;
+        for (size_t k = 0; parents && k < parents->len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->items[k]);
             if (parent != SIZE_MAX)
                 lineage[parent] = LINEAGE_BEFORE;
         }
     }
     for (size_t i = found + 1; i < versioned; i++) {
-        const Migration *migration = overview->rows.items[i].migration;
-        for (size_t k = 0; migration && k < migration->parents.len; k++) {
-            size_t parent = overview_find(overview, versioned, migration->parents.items[k]);
+        const StrVec *parents = parents_of(overview, i);
+        for (size_t k = 0; parents && k < parents->len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->items[k]);
             if (parent != SIZE_MAX && (parent == found || lineage[parent] == LINEAGE_AFTER))
                 lineage[i] = LINEAGE_AFTER;
         }

@@ -230,7 +230,7 @@ static bool stamp(Run *run, Str to, Error *err)
     unsigned char *lineage = NULL;
     if (!mend_read(run, &overview, err))
         return false;
-    bool is_all = overview.is_graph && str_eq(to, STR("heads"));
+    bool is_all = overview.set->parents && str_eq(to, STR("heads"));
     if (!is_all && (!plan_resolve(run->arena, &overview, to, &version, &is_base, err) ||
                     !plan_lineage(run->arena, &overview, version, &lineage, err)))
         return false;

@@ -338,7 +338,41 @@ class NodePgMigrate(Layout):
         return [[self.id(i)] for i in range(1, n + 1)]
 
 
+class Alembic(Layout):
+    name = "alembic"
+    folder = "alembic/versions"
+    rows_sql = "SELECT version_num FROM alembic_version ORDER BY version_num"
+
+    def revision(self, n):
+        return f"{n:04}a{n:07}"
+
+    def write(self, program, n):
+        before = f'"{self.revision(n - 1)}"' if n > 1 else "None"
+        program.write(
+            f"alembic/versions/{self.revision(n)}_make_t{n}.py",
+            f'"""make t{n}\n\nRevision ID: {self.revision(n)}\n"""\n'
+            "from alembic import op\nimport sqlalchemy as sa\n\n"
+            f'revision = "{self.revision(n)}"\ndown_revision = {before}\n'
+            "branch_labels = None\ndepends_on = None\n\n\n"
+            "def upgrade() -> None:\n"
+            f'    table = op.create_table("t{n}", sa.Column("id", sa.Integer()))\n'
+            f'    op.bulk_insert(table, [{{"id": {n}}}])\n\n\n'
+            f'def downgrade() -> None:\n    op.drop_table("t{n}")\n',
+        )
+
+    def history(self, engine, n):
+        made = (
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+            "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+        return [made, *[f"INSERT INTO alembic_version VALUES ('{self.revision(n)}')" for _ in range(min(n, 1))]]
+
+    def rows(self, n):
+        return [[self.revision(n)]] if n else []
+
+
 LAYOUTS = [
+    Alembic(),
     GolangMigrate(),
     Goose(),
     Dbmate(),
