@@ -358,15 +358,21 @@ static bool check_folders(Cli *cli, const StrVec *folders, Error *err)
     return true;
 }
 
-bool cli_scan(Cli *cli, Error *err)
+/* Says nothing yet. */
+static bool scan_files(Cli *cli, Error *err)
 {
     if (!check_folders(cli, &cli->context.folders, err))
         return false;
     bool is_scanned = cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err);
     folder_lists_done(&cli->lists);
-    if (!is_scanned)
+    cli->context.set = is_scanned ? &cli->set : NULL;
+    return is_scanned;
+}
+
+bool cli_scan(Cli *cli, Error *err)
+{
+    if (!scan_files(cli, err))
         return false;
-    cli->context.set = &cli->set;
     for (size_t i = 0; i < cli->context.notes.len; i++)
         cli_note(cli, "%.*s", STR_ARG(cli->context.notes.items[i]));
     for (size_t i = 0; i < cli->set.notes.len; i++)
@@ -513,7 +519,7 @@ bool cli_open(Cli *cli, unsigned needs, Error *err)
         !would_create(cli, needs, &would, err))
         return false;
     /* Files in disorder are no reason to leave an empty database behind. */
-    if (would && (!cli_convention(cli, NULL, err) || !cli_scan(cli, err)))
+    if (would && (!cli_convention(cli, NULL, err) || !scan_files(cli, err)))
         return false;
     if (!open_database(cli, needs, err) || !cli_convention(cli, cli->db, err))
         return false;

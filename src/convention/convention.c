@@ -13,6 +13,8 @@ static const Convention *const all[] = {&convention_whimbrel,
                                         &convention_sql_migrate,
                                         &convention_node_pg_migrate,
                                         &convention_alembic,
+                                        &convention_rails,
+                                        &convention_laravel,
                                         NULL};
 
 const Convention *const *conventions(void)
@@ -205,7 +207,13 @@ static bool choose(Arena *arena, const ConventionGuessVec *guesses,
             best = guess;
             rival = NULL;
         } else if (guess->weight == best->weight) {
-            rival = guess;
+            /* One table, which several tools have under one name: it is that one's whose files are here. */
+            bool is_one_table =
+                strcmp(guess->convention->default_table, best->convention->default_table) == 0;
+            if (is_one_table && guess->has_files != best->has_files)
+                best = guess->has_files ? guess : best;
+            else
+                rival = guess;
         }
     }
     if (!best) {

@@ -16,6 +16,8 @@ extern const Convention convention_prisma;
 extern const Convention convention_refinery;
 extern const Convention convention_sql_migrate;
 extern const Convention convention_node_pg_migrate;
+extern const Convention convention_rails;
+extern const Convention convention_laravel;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

@@ -371,6 +371,79 @@ class Alembic(Layout):
         return [[self.revision(n)]] if n else []
 
 
+class Rails(Layout):
+    name = "rails"
+    folder = "db/migrate"
+    rows_sql = "SELECT version FROM schema_migrations ORDER BY version"
+
+    def write(self, program, n):
+        program.write(
+            f"db/migrate/{self.version(n)}_make_t{n}.rb",
+            f"class MakeT{n} < ActiveRecord::Migration[6.1]\n"
+            f"  def up\n    execute <<~SQL\n      CREATE TABLE t{n} (id int);\n    SQL\n"
+            f'    execute "INSERT INTO t{n} VALUES ({n})"\n  end\n\n'
+            f"  def down\n    execute 'DROP TABLE t{n}'\n  end\nend\n",
+        )
+
+    def version(self, n):
+        return f"2024010100{n:04}"
+
+    def history(self, engine, n):
+        key, text, time = {
+            "sqlite": ('"key"', "varchar", "datetime(6)"),
+            "postgres": ('"key"', "character varying", "timestamp(6) without time zone"),
+            "mariadb": ("`key`", "varchar(255)", "datetime(6)"),
+        }[engine]
+        values = ", ".join(f"('{self.version(i)}')" for i in range(1, n + 1))
+        return [
+            f"CREATE TABLE schema_migrations (version {text} NOT NULL PRIMARY KEY)",
+            f"CREATE TABLE ar_internal_metadata ({key} {text} NOT NULL PRIMARY KEY, value {text}, "
+            f"created_at {time} NOT NULL, updated_at {time} NOT NULL)",
+            "INSERT INTO ar_internal_metadata VALUES "
+            "('environment', 'development', '2026-01-02 03:04:05.1', '2026-01-02 03:04:05.1')",
+            f"INSERT INTO schema_migrations VALUES {values}",
+        ]
+
+    def rows(self, n):
+        return [[self.version(i)] for i in range(1, n + 1)]
+
+
+class Laravel(Layout):
+    name = "laravel"
+    folder = "database/migrations"
+    rows_sql = "SELECT migration FROM migrations ORDER BY batch, migration"
+
+    def write(self, program, n):
+        program.write(
+            f"database/migrations/{self.version(n)}.php",
+            "<?php\n\nuse Illuminate\\Database\\Migrations\\Migration;\n"
+            "use Illuminate\\Support\\Facades\\DB;\n\nreturn new class extends Migration\n{\n"
+            f"    public function up()\n    {{\n        DB::statement('CREATE TABLE t{n} (id int)');\n"
+            f"        DB::unprepared(<<<'SQL'\n            INSERT INTO t{n} VALUES ({n});\n            SQL);\n    }}\n\n"
+            f'    public function down()\n    {{\n        DB::statement("DROP TABLE t{n}");\n    }}\n}};\n',
+        )
+
+    def version(self, n):
+        return f"2024_01_01_{n:06}_make_t{n}"
+
+    def history(self, engine, n):
+        made = {
+            "sqlite": '"id" integer not null primary key autoincrement, "migration" varchar not null, '
+            '"batch" integer not null',
+            "postgres": '"id" serial primary key not null, "migration" varchar(255) not null, "batch" integer not null',
+            "mariadb": "`id` int unsigned not null auto_increment primary key, `migration` varchar(255) not null, "
+            "`batch` int not null",
+        }[engine]
+        values = ", ".join(f"('{self.version(i)}', 1)" for i in range(1, n + 1))
+        return [
+            f"CREATE TABLE migrations ({made})",
+            f"INSERT INTO migrations (migration, batch) VALUES {values}",
+        ]
+
+    def rows(self, n):
+        return [[self.version(i)] for i in range(1, n + 1)]
+
+
 LAYOUTS = [
     Alembic(),
     GolangMigrate(),
@@ -382,4 +455,6 @@ LAYOUTS = [
     Prisma(),
     Refinery(),
     SqlMigrate(),
+    Rails(),
+    Laravel(),
 ]
