@@ -155,8 +155,10 @@ static void add_fitting(Text *text, Str s, size_t columns)
     }
     Str dots = str_from(text_ellipsis(text));
     size_t room = columns > str_width(dots) ? columns - str_width(dots) : 0;
-    while (s.len > 0 && (str_width(s) > room || ((unsigned char)s.ptr[s.len - 1] & 0xc0) == 0xc0))
-        s.len--;
+    while (s.len > 0 && str_width(s) > room)
+        do
+            s.len--;
+        while (s.len > 0 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80);
     text_add_line(text, s);
     if (room > 0)
         text_add(text, dots);
