@@ -163,7 +163,12 @@ def check_runners(runners):
             raise Failed(f"a runner that {runner.fate} ended with {code}:\n{said[-3000:]}")
     seeded = [runner for runner in runners if runner.is_seed]
     sure = sum(runner.process.returncode == 0 for runner in seeded)
-    maybe = sum(runner.process.returncode == -signal.SIGKILL or runner.fate == "stopped" for runner in seeded)
+    # A seed whose node was killed while it committed cannot know.
+    maybe = sum(
+        runner.process.returncode != 0
+        and (runner.process.returncode == -signal.SIGKILL or runner.fate == "stopped" or runner.may_lose_node)
+        for runner in seeded
+    )
     return ends, sure, sure + maybe
 
 
