@@ -157,6 +157,8 @@ bool cli_open(Cli *cli, unsigned needs, Error *err);
 /* Parts of cli_open(), for commands that go their own way. */
 bool cli_url(Cli *cli, DbUrl *ret_url, Error *err); /* with the password from wherever it comes */
 DbOptions cli_db_options(Cli *cli, unsigned needs);
+/* What every convention works on, before one is chosen. db may be NULL. */
+ConventionContext cli_context(Cli *cli, Db *db);
 bool cli_convention(Cli *cli, Db *db, Error *err); /* fills cli->context */
 void cli_runner(Cli *cli);
 bool cli_scan(Cli *cli, Error *err); /* fills cli->set */

@@ -32,13 +32,7 @@ static bool look_around(Cli *cli, FindingVec *ret_findings, Error *err)
 {
     const Convention *const *all = conventions();
     FindingVec findings = {0};
-    cli->context = (ConventionContext){
-        .dialect = cli->db ? cli->db->driver->dialect : SQL_POSTGRES,
-        .table = cli->settings->table,
-        .name_space = cli->settings->name_space,
-        .folders = cli->settings->migrations,
-        .project_folder = cli->configuration.project_folder,
-    };
+    cli->context = cli_context(cli, cli->db);
     if (cli->db && cli->settings->table.len == 0 &&
         !convention_look_at_tables(&cli->context, cli->db, cli->arena, err))
         return error_wrap(err, "looking for history tables");

@@ -247,13 +247,11 @@ static SqlDialect dialect_of_url(Cli *cli)
     return SQL_POSTGRES;
 }
 
-/* Finds out which convention holds, and what its tool's own configuration says. db may be NULL. */
-static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext *context,
-                         Error *err)
+ConventionContext cli_context(Cli *cli, Db *db)
 {
     const Settings *settings = cli->settings;
-    *context = (ConventionContext){
-        .dialect = dialect,
+    return (ConventionContext){
+        .dialect = db ? db->driver->dialect : dialect_of_url(cli),
         .table = settings->table,
         .name_space = settings->name_space,
         .folders = settings->migrations,
@@ -267,9 +265,16 @@ static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext
         .variables = (const char *const *)environ,
         .environment = settings->environment,
         .except = cli->except,
-        .lists = context == &cli->context ? &cli->lists : NULL,
         .db = db,
     };
+}
+
+/* Finds out which convention holds, and what its tool's own configuration says. db may be NULL. */
+static bool fill_context(Cli *cli, Db *db, ConventionContext *context, Error *err)
+{
+    const Settings *settings = cli->settings;
+    *context = cli_context(cli, db);
+    context->lists = context == &cli->context ? &cli->lists : NULL;
     if (settings->migrations.len == 0) {
         error_set(err, ERROR_USAGE, "no folder of migrations is named (%s)",
                   cli->configuration.sources[setting_index("migrations")].where);
@@ -310,8 +315,7 @@ static bool fill_context(Cli *cli, Db *db, SqlDialect dialect, ConventionContext
 
 bool cli_convention(Cli *cli, Db *db, Error *err)
 {
-    return fill_context(cli, db, db ? db->driver->dialect : dialect_of_url(cli), &cli->context,
-                        err);
+    return fill_context(cli, db, &cli->context, err);
 }
 
 /* Nobody named a database: the tool whose files these are may have it in its own configuration. */
@@ -319,7 +323,7 @@ static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *
 {
     ConventionContext context;
     Error local = {.arena = cli->arena};
-    if (!fill_context(cli, NULL, SQL_POSTGRES, &context, &local)) {
+    if (!fill_context(cli, NULL, &context, &local)) {
         /* Which tool it is may well be unclear without its database; that none is named is what matters then. */
         bool is_unclear = local.code && strcmp(local.code, "ambiguous-convention") == 0;
         if (!is_unclear && err)
@@ -499,8 +503,7 @@ static bool check_folders_early(Cli *cli, Error *err)
         return true;
     if (!is_named && local.kind == ERROR_USAGE) {
         Error ignored = {.arena = cli->arena};
-        if (fill_context(cli, NULL, dialect_of_url(cli), &context, &ignored) &&
-            !context.are_folders_default)
+        if (fill_context(cli, NULL, &context, &ignored) && !context.are_folders_default)
             return check_folders(cli, &context.folders, err);
     }
     *err = local;

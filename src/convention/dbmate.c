@@ -157,12 +157,26 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
     return false;
 }
 
-static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+/* dbmate has no file for its settings: its variables, and db/migrations where they say nothing. */
+static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    static const char *const usual[] = {"db/migrations", NULL};
+    Str dir, table;
+    if (peer_variable(ctx, STR("DBMATE_MIGRATIONS_DIR"), &dir) && dir.len > 0 && !ctx->files &&
+        !peer_take_folder(ctx, arena, str_z(arena, dir), err))
+        return false;
+    if (peer_variable(ctx, STR("DBMATE_MIGRATIONS_TABLE"), &table) && ctx->table.len == 0)
+        ctx->table = table;
+    return peer_take_usual_folder(ctx, arena, usual, err);
+}
+
+static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                       ConventionGuess *ret_guess, Error *err)
 {
     static const PeerSigns signs = {
         .columns = "version", .has_only_these = true, .takes = takes, .reads = true};
-    return peer_recognise(ctx, db, arena, &signs, ret_guess, err);
+    ConventionContext ctx = *given;
+    return configure(&ctx, arena, err) && peer_recognise(&ctx, db, arena, &signs, ret_guess, err);
 }
 
 static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
@@ -220,6 +234,7 @@ const Convention convention_dbmate = {
     .recognise = recognise,
     .new_paths = new_paths,
     .new_text = new_text,
+    .configure = configure,
     .draft_files = draft_files,
     .annotations = annotations,
 };

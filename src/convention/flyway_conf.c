@@ -496,20 +496,7 @@ static bool default_folders(Reading *reading)
 {
     static const char *const usual[] = {"src/main/resources/db/migration", "db/migration", "sql",
                                         NULL};
-    ConventionContext *ctx = reading->ctx;
-    for (size_t i = 0; ctx->are_folders_default && !ctx->files && usual[i]; i++) {
-        const char *path = peer_beside(ctx, reading->arena, str_from(usual[i]));
-        StrVec folders = {0};
-        if (!path)
-            return error_nomem(reading->err);
-        if (!is_folder(path))
-            continue;
-        if (!vec_push(reading->arena, &folders, str_from(path)))
-            return error_nomem(reading->err);
-        ctx->folders = folders;
-        ctx->are_folders_default = false;
-    }
-    return true;
+    return peer_take_usual_folder(reading->ctx, reading->arena, usual, reading->err);
 }
 
 /* ---- the URL ------------------------------------------------------------------------------------------------- */

@@ -471,12 +471,25 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
     return false;
 }
 
-static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
+/* goose has no file for its settings, only its variables. */
+static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    Str dir, table;
+    if (peer_variable(ctx, STR("GOOSE_MIGRATION_DIR"), &dir) && dir.len > 0 && !ctx->files &&
+        !peer_take_folder(ctx, arena, str_z(arena, dir), err))
+        return false;
+    if (peer_variable(ctx, STR("GOOSE_TABLE"), &table) && ctx->table.len == 0)
+        ctx->table = table;
+    return true;
+}
+
+static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                       ConventionGuess *ret_guess, Error *err)
 {
     static const PeerSigns signs = {
         .columns = "version_id, is_applied, tstamp", .takes = takes, .reads = true};
-    return peer_recognise(ctx, db, arena, &signs, ret_guess, err);
+    ConventionContext ctx = *given;
+    return configure(&ctx, arena, err) && peer_recognise(&ctx, db, arena, &signs, ret_guess, err);
 }
 
 static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
@@ -531,6 +544,7 @@ const Convention convention_goose = {
     .history_write = history_write,
     .lock_key = lock_key,
     .recognise = recognise,
+    .configure = configure,
     .new_paths = new_paths,
     .new_text = new_text,
     .draft_files = draft_files,

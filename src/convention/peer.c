@@ -807,6 +807,21 @@ bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Er
     return true;
 }
 
+bool peer_take_usual_folder(ConventionContext *ctx, Arena *arena, const char *const *usual,
+                            Error *err)
+{
+    for (size_t i = 0; ctx->are_folders_default && !ctx->files && usual[i]; i++) {
+        FileInfo info;
+        const char *path = peer_beside(ctx, arena, str_from(usual[i]));
+        if (!path)
+            return error_nomem(err);
+        if (file_info(path, &info, NULL) && info.kind == FILE_FOLDER &&
+            !peer_take_folder(ctx, arena, path, err))
+            return false;
+    }
+    return true;
+}
+
 static void add_escaped(StrBuf *url, Str text, const char *others)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -194,6 +194,9 @@ bool peer_take_table(ConventionContext *ctx, Arena *arena, Str schema, Str table
 bool peer_note(ConventionContext *ctx, Arena *arena, const char *sentence, Error *err);
 /* One folder of migrations, unless the user named some. */
 bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err);
+/* The first of these that is there, beside the project: where the tool looks if it is told nothing. NULL-terminated. */
+bool peer_take_usual_folder(ConventionContext *ctx, Arena *arena, const char *const *usual,
+                            Error *err);
 /* What other tools say of a database in parts; what is empty is left out. */
 typedef struct PeerServer {
     const char *scheme;

@@ -127,3 +127,29 @@ def migrate_key(database):
     """The key of golang-migrate's command: a checksum of schema, table and the URL's path, times a constant."""
     text = f"public\0schema_migrations\0/{database.name}".encode()
     return zlib.crc32(text) * 1486364155 % 2**32
+
+
+# ---- what the tools are told by their variables -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, folder, table",
+    [("dbmate", "DBMATE_MIGRATIONS_DIR", "DBMATE_MIGRATIONS_TABLE"), ("goose", "GOOSE_MIGRATION_DIR", "GOOSE_TABLE")],
+)
+def test_folder_and_table_as_the_tools_variables_name_them(whimbrel, sqlite, name, folder, table):
+    layout = next(layout for layout in LAYOUTS if layout.name == name)
+    layout.write(whimbrel, 1)
+    (whimbrel.cwd / layout.folder).rename(whimbrel.cwd / "elsewhere")
+    variables = {folder: "elsewhere", table: "its_history"}
+    whimbrel.ok("migrate", "-d", sqlite.url, env=variables)
+    assert sqlite.value("SELECT count(*) FROM its_history WHERE version" + ("_id = 1" if name == "goose" else " > ''")) == "1"
+    assert whimbrel("status", "-d", sqlite.url).code == 2
+
+
+def test_dbmates_folder_is_found_without_being_told(whimbrel, sqlite):
+    layout = next(layout for layout in LAYOUTS if layout.name == "dbmate")
+    layout.write(whimbrel, 1)
+    found = whimbrel.ok("conventions", "--output", "json").json
+    assert found["convention"] == "dbmate"
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    assert sqlite.value("SELECT count(*) FROM t1") == "1"
