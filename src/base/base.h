@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/json5.h"
+#include "base/markup.h"
 #include "base/str.h"
 #include "base/suggest.h"
 #include "base/toml.h"

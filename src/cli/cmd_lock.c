@@ -17,7 +17,7 @@ static bool lock_json(Cli *cli, const LockHolder *lock, bool has, bool is_releas
     json_begin_array(&json.w);
     if (has) {
         json_begin_object(&json.w);
-        json_key_text(&json.w, "kind", lock->is_lease ? "lease" : "session");
+        json_key_text(&json.w, "kind", lock->is_row ? "row" : lock->is_lease ? "lease" : "session");
         json_key_str(&json.w, "id", holder->id);
         json_key_str(&json.w, "user", holder->user);
         json_key_str(&json.w, "host", holder->host);
@@ -48,8 +48,9 @@ static void add_holder(Text *text, const LockHolder *lock)
 {
     char took[DURATION_TEXT];
     const DbSession *holder = &lock->session;
-    text_adds(text, lock->is_lease ? "The migration lock is a lease, held by process "
-                                   : "The migration lock is held by session ");
+    text_adds(text, lock->is_row     ? "The migration lock is a row of a table, held by "
+                    : lock->is_lease ? "The migration lock is a lease, held by process "
+                                     : "The migration lock is held by session ");
     text_add_line(text, holder->id);
     const Str parts[] = {holder->application, holder->user, holder->host};
     bool is_open = false;
@@ -77,6 +78,11 @@ static void add_holder(Text *text, const LockHolder *lock)
         text_add_line(text, str_sub(holder->query, 0, 200));
         text_add(text, STR("\n"));
     }
+    if (holder->advice.len > 0) {
+        text_adds(text, "  ");
+        text_add_line(text, holder->advice);
+        text_add(text, STR("\n"));
+    }
     if (!holder->is_alive)
         text_adds(text, "  It is gone; only its lock is left.\n");
 }
@@ -89,8 +95,9 @@ static bool lock_release(Cli *cli, const LockHolder *holder, Error *err)
         add_holder(&text, holder);
         const char *question = str_format(
             cli->arena,
-            holder->is_lease ? "Take the lease from process %.*s, which can then commit no more?"
-                             : "End session %.*s, and with it whatever it is doing?",
+            holder->is_row ? "Give the lock of %.*s back, which nothing else does once it is gone?"
+            : holder->is_lease ? "Take the lease from process %.*s, which can then commit no more?"
+                               : "End session %.*s, and with it whatever it is doing?",
             STR_ARG(holder->session.id));
         if (!question)
             return error_nomem(err);

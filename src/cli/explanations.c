@@ -710,9 +710,10 @@ const Explanation explanations[] = {
          "    chmod u-s,g-s /usr/bin/whimbrel"},
     {.code = "several-heads",
      .title = "head could be any of several revisions",
-     .text = "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
-             "same revision. Say which is meant by its version, or heads for all of them. A\n"
-             "revision that merges them (alembic merge heads) makes them one again."},
+     .text =
+         "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
+         "same revision. Say which is meant by its version, or heads for all of them. A\n"
+         "revision that merges them (alembic merge heads) makes them one again."},
     {.code = "statement-in-doubt",
      .title = "it is not known whether a statement has run",
      .text = "The connection broke while it was under way, and the catalog cannot tell: it\n"

@@ -100,9 +100,9 @@ enum {
 typedef struct Cli Cli;
 
 typedef struct Command {
-    const char *name;     /* alias.h has other words for it */
-    const char *summary;  /* one line, begins small, no full stop */
-    const char *about; /* paragraphs, separated by an empty line; lines are filled when printed */
+    const char *name;    /* alias.h has other words for it */
+    const char *summary; /* one line, begins small, no full stop */
+    const char *about;   /* paragraphs, separated by an empty line; lines are filled when printed */
     CommandGroup group;
     const Option *options;     /* ends with a zeroed one; NULL: none */
     const Argument *arguments; /* ends with a zeroed one; NULL: none */

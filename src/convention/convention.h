@@ -126,7 +126,8 @@ typedef struct HistoryWrite {
      * known started_at and duration_us say it too. NULL: nothing */
     const HistoryRow *kept;
     bool is_down, is_journaled, is_fate_unknown;
-    bool is_said; /* nothing was run: somebody says so (stamp, --fake) */
+    bool is_said;   /* nothing was run: somebody says so (stamp, --fake) */
+    bool is_marked; /* WRITE_SKIPPED: it counts as if it had run */
     uint32_t done, total;
     int64_t
         duration_us; /* -1: let the server compute it from the start of the transaction, where it can */
@@ -160,6 +161,13 @@ typedef struct Draft {
 } Draft;
 typedef Vec(Draft) DraftVec;
 typedef Vec(TreeFile) TreeFileVec;
+
+/* What becomes of a migration that has tests of its own, when its turn comes. */
+typedef enum ConventionVerdict {
+    VERDICT_RUN,
+    VERDICT_SKIP, /* not this time */
+    VERDICT_MARK, /* it is recorded as if it had run (HistoryWrite.is_marked) */
+} ConventionVerdict;
 
 struct Convention {
     unsigned version;    /* of this struct: 1 */
@@ -210,6 +218,19 @@ struct Convention {
     const char *const *annotations;
     /* MAY. What `init --from` says of the project beside what every tool's configuration says: sentences. */
     bool (*init_notes)(const ConventionContext *ctx, Arena *arena, StrVec *ret_notes, Error *err);
+    /* MAY. For scripts whose form says is_conditional, under the lock, right before the migration runs. *ret_why: a clause ("its
+     * precondition does not hold"), where it does not run or only with a warning; else NULL. Errors stop the run. */
+    bool (*check)(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
+                  ConventionVerdict *ret_verdict, const char **ret_why, Error *err);
+    /* MAY, the next three together: a lock that the tool keeps in a table, and that ends with no session. It is taken by whoever
+     * holds the lock of lock_key() and given back at the end; one that another whimbrel has left behind is taken over. */
+    bool (*lock_try)(const ConventionContext *ctx, Db *db, Arena *arena, bool *ret_is_ours,
+                     DbSession *ret_holder, Error *err);
+    /* holder NULL: our own; else what lock_holder() has told, by force. Nothing happens when it is another's by now. */
+    bool (*lock_give)(const ConventionContext *ctx, Db *db, Arena *arena, const DbSession *holder,
+                      Error *err);
+    bool (*lock_holder)(const ConventionContext *ctx, Db *db, Arena *arena, DbSession *ret_holder,
+                        bool *ret_has, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
                          Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,

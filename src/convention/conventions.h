@@ -18,6 +18,7 @@ extern const Convention convention_sql_migrate;
 extern const Convention convention_node_pg_migrate;
 extern const Convention convention_rails;
 extern const Convention convention_laravel;
+extern const Convention convention_liquibase;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

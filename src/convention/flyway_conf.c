@@ -501,98 +501,19 @@ static bool default_folders(Reading *reading)
 
 /* ---- the URL ------------------------------------------------------------------------------------------------- */
 
-static void add_escaped(StrBuf *out, Str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (is_plain)
-            strbuf_add_char(out, c);
-        else
-            strbuf_addf(out, "%%%02X", (unsigned char)c);
-    }
-}
-
-static bool is_known_engine(Str url)
-{
-    return str_starts_nocase(url, STR("jdbc:postgresql:")) ||
-           str_starts_nocase(url, STR("jdbc:mysql:")) ||
-           str_starts_nocase(url, STR("jdbc:mariadb:")) ||
-           str_starts_nocase(url, STR("jdbc:sqlite:"));
-}
-
-/* One parameter of the driver's: what only speaks of the driver itself is left out, what is known passes. */
-static bool take_param(Reading *reading, const Setting *url, Str key, Str value, Str *user,
-                       Str *password, StrBuf *params)
-{
-    static const char *const passed[] = {"sslmode", "sslrootcert",   "sslcert",
-                                         "sslkey",  "currentSchema", NULL};
-    if (str_eq(key, STR("user")) || str_eq(key, STR("password"))) {
-        Str *into = str_eq(key, STR("user")) ? user : password;
-        *into = into->len > 0 ? *into : value;
-        return true;
-    }
-    for (size_t i = 0; passed[i]; i++) {
-        if (!str_eq(key, str_from(passed[i])))
-            continue;
-        strbuf_adds(params, params->len > 0 ? "&" : "");
-        strbuf_addf(params, "%.*s=%.*s", STR_ARG(key), STR_ARG(value));
-        return true;
-    }
-    const char *name = str_format(reading->arena, "url's %.*s", STR_ARG(key));
-    Setting setting = {str_from(name), value, url->place};
-    return name ? unheeded(reading, &setting) : error_nomem(reading->err);
-}
-
-/* jdbc:postgresql://host/db?user=u is ours once "jdbc:" is gone and the user stands before the host. */
 static bool take_url(Reading *reading, const Setting *url, Str user, Str password,
                      const FlywaySettings *flyway)
 {
-    StrBuf out = strbuf(reading->arena), params = strbuf(reading->arena);
-    if (!is_known_engine(url->value)) {
-        /* The value may hold a password. */
-        bad(reading, url, "is not of PostgreSQL, MySQL, MariaDB or SQLite");
-        return error_hint(reading->err, "whimbrel works on these four.");
-    }
-    Str plain = str_sub(url->value, 5, url->value.len), head, rest = str_cut(plain, '?', &head);
-    Str scheme, behind = str_cut(head, ':', &scheme);
-    if (str_eq_nocase(scheme, STR("sqlite"))) {
-        strbuf_addf(&out, "sqlite:%.*s", STR_ARG(behind));
-        return strbuf_finish(&out, &reading->ctx->url) || error_nomem(reading->err);
-    }
-    while (rest.len > 0) {
-        Str part, key, value;
-        rest = str_cut(rest, '&', &part);
-        value = str_cut(part, '=', &key);
-        if (!take_param(reading, url, key, value, &user, &password, &params))
+    StrVec strange = {0};
+    if (!peer_jdbc_url(reading->arena, url->place, url->value, user, password,
+                       flyway->default_schema, &strange, &reading->ctx->url, reading->err))
+        return false;
+    for (size_t i = 0; i < strange.len; i++) {
+        Setting setting = {strange.items[i], (Str){0}, url->place};
+        if (!unheeded(reading, &setting))
             return false;
     }
-    if (flyway->default_schema.len > 0 && str_eq_nocase(scheme, STR("postgresql")) &&
-        str_find(strbuf_str(&params), STR("currentSchema="), 0) == SIZE_MAX) {
-        strbuf_adds(&params, params.len > 0 ? "&" : "");
-        strbuf_adds(&params, "search_path=");
-        add_escaped(&params, flyway->default_schema);
-        if (!str_eq(flyway->default_schema, STR("public")))
-            strbuf_adds(&params, ",public");
-    }
-    bool has_slashes = str_starts(behind, STR("//"));
-    strbuf_addf(&out, "%.*s://", STR_ARG(scheme));
-    if (user.len > 0) {
-        add_escaped(&out, user);
-        if (password.len > 0) {
-            strbuf_adds(&out, ":");
-            add_escaped(&out, password);
-        }
-        strbuf_adds(&out, "@");
-    }
-    /* jdbc:postgresql:db is a database on this machine. */
-    strbuf_adds(&out, has_slashes ? "" : "localhost/");
-    strbuf_add(&out, has_slashes ? str_sub(behind, 2, behind.len) : behind);
-    Str query = strbuf_str(&params);
-    if (query.len > 0)
-        strbuf_addf(&out, "?%.*s", STR_ARG(query));
-    return strbuf_finish(&out, &reading->ctx->url) || error_nomem(reading->err);
+    return true;
 }
 
 /* ---- taking them ------------------------------------------------------------------------------------------------ */

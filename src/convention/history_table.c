@@ -43,11 +43,13 @@ static bool read_part(Arena *arena, Str text, size_t *at, bool folds, Str *ret_p
 bool table_name_read(const ConventionContext *ctx, Arena *arena, bool folds, TableName *ret_name,
                      Error *err)
 {
-    if (ctx->table.len == 0) {
+    Str text = ctx->table;
+    if (text.len == 0 && !folds) {
         *ret_name = (TableName){.table = str_from(ctx->convention->default_table)};
         return true;
     }
-    Str text = ctx->table;
+    if (text.len == 0)
+        text = str_from(ctx->convention->default_table);
     TableName name = {0};
     size_t at = 0;
     if (!read_part(arena, text, &at, folds, &name.table, err))

@@ -462,6 +462,90 @@ bool peer_script_refused(const ConventionContext *ctx, Arena *arena, const char 
     return true;
 }
 
+/* ---- JDBC's URLs ---------------------------------------------------------------------------------------------- */
+
+static bool is_known_engine(Str url)
+{
+    return str_starts_nocase(url, STR("jdbc:postgresql:")) ||
+           str_starts_nocase(url, STR("jdbc:mysql:")) ||
+           str_starts_nocase(url, STR("jdbc:mariadb:")) ||
+           str_starts_nocase(url, STR("jdbc:sqlite:"));
+}
+
+/* One parameter of the driver's: what only speaks of the driver itself is left out, what is known passes. */
+static bool take_param(Arena *arena, Str key, Str value, Str *user, Str *password, StrBuf *params,
+                       StrVec *unheeded, Error *err)
+{
+    static const char *const passed[] = {"sslmode", "sslrootcert",   "sslcert",
+                                         "sslkey",  "currentSchema", NULL};
+    if (str_eq(key, STR("user")) || str_eq(key, STR("password"))) {
+        Str *into = str_eq(key, STR("user")) ? user : password;
+        *into = into->len > 0 ? *into : value;
+        return true;
+    }
+    for (size_t i = 0; passed[i]; i++) {
+        if (!str_eq(key, str_from(passed[i])))
+            continue;
+        strbuf_adds(params, params->len > 0 ? "&" : "");
+        strbuf_addf(params, "%.*s=%.*s", STR_ARG(key), STR_ARG(value));
+        return true;
+    }
+    const char *name = str_format(arena, "url's %.*s", STR_ARG(key));
+    return (name && vec_push(arena, unheeded, str_from(name))) || error_nomem(err);
+}
+
+/* jdbc:postgresql://host/db?user=u is ours once "jdbc:" is gone and the user stands before the host. */
+bool peer_jdbc_url(Arena *arena, const char *place, Str url, Str user, Str password, Str schema,
+                   StrVec *unheeded, Str *ret_url, Error *err)
+{
+    StrBuf out = strbuf(arena), params = strbuf(arena);
+    if (!is_known_engine(url)) {
+        /* The value may hold a password. */
+        error_set(err, ERROR_USAGE, "%s: url is not of PostgreSQL, MySQL, MariaDB or SQLite",
+                  place);
+        error_code(err, "bad-setting");
+        return error_hint(err, "whimbrel works on these four.");
+    }
+    Str plain = str_sub(url, 5, url.len), head, rest = str_cut(plain, '?', &head);
+    Str scheme, behind = str_cut(head, ':', &scheme);
+    if (str_eq_nocase(scheme, STR("sqlite"))) {
+        strbuf_addf(&out, "sqlite:%.*s", STR_ARG(behind));
+        return strbuf_finish(&out, ret_url) || error_nomem(err);
+    }
+    while (rest.len > 0) {
+        Str part, key, value;
+        rest = str_cut(rest, '&', &part);
+        value = str_cut(part, '=', &key);
+        if (!take_param(arena, key, value, &user, &password, &params, unheeded, err))
+            return false;
+    }
+    if (schema.len > 0 && str_eq_nocase(scheme, STR("postgresql")) &&
+        str_find(strbuf_str(&params), STR("currentSchema="), 0) == SIZE_MAX) {
+        strbuf_adds(&params, params.len > 0 ? "&" : "");
+        strbuf_adds(&params, "search_path=");
+        peer_add_escaped(&params, schema);
+        if (!str_eq(schema, STR("public")))
+            strbuf_adds(&params, ",public");
+    }
+    bool has_slashes = str_starts(behind, STR("//"));
+    strbuf_addf(&out, "%.*s://", STR_ARG(scheme));
+    if (user.len > 0) {
+        peer_add_escaped(&out, user);
+        if (password.len > 0) {
+            strbuf_adds(&out, ":");
+            peer_add_escaped(&out, password);
+        }
+        strbuf_adds(&out, "@");
+    }
+    /* jdbc:postgresql:db is a database on this machine. */
+    strbuf_adds(&out, has_slashes ? "" : "localhost/");
+    strbuf_add(&out, has_slashes ? str_sub(behind, 2, behind.len) : behind);
+    Str query = strbuf_str(&params);
+    if (query.len > 0)
+        strbuf_addf(&out, "?%.*s", STR_ARG(query));
+    return strbuf_finish(&out, ret_url) || error_nomem(err);
+}
+
 /* ---- history ------------------------------------------------------------------------------------------------ */
 
 bool peer_foreign(const ConventionContext *ctx, const TableName *name, Arena *arena,
@@ -1005,7 +1089,8 @@ bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const Pe
         !look_at_files(ctx, arena, signs, &guess, err))
         return false;
     if (db &&
-        (!table_name_read(ctx, arena, false, &name, err) ||
+        (!table_name_read(ctx, arena, signs->folds_table && ctx->dialect == SQL_POSTGRES, &name,
+                          err) ||
          !guess_table(ctx, db, arena, &name, signs->columns, signs->has_only_these, &guess, err)))
         return false;
     *ret_guess = guess;

@@ -70,6 +70,12 @@ bool peer_lacks_kind(const Convention *convention, unsigned new_kind, Error *err
 /* One of ctx->variables. False: it is not set, and *ret_value is empty. */
 bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value);
 
+/* A JDBC URL as ours. What the tool's configuration says of user and password stands above the URL's own; schema is where tables
+ * without one go, on PostgreSQL (empty: the server's default). Parameters that are not followed are added to unheeded. ERROR_USAGE, code
+ * "bad-setting"; place: "flyway.conf:3". */
+bool peer_jdbc_url(Arena *arena, const char *place, Str url, Str user, Str password, Str schema,
+                   StrVec *unheeded, Str *ret_url, Error *err);
+
 /* ---- files of several sections ---------------------------------------------------------------------------- */
 
 /* What stands where in one file. */
@@ -175,7 +181,9 @@ typedef struct PeerSigns {
         *configurations; /* files in the project's folder, NULL-terminated; may be NULL */
     const char *columns; /* that the history table must have, separated by ", " */
     bool has_only_these; /* columns: no others */
-    unsigned depth;      /* of the files */
+    bool
+        folds_table; /* the tool writes the table's name without quotes: PostgreSQL makes it lower case */
+    unsigned depth; /* of the files */
     /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
     bool reads;         /* takes() wants the text (of the first files only) */

@@ -117,6 +117,9 @@ typedef struct ScriptForm {
     bool takes_any_checksum;
     const char *refusal, *refusal_hint;
     uint32_t refusal_line;
+    bool is_conditional; /* it has tests of its own: Convention.check */
+    bool
+        may_fail; /* a statement that the server refuses undoes this migration and stops no other */
 } ScriptForm;
 
 typedef struct Script {
@@ -124,6 +127,7 @@ typedef struct Script {
         path; /* as people see it, from the current folder; for a stored or embedded one what it is called */
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;              /* the whole text when it is held (embedded, or stored in history) */
+    uint32_t first_line;   /* of a text that is held, in the file; 0: 1 */
     uint64_t size_bytes;
     ScriptForm *form; /* NULL: the file is the SQL */
     /* What history says was applied (migration_set_expect()); NULL: nothing. When the bytes still have its checksum, the tokens
@@ -194,10 +198,14 @@ typedef enum MigrationKind {
 } MigrationKind;
 const char *migration_kind_name(MigrationKind kind); /* "versioned", ... */
 
+/* Some tools run a migration again, at its place among the others. */
+typedef enum Reruns { RERUNS_NEVER, RERUNS_ON_CHANGE, RERUNS_ALWAYS } Reruns;
+
 typedef struct Migration {
     Str version; /* as written; empty for a repeatable */
     Str name;    /* "create_users" */
     MigrationKind kind;
+    uint8_t reruns;     /* Reruns */
     bool may_come_late; /* its tool applies it though newer ones are applied already */
     Script *up;         /* NULL: only a down is here */
     Script *down;       /* NULL: cannot be rolled back */
@@ -328,6 +336,7 @@ typedef struct HistoryRow {
     bool has_up_text, has_down_text;   /* stored with it: convention's history_text() brings them */
     bool is_tolerated;                 /* that it has no file here is nothing to stop for */
     const char *failure; /* journal: what the server said when it stopped; may be NULL */
+    const void *own;     /* the convention's */
 } HistoryRow;
 typedef Vec(HistoryRow) HistoryRowVec;
 

@@ -421,6 +421,7 @@ static SqlSplitOptions split_of(const SqlSplitOptions *given, const ScriptSource
     SqlSplitOptions split = *given;
     split.whole = source->text.whole.items;
     split.whole_count = source->text.whole.len;
+    split.first_line = source->script->first_line;
     return split;
 }
 

@@ -262,6 +262,10 @@ static MigrationState state_of_row(const Merge *merge, const Migration *m, const
                                                      merge->cover->version) <= 0
                    ? STATE_APPLIED
                    : STATE_MISSING;
+    if (m->up && m->reruns != RERUNS_NEVER && !script_is_excluded(m->up, merge->policy))
+        return m->reruns == RERUNS_ALWAYS || script_differs(row, m->up, ret_new_bytes)
+                   ? STATE_OUTDATED
+                   : STATE_APPLIED;
     if (m->up && script_differs(row, m->up, ret_new_bytes))
         return STATE_CHANGED;
     return STATE_APPLIED;

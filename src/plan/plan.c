@@ -186,6 +186,8 @@ static bool is_eligible(const Planner *p, const Ups *ups, size_t index)
 {
     const StateRow *row = row_at(p, index);
     unsigned char marks = p->marks[index];
+    if (row->state == STATE_OUTDATED && !(marks & (MARK_UP | MARK_ROLLED_BACK)))
+        return !ups->is_redo;
     if (marks & (MARK_APPLIED | MARK_UP))
         return false;
     if (marks & MARK_ROLLED_BACK)
@@ -314,8 +316,9 @@ static bool plan_ups(Planner *p, const Ups *ups)
         }
         if (left && !problem_phase(p, row, left))
             return false;
-        if (newest && i < newest_index && phase_of(row) != PHASE_CONTRACT && !ups->is_redo &&
-            !p->policy->allows_out_of_order && !(row->migration && row->migration->may_come_late) &&
+        if (newest && i < newest_index && row->state != STATE_OUTDATED &&
+            phase_of(row) != PHASE_CONTRACT && !ups->is_redo && !p->policy->allows_out_of_order &&
+            !(row->migration && row->migration->may_come_late) &&
             !problem_out_of_order(p, row, newest))
             return false;
         if (!step_up(p, i))
@@ -869,7 +872,9 @@ static bool prepare(Planner *p)
         return error_nomem(p->err);
     p->has_baseline = overview_baseline(overview, p->versioned, &p->baseline);
     for (size_t i = 0; i < overview->rows.len; i++) {
-        if (is_applied_state(overview->rows.items[i].state))
+        const StateRow *row = &overview->rows.items[i];
+        bool is_rerun = row->state == STATE_OUTDATED && row->kind != MIGRATION_REPEATABLE;
+        if (is_applied_state(row->state) || is_rerun)
             p->marks[i] = MARK_APPLIED;
     }
     return true;

@@ -17,7 +17,7 @@ typedef enum MigrationState {
     STATE_CHANGED,      /* the file's tokens differ from what was applied */
     STATE_MISSING,      /* applied, but no file here */
     STATE_OUT_OF_ORDER, /* pending, but older than the newest applied */
-    STATE_OUTDATED,     /* a repeatable to run again */
+    STATE_OUTDATED,     /* a repeatable to run again, or a migration that its tool runs again */
     STATE_SKIPPED, /* not for this engine; below the baseline and never applied; marked as deleted */
     STATE_BASELINED,
 } MigrationState;
@@ -168,6 +168,7 @@ typedef struct PlanStep {
                                  * request.settles nor settled: run/ asks what became of this statement, and plans anew with the answer */
     bool
         is_resumed; /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
+    bool is_marked; /* STEP_SKIP: recorded as if it had run */
     bool
         begins_again; /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
     SegmentVec segments;

@@ -16,12 +16,12 @@ static bool is_there(const StateRow *row)
     case STATE_CHANGED:
     case STATE_MISSING:
     case STATE_BASELINED:
+    case STATE_OUTDATED:
         return true;
     case STATE_PENDING:
     case STATE_FAILED:
     case STATE_PARTIAL:
     case STATE_OUT_OF_ORDER:
-    case STATE_OUTDATED:
     case STATE_SKIPPED:
         break;
     }

@@ -250,6 +250,11 @@ static bool add_step(Run *run, uint32_t at, Error *err)
             .kind = UNIT_RECORD, .write = UNIT_WRITES_END, .step = at, .is_last_of_step = true};
         return add_unit(run, unit, err);
     }
+    const Script *up = step->migration ? step->migration->up : NULL;
+    bool is_conditional = !step_is_down(step) && up && up->form && up->form->is_conditional &&
+                          run->convention->convention->check;
+    if (is_conditional && !add_unit(run, (Unit){.kind = UNIT_CHECK, .step = at}, err))
+        return false;
     if (!add_programs_of_step(run, HOOK_BEFORE_EACH, at, err))
         return false;
     if (step->is_journaled || step->is_resumed ? !add_journaled(run, at, step, err)

@@ -1,5 +1,7 @@
 /* Carries units out: produces each into the message, sends what has gathered, and tries again what a lock held up.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "run/work.h"
 
 enum { LONGEST_PAUSE_MS = 30000 };
@@ -357,6 +359,62 @@ static bool produce_program(Run *run, const Unit *unit, Error *err)
     return hook_run_program(run, unit, NULL, err);
 }
 
+/* The units of a step from this one on are left out. */
+static void leave_out(Run *run, uint32_t step, size_t from)
+{
+    UnitVec *units = &run->units;
+    size_t to = from;
+    while (to < units->len && units->items[to].step == step)
+        to++;
+    memmove(units->items + from, units->items + to, (units->len - to) * sizeof *units->items);
+    units->len -= to - from;
+    compile_last_commit(run);
+}
+
+static void tell_of_step(Run *run, uint32_t step, const char *what, const char *why)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    const char *label = scratch ? step_label(scratch, &run->plan.steps.items[step]) : "";
+    char *note = scratch ? str_format(scratch, "%s %s: %s", label, what, why) : NULL;
+    event_note(run->runner, note ? note : why);
+}
+
+/* Asked on the run's own connection, so that what went before counts, committed or not. */
+static bool produce_check(Run *run, const Unit *unit, Error *err)
+{
+    uint32_t at = unit->step;
+    PlanStep *step = &run->plan.steps.items[at];
+    ConventionVerdict verdict = VERDICT_RUN;
+    const char *why = NULL;
+    if (!chunk_flush(run, err))
+        return false;
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    if (!run->convention->convention->check(run->convention, run->db, scratch, step->migration,
+                                            &verdict, &why, err))
+        return err->kind == ERROR_STATE && error_wrap(err, "%s", step_label(run->arena, step));
+    switch (verdict) {
+    case VERDICT_RUN:
+        if (why)
+            tell_of_step(run, at, "runs all the same", why);
+        return true;
+    case VERDICT_SKIP:
+        tell_of_step(run, at, "is passed over", why);
+        leave_out(run, at, (size_t)run->at + 1);
+        return true;
+    case VERDICT_MARK:
+        tell_of_step(run, at, "is marked as run", why);
+        step->kind = STEP_SKIP;
+        step->is_marked = true;
+        run->units.items[run->at + 1] = (Unit){
+            .kind = UNIT_RECORD, .write = UNIT_WRITES_END, .step = at, .is_last_of_step = true};
+        leave_out(run, at, (size_t)run->at + 2);
+        return true;
+    }
+    return true;
+}
+
 static bool produce_closing(Run *run, const Unit *unit, Error *err)
 {
     return transaction_begin(run, unit, err) &&
@@ -387,6 +445,8 @@ static bool produce(Run *run, const Unit *unit, Error *err)
         return produce_opening(run, unit, err);
     case UNIT_RECORD:
         return produce_record(run, unit, err);
+    case UNIT_CHECK:
+        return produce_check(run, unit, err);
     case UNIT_TRANSACTION:
         return produce_transaction(run, unit, err);
     case UNIT_LONE:
@@ -590,6 +650,40 @@ static bool go_one_by_one(Run *run, Error *err)
     return true;
 }
 
+/* A migration that says of itself that it may fail: what it did is undone, as far as the engine can, and the run goes on. */
+static bool may_pass_over(const Run *run, const Error *err)
+{
+    const Failure *failure = &run->failure;
+    if (err->kind != ERROR_SQL || !failure->has_tag || failure->tag.kind != TAG_STATEMENT ||
+        failure->outcome.is_fate_unknown || run->db->is_broken || run->is_whole)
+        return false;
+    const Unit *unit = &run->units.items[failure->unit];
+    const Script *script = unit->script;
+    return unit->step != NO_STEP && !unit->hook && script && script->form && script->form->may_fail;
+}
+
+static bool pass_over(Run *run, Error *err)
+{
+    uint32_t step = run->units.items[run->failure.unit].step;
+    size_t first = run->failure.unit;
+    Error ignored = {.arena = err->arena};
+    if (!roll_back_unit(run, &ignored))
+        return false;
+    tell_of_step(run, step, "has failed, as it may, and is passed over", err->message);
+    while (first > 0 && run->units.items[first - 1].step == step)
+        first--;
+    leave_out(run, step, first);
+    feed_close(run);
+    run->begun_step = NO_STEP;
+    run->lone_at = 0;
+    run->owes_lone_write = false;
+    run->sent_timeouts = (Str){0};
+    run->at = (uint32_t)first;
+    chunk_drop(run);
+    error_clear(err);
+    return true;
+}
+
 bool work_run(Run *run, Error *err)
 {
     Event begin = event_of_step(run, EVENT_RUN_BEGIN, NO_STEP);
@@ -615,6 +709,11 @@ bool work_run(Run *run, Error *err)
         }
         if (may_go_one_by_one(run, err)) {
             if (go_one_by_one(run, err))
+                continue;
+            break;
+        }
+        if (may_pass_over(run, err)) {
+            if (pass_over(run, err))
                 continue;
             break;
         }

@@ -89,6 +89,9 @@ static bool source_line(Arena *arena, const Script *script, uint32_t line, Str *
     uint32_t at = 1;
     if (!script->open_path) {
         size_t from = 0;
+        at = script->first_line > 0 ? script->first_line : 1;
+        if (line < at)
+            return false;
         for (; at < line; at++) {
             size_t end = str_find_char(script->text, '\n', from);
             if (end == SIZE_MAX)
@@ -428,6 +431,7 @@ static uint32_t kept_statements(const Run *run, const PlanStep *step, bool has_l
     case UNIT_TRANSACTION:
         return unit->segment.first > known ? unit->segment.first : known;
     case UNIT_OPENING:
+    case UNIT_CHECK:
     case UNIT_RECORD:
     case UNIT_REPLAY:
     case UNIT_RESET:

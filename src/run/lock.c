@@ -73,6 +73,38 @@ typedef struct Attempt {
 } Attempt;
 typedef bool TryLock(Run *run, Arena *arena, Attempt *ret_attempt, Error *err);
 
+/* The lock that the tool itself heeds, where that is a row of a table. Ours alone is not enough: nothing gives a row back when
+ * its holder is gone. A dry run only looks: it leaves nothing behind. */
+static bool try_row(Run *run, Arena *arena, Attempt *attempt, Error *err)
+{
+    const Convention *convention = run->convention->convention;
+    if (!convention->lock_try)
+        return true;
+    if (!run->runner->settings.is_dry_run) {
+        if (!convention->lock_try(run->convention, run->db, arena, &attempt->is_ours,
+                                  &attempt->holder, err))
+            return false;
+    } else {
+        bool is_held = false;
+        if (!convention->lock_holder(run->convention, run->db, arena, &attempt->holder, &is_held,
+                                     err))
+            return false;
+        attempt->is_ours = !is_held;
+    }
+    attempt->has_holder = !attempt->is_ours;
+    run->has_row = attempt->is_ours && !run->runner->settings.is_dry_run;
+    return true;
+}
+
+static void drop_row(Run *run, Arena *arena)
+{
+    Error ignored = {.arena = arena};
+    if (run->has_row && !run->db->is_broken)
+        (void)run->convention->convention->lock_give(run->convention, run->db, arena, NULL,
+                                                     &ignored);
+    run->has_row = false;
+}
+
 static bool try_session(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 {
     Db *db = run->db;
@@ -89,6 +121,8 @@ static bool try_session(Run *run, Arena *arena, Attempt *ret_attempt, Error *err
         if (!lease_is_held(run, arena, &ret_attempt->holder, &ret_attempt->has_holder, err))
             return false;
         ret_attempt->is_ours = !ret_attempt->has_holder;
+        if (ret_attempt->is_ours && !try_row(run, arena, ret_attempt, err))
+            return false;
         return ret_attempt->is_ours || db->driver->unlock(db, run->lock_key, err);
     }
     return true;
@@ -97,8 +131,16 @@ static bool try_session(Run *run, Arena *arena, Attempt *ret_attempt, Error *err
 static bool try_lease(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 {
     *ret_attempt = (Attempt){0};
-    return lease_try(run, arena, &ret_attempt->is_ours, &ret_attempt->holder,
-                     &ret_attempt->has_holder, err);
+    if (!lease_try(run, arena, &ret_attempt->is_ours, &ret_attempt->holder,
+                   &ret_attempt->has_holder, err))
+        return false;
+    if (!ret_attempt->is_ours)
+        return true;
+    if (!try_row(run, arena, ret_attempt, err))
+        return false;
+    if (!ret_attempt->is_ours)
+        lease_drop(run);
+    return true;
 }
 
 /* ---- a run that lets go of the database in between ---------------------------------------------------
@@ -196,13 +238,14 @@ static void drop_side(Run *run)
 static bool try_file(Run *run, Arena *arena, Attempt *ret_attempt, Error *err)
 {
     bool is_held = false;
-    (void)arena;
     *ret_attempt = (Attempt){0};
     if (db_exec(run->db, str_from(run->db->driver->begin), err)) {
         if (!is_side_held(run, &is_held, err))
             return false;
         ret_attempt->is_ours = !is_held;
-        if (!is_held)
+        if (!is_held && !try_row(run, arena, ret_attempt, err))
+            return false;
+        if (ret_attempt->is_ours)
             return true;
         return db_exec(run->db, STR("ROLLBACK"), err);
     }
@@ -316,7 +359,8 @@ bool lock_lead(Run *run, Error *err)
     Db *db = run->db;
     Str question;
     if (!db_has(db, DB_SESSION_LOCK | DB_BATCH) || !db->driver->lock_question ||
-        db->info.is_read_only || lease_is_due(run->runner) || lease_may_be_held(run))
+        run->convention->convention->lock_try || db->info.is_read_only ||
+        lease_is_due(run->runner) || lease_may_be_held(run))
         return true;
     if (FAULT("run.lock", err))
         return false;
@@ -368,6 +412,8 @@ void lock_drop(Run *run)
     if (!db->is_broken) {
         if (run->has_outer && db->is_in_transaction)
             (void)db_exec(db, STR("ROLLBACK"), &ignored);
+        if (scratch)
+            drop_row(run, scratch);
         /* What cannot be unlocked is unlocked by the server when the session ends. */
         bool is_ending =
             run->has_nothing_to_do && !db->is_adopted && run->runner->settings.ends_session;
@@ -410,9 +456,15 @@ bool run_lock_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool 
 {
     if (!session_holder(runner, arena, ret_holder, ret_has, err))
         return false;
-    if (*ret_has || db_has(runner->db, DB_FILE_LOCK))
+    if (!*ret_has && !db_has(runner->db, DB_FILE_LOCK) &&
+        !lease_holder(runner, arena, ret_holder, ret_has, err))
+        return false;
+    const Convention *convention = runner->convention->convention;
+    if (*ret_has || !convention->lock_holder)
         return true;
-    return lease_holder(runner, arena, ret_holder, ret_has, err);
+    ret_holder->is_row = true;
+    return convention->lock_holder(runner->convention, runner->db, arena, &ret_holder->session,
+                                   ret_has, err);
 }
 
 /* The run that is to end is closed in the run log first: a run whose session is ended from outside finds that out when it
@@ -448,6 +500,9 @@ static bool close_run(Runner *runner, Arena *arena, Error *err)
 bool run_lock_release(Runner *runner, Arena *arena, const LockHolder *holder, Error *err)
 {
     Db *db = runner->db;
+    if (holder->is_row)
+        return runner->convention->convention->lock_give(runner->convention, db, arena,
+                                                         &holder->session, err);
     if (!holder->is_lease && !db->driver->kill_session)
         return error_set(err, ERROR_UNSUPPORTED, "%s has no sessions that could be ended",
                          db->info.engine_title);

@@ -219,6 +219,7 @@ bool run_text_diff(Runner *runner, Arena *arena, const StateRow *row, Str *ret_a
 typedef struct LockHolder {
     DbSession session; /* of a lease: the process, its user, host and program; since when */
     bool is_lease;
+    bool is_row; /* of the tool's own table of locks: id says whose, as it is written there */
     int64_t token, left_us; /* of a lease */
 } LockHolder;
 bool run_lock_holder(Runner *runner, Arena *arena, LockHolder *ret_holder, bool *ret_has,

@@ -19,6 +19,7 @@ enum { NO_STEP = UINT32_MAX };
 typedef enum UnitKind {
     UNIT_OPENING,     /* the history tables are made, the run log says that a run begins */
     UNIT_RECORD,      /* nothing but a history write: a fake, a skip, the journal's first row */
+    UNIT_CHECK,       /* the migration's own tests: whether it runs at all */
     UNIT_TRANSACTION, /* statements, all or none */
     UNIT_LONE,        /* statements that commit by themselves, each with its journal write */
     UNIT_REPLAY,      /* the session settings of statements that a stopped run had done */
@@ -185,6 +186,7 @@ typedef struct Run {
     bool is_lease_lost;
     bool has_nothing_to_do; /* so that nothing keeps the session from being ended at once */
     bool releases_at_end;   /* the message that ends the run gives the lock back */
+    bool has_row;           /* the lock in the tool's own table is ours */
     bool has_side;          /* the file of side_fd, which is SQLite's, says that the run lives */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */

@@ -54,7 +54,8 @@ void history_note_step(Run *run, uint32_t index)
     HistoryRow row = {.version = step->version,
                       .name = step->migration ? step->migration->name : step->name,
                       .kind = step->migration_kind,
-                      .outcome = step->kind == STEP_SKIP ? HISTORY_SKIPPED : HISTORY_APPLIED,
+                      .outcome = step->kind == STEP_SKIP && !step->is_marked ? HISTORY_SKIPPED
+                                                                             : HISTORY_APPLIED,
                       .checksum = script ? script->checksum : (Str){0},
                       .tokens = script ? script->tokens : (Str){0},
                       .done = script ? script->statements : 0,
@@ -124,6 +125,7 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                           .migration = step->migration,
                           .row = step->row, /* the plan knows which rows are gone by then */
                           .is_down = step_is_down(step),
+                          .is_marked = step->is_marked,
                           .is_journaled = step->is_journaled || step->is_resumed,
                           .done = done,
                           .total = step->script ? step->script->statements : 0,

@@ -989,7 +989,7 @@ static SqlSplitter *splitter_new(Arena *arena, const SqlSplitOptions *options)
     s->arena = arena;
     s->options = *options;
     s->modes = splitter_initial_modes(s);
-    s->line = 1;
+    s->line = options->first_line > 0 ? options->first_line : 1;
     set_delimiter(s, STR(";"));
     return s;
 }

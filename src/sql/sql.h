@@ -29,6 +29,7 @@ typedef struct SqlSplitOptions {
     bool no_backslash_escapes;    /* MySQL: sql_mode at the start */
     bool ansi_quotes;             /* MySQL: sql_mode at the start */
     bool nonconforming_strings;   /* PostgreSQL: standard_conforming_strings=off at the start */
+    uint32_t first_line;          /* of a piece of a file: the line it begins in; 0: 1 */
     uint64_t max_statement_bytes; /* longer is ERROR_PARSE; 0: 1 GiB */
     /* Of a text in memory: what stands in one of these is one statement, whatever it holds, less blanks and semicolons at its
      * end. In order, apart from each other; borrowed. Some tools' files mark such blocks. */

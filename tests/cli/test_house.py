@@ -13,6 +13,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]', re.MULTILINE)
 # Headers of libraries that only some rooms may see; all others belong to libc.
 LIBRARIES = {
     "nettle": r"nettle/",
+    "libyaml": r"yaml\.h",
     "zlib": r"zlib\.h",
     "jansson": r"jansson\.h",
     "libpq": r"libpq|postgres|pg_config",

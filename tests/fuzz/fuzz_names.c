@@ -40,10 +40,11 @@ static void check_set(const MigrationSet *set)
             FUZZ_REQUIRE(migration_set_find_repeatable(set, m->name) == m);
             continue;
         }
-        FUZZ_REQUIRE(version_is_valid(m->version));
+        FUZZ_REQUIRE(version_order_takes(&set->versions, m->version));
         FUZZ_REQUIRE(migration_set_find(set, m->version) == m);
         if (i > 0)
-            FUZZ_REQUIRE(version_compare(set->migrations.items[i - 1].version, m->version) < 0);
+            FUZZ_REQUIRE(version_order_compare(&set->versions, set->migrations.items[i - 1].version,
+                                               m->version) < 0);
     }
 }
 
