@@ -238,63 +238,202 @@ static bool recognise_tool(Cli *cli, const Convention **ret_convention, StrVec *
     return true;
 }
 
+/* What there is, and what is made of it. */
+typedef struct Start {
+    Cli *cli;
+    const Convention *convention; /* NULL: none was recognised */
+    StrVec evidence, notes, folders;
+    Str table;                   /* empty: the tool's own */
+    const char *database_place;  /* where the tool names its database; NULL: nowhere */
+    bool has_config, has_folder; /* were there before */
+} Start;
+
+static bool add_note(Start *start, const char *sentence, Error *err)
+{
+    return (sentence && vec_push(start->cli->arena, &start->notes, str_from(sentence))) ||
+           error_nomem(err);
+}
+
+/* The signs that speak for one tool; without them it is taken at the user's word. */
+static bool find_evidence(Start *start, Error *err)
+{
+    FindingVec findings;
+    try_database(start->cli);
+    if (!look_around(start->cli, &findings, err))
+        return false;
+    for (size_t i = 0; i < findings.len; i++)
+        if (findings.items[i].convention == start->convention)
+            start->evidence = findings.items[i].evidence;
+    return start->evidence.len > 0 ||
+           add_note(start,
+                    str_format(start->cli->arena,
+                               "nothing here looks like %s: neither files nor configuration nor, "
+                               "where one is named, the database",
+                               start->convention->title),
+                    err);
+}
+
+/* What the tool's own configuration says, as far as nobody has said otherwise. */
+static bool ask_tool(Start *start, Error *err)
+{
+    Cli *cli = start->cli;
+    ConventionContext context = cli_context(cli, cli->db);
+    context.convention = start->convention;
+    if (!convention_configure(&context, cli->arena, err))
+        return false;
+    if (!context.are_folders_default)
+        start->folders = context.folders;
+    /* Some say the default, too, and in quotes. */
+    Str table = context.table;
+    if (table.len > 2 && table.ptr[0] == '"' && table.ptr[table.len - 1] == '"')
+        table = str_sub(table, 1, table.len - 1);
+    if (!str_eq(table, str_from(start->convention->default_table)))
+        start->table = context.table;
+    if (context.url.len > 0)
+        start->database_place = context.url_place;
+    for (size_t i = 0; i < context.notes.len; i++)
+        if (!vec_push(cli->arena, &start->notes, context.notes.items[i]))
+            return error_nomem(err);
+    return !start->convention->init_notes ||
+           start->convention->init_notes(&context, cli->arena, &start->notes, err);
+}
+
+/* Files that the tool would stumble over are worth a word now, and no reason to stop: nothing is run. */
+static bool count_files(Start *start, Error *err)
+{
+    Cli *cli = start->cli;
+    MigrationSet set = {0};
+    Error why = {.arena = cli->arena};
+    ConventionContext context = cli_context(cli, cli->db);
+    context.convention = start->convention;
+    context.table = start->table;
+    context.folders = start->folders;
+    context.are_folders_default = false;
+    if (!start->has_folder)
+        return true;
+    if (convention_configure(&context, cli->arena, &why) &&
+        start->convention->scan(&context, cli->arena, &set, &why))
+        return add_note(start,
+                        str_format(cli->arena, "%zu %s found", set.migrations.len,
+                                   set.migrations.len == 1 ? "migration" : "migrations"),
+                        err);
+    if (why.kind == ERROR_NOMEM)
+        return error_nomem(err);
+    return add_note(start, str_format(cli->arena, "not all files can be read: %s", why.message),
+                    err);
+}
+
+static bool start_json(const Start *start, Error *err)
+{
+    CliJson json;
+    cli_json_begin(start->cli, &json);
+    json_begin_object(&json.w);
+    json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);
+    json_key_text(&json.w, "convention", start->convention ? start->convention->name : NULL);
+    json_key_str(&json.w, "migrations", start->folders.items[0]);
+    json_key(&json.w, "made");
+    json_begin_array(&json.w);
+    if (!start->has_config)
+        json_text(&json.w, "whimbrel.toml");
+    if (!start->has_folder)
+        json_str(&json.w, start->folders.items[0]);
+    json_end_array(&json.w);
+    json_key(&json.w, "evidence");
+    json_begin_array(&json.w);
+    for (size_t i = 0; i < start->evidence.len; i++)
+        json_str(&json.w, start->evidence.items[i]);
+    json_end_array(&json.w);
+    json_key(&json.w, "notes");
+    json_begin_array(&json.w);
+    for (size_t i = 0; i < start->notes.len; i++)
+        json_str(&json.w, start->notes.items[i]);
+    json_end_array(&json.w);
+    json_end_object(&json.w);
+    return cli_json_end(start->cli, &json, err);
+}
+
+static bool start_text(const Start *start, Error *err)
+{
+    Text out = cli_text(start->cli);
+    text_addf(&out, "%s whimbrel.toml\n", start->has_config ? "kept" : "made");
+    for (size_t i = 0; i < start->folders.len; i++)
+        text_addf(&out, "%s %.*s/\n", start->has_folder ? "kept" : "made",
+                  STR_ARG(start->folders.items[i]));
+    if (start->convention && !start->has_config) {
+        text_addf(&out, "convention %s", start->convention->name);
+        for (size_t i = 0; i < start->evidence.len; i++)
+            text_addf(&out, "%s%.*s", i == 0 ? ": " : "; ", STR_ARG(start->evidence.items[i]));
+        text_add(&out, STR("\n"));
+    }
+    for (size_t i = 0; i < start->notes.len; i++)
+        text_addf(&out, "%.*s\n", STR_ARG(start->notes.items[i]));
+    text_adds(&out, "Next: whimbrel new NAME, whimbrel status\n");
+    return cli_print(start->cli, &out, err);
+}
+
+static bool write_start(Start *start, Error *err)
+{
+    Cli *cli = start->cli;
+    Str text;
+    ProjectFile file = {.convention = start->convention,
+                        .folders = &start->folders,
+                        .table = start->table,
+                        .database = presentable_database(cli)};
+    if (start->database_place && file.database.len == 0) {
+        file.note = str_format(cli->arena, "It is named in %s, and read from there.",
+                               start->database_place);
+        if (!file.note)
+            return error_nomem(err);
+    }
+    return project_file_text(cli, &file, &text, err) &&
+           file_create_new("whimbrel.toml", text, 0666, err);
+}
+
 static bool init_run(Cli *cli, const void *args, Error *err)
 {
     const InitArgs *options = args;
-    const Convention *convention = NULL;
-    StrVec evidence = {0};
+    Start start = {.cli = cli};
     const char *folder = NULL;
-    bool has_folder = false, has_config = false;
     FileInfo info;
-    Str text;
     if (!file_info("whimbrel.toml", &info, err))
         return false;
-    has_config = info.kind != FILE_ABSENT;
-    if (!choose_folder(cli, &folder, &has_folder, err))
+    start.has_config = info.kind != FILE_ABSENT;
+    if (!choose_folder(cli, &folder, &start.has_folder, err))
         return false;
-    cli->settings->migrations = (StrVec){0};
-    if (!vec_push(cli->arena, &cli->settings->migrations, str_from(folder)))
+    if (!vec_push(cli->arena, &start.folders, str_from(folder)))
         return error_nomem(err);
-    if (options->from.len > 0 ? !project_convention(options->from, "init", &convention, err)
-                              : !has_config && !recognise_tool(cli, &convention, &evidence, err))
-        return false;
-    if (!has_folder && !folder_make(cli->arena, folder, 0777, err))
-        return false;
-    const ProjectFile file = {.convention = convention,
-                              .folders = &cli->settings->migrations,
-                              .database = presentable_database(cli)};
-    if (!has_config && (!project_file_text(cli, &file, &text, err) ||
-                        !file_create_new("whimbrel.toml", text, 0666, err)))
-        return false;
-
-    if (cli->is_json) {
-        CliJson json;
-        cli_json_begin(cli, &json);
-        json_begin_object(&json.w);
-        json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);
-        json_key_text(&json.w, "convention", convention ? convention->name : NULL);
-        json_key_text(&json.w, "migrations", folder);
-        json_key(&json.w, "made");
-        json_begin_array(&json.w);
-        if (!has_config)
-            json_text(&json.w, "whimbrel.toml");
-        if (!has_folder)
-            json_text(&json.w, folder);
-        json_end_array(&json.w);
-        json_end_object(&json.w);
-        return cli_json_end(cli, &json, err);
+    cli->settings->migrations = start.folders;
+    if (options->from.len > 0) {
+        if (!project_convention(options->from, "init", &start.convention, err) ||
+            !ask_tool(&start, err))
+            return false;
+        cli->settings->migrations = start.folders;
+        if (!find_evidence(&start, err))
+            return false;
+        folder = str_z(cli->arena, start.folders.items[0]);
+        if (!folder)
+            return error_nomem(err);
+        if (!file_info(folder, &info, err))
+            return false;
+        start.has_folder = info.kind == FILE_FOLDER;
+        if (!count_files(&start, err))
+            return false;
+    } else if (!start.has_config) {
+        if (!recognise_tool(cli, &start.convention, &start.evidence, err) ||
+            (start.convention && !ask_tool(&start, err)))
+            return false;
+        folder = str_z(cli->arena, start.folders.items[0]);
+        if (!folder)
+            return error_nomem(err);
+        if (!file_info(folder, &info, err))
+            return false;
+        start.has_folder = info.kind == FILE_FOLDER;
     }
-    Text out = cli_text(cli);
-    text_addf(&out, "%s whimbrel.toml\n", has_config ? "kept" : "made");
-    text_addf(&out, "%s %s/\n", has_folder ? "kept" : "made", folder);
-    if (convention && !has_config) {
-        text_addf(&out, "convention %s", convention->name);
-        for (size_t i = 0; i < evidence.len; i++)
-            text_addf(&out, "%s%.*s", i == 0 ? ": " : "; ", STR_ARG(evidence.items[i]));
-        text_add(&out, STR("\n"));
-    }
-    text_adds(&out, "Next: whimbrel new NAME, whimbrel status\n");
-    return cli_print(cli, &out, err);
+    if (!start.has_folder && !folder_make(cli->arena, folder, 0777, err))
+        return false;
+    if (!start.has_config && !write_start(&start, err))
+        return false;
+    return cli->is_json ? start_json(&start, err) : start_text(&start, err);
 }
 
 static const Option init_options[] = {
@@ -317,8 +456,9 @@ const Command cmd_init = {
     .name = "init",
     .summary = "make whimbrel.toml and the folder",
     .about = "Recognises the tool in use from the files and, if a database is named and can be "
-             "reached, from its history "
-             "table. What exists is kept as it is.",
+             "reached, from its history table; --from says which it is. Folders, table and "
+             "database are taken from that tool's own configuration; a password is never written "
+             "down. What exists is kept as it is.",
     .group = GROUP_MENDING,
     .options = init_options,
     .examples = init_examples,

@@ -502,9 +502,13 @@ static bool check_folders_early(Cli *cli, Error *err)
     if (check_folders(cli, &cli->settings->migrations, &local))
         return true;
     if (!is_named && local.kind == ERROR_USAGE) {
-        Error ignored = {.arena = cli->arena};
-        if (fill_context(cli, NULL, &context, &ignored) && !context.are_folders_default)
+        Error why = {.arena = cli->arena};
+        bool is_clear = fill_context(cli, NULL, &context, &why);
+        if (is_clear && !context.are_folders_default)
             return check_folders(cli, &context.folders, err);
+        /* A tool's configuration in which the folder cannot be read is what has to be mended; which tool it is may be unclear. */
+        if (!is_clear && !(why.code && str_eq(str_from(why.code), STR("ambiguous-convention"))))
+            local = why;
     }
     *err = local;
     return false;

@@ -59,14 +59,15 @@ static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const TomlD
     static const char *const defaults[] = {"migration-type", "migration-versioning", NULL};
     static const char *const types[] = {"inferred", "simple", "reversible", NULL};
     static const char *const versionings[] = {"inferred", "timestamp", "sequential", NULL};
-    const TomlValue *migrate = NULL, *inner = NULL;
-    Str table = {0}, dir = {0};
+    const TomlValue *migrate = NULL, *inner = NULL, *place = NULL;
+    Str table = {0}, dir = {0}, variable = {0};
     if (!toml_get_table(doc, doc->root, "migrate", &migrate, err) ||
         !toml_get_table(doc, doc->root, "migrate.defaults", &inner, err) ||
         (migrate && !toml_check_keys(doc, migrate, "migrate.", keys, err)) ||
         (inner && !toml_check_keys(doc, inner, "migrate.defaults.", defaults, err)) ||
         !toml_get_string(doc, doc->root, "migrate.table-name", &table, NULL, err) ||
         !toml_get_string(doc, doc->root, "migrate.migrations-dir", &dir, NULL, err) ||
+        !toml_get_string(doc, doc->root, "common.database-url-var", &variable, &place, err) ||
         !toml_get_strings(doc, doc->root, "migrate.create-schemas", arena, &ctx->create_schemas,
                           NULL, err) ||
         !read_ignored_chars(ctx, arena, doc, err) ||
@@ -76,6 +77,10 @@ static bool read_migrate_table(ConventionContext *ctx, Arena *arena, const TomlD
         return false;
     if (ctx->table.len == 0)
         ctx->table = table;
+    if (variable.len > 0 && peer_variable(ctx, variable, &ctx->url))
+        ctx->url_place = str_format(arena, "%s:%u", doc->file, (unsigned)place->line);
+    if (ctx->url.len > 0 && !ctx->url_place)
+        return error_nomem(err);
     const char *folder = str_z(arena, path_folder(str_from(doc->file)));
     if (!folder)
         return error_nomem(err);
