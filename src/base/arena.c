@@ -130,7 +130,7 @@ typedef struct Block {
 } Block;
 
 /* The first block is small, since many commands need little; each further one doubles up to the largest. */
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, LARGE = 1 << 18 };
 
 struct Arena {
     Block *head; /* the block that is allocated from; the others are full or held one large item */
@@ -232,10 +232,25 @@ static char *take(Arena *arena, size_t room)
     return ptr;
 }
 
+/* What is large gets a block of its own from the system, which hands it out zeroed and gives each page only when it is written to. */
+static void *take_large(Arena *arena, size_t room)
+{
+    Block *block = calloc(1, sizeof *block + room);
+    if (!block)
+        return NULL;
+    block->cap = block->used = room;
+    block->next = arena->head->next;
+    arena->head->next = block;
+    arena->used += room;
+    return block->bytes;
+}
+
 void *arena_alloc(Arena *arena, size_t size)
 {
     if (size > LARGEST_ALLOCATION)
         return NULL;
+    if (size >= LARGE && arena->head)
+        return take_large(arena, aligned(size));
     Block *head = arena->head;
     if (head) { /* behind raw bytes */
         size_t gap = aligned(head->used) - head->used;

@@ -17,6 +17,22 @@ Text cli_text(Cli *cli)
     return text_new(cli->arena, cli->out.look);
 }
 
+static void give_text(void *ctx, Str text)
+{
+    Cli *cli = ctx;
+    if (cli->progress.write)
+        progress_clear(&cli->progress);
+    stream_write(&cli->out, text);
+}
+
+Text cli_long_text(Cli *cli)
+{
+    Text text = cli_text(cli);
+    text.write = give_text;
+    text.write_ctx = cli;
+    return text;
+}
+
 Text cli_err_text(Cli *cli)
 {
     return text_new(cli->arena, cli->err.look);

@@ -170,6 +170,7 @@ ReportPlace cli_place(Cli *cli);
 
 /* Text for standard output and standard error. */
 Text cli_text(Cli *cli);
+Text cli_long_text(Cli *cli); /* the same, written out as it comes together; see text_give() */
 Text cli_err_text(Cli *cli);
 bool cli_print(Cli *cli, Text *text, Error *err); /* standard output */
 bool cli_say(Cli *cli, Text *text,

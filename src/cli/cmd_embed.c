@@ -54,8 +54,10 @@ static bool gather(Cli *cli, Str folder, ScriptAtVec *ret_files, Error *err)
     bool has_all = true;
     for (size_t i = 0; i < set->migrations.len && has_all; i++) {
         const Migration *migration = &set->migrations.items[i];
-        has_all = (!migration->up || add_script(cli->arena, folder, migration->up, &files)) &&
-                  (!migration->down || add_script(cli->arena, folder, migration->down, &files));
+        Script *down;
+        has_all = migration_down(set, migration, &down) &&
+                  (!migration->up || add_script(cli->arena, folder, migration->up, &files)) &&
+                  (!down || add_script(cli->arena, folder, down, &files));
     }
     for (size_t i = 0; i < set->hooks.len && has_all; i++) {
         const Hook *hook = &set->hooks.items[i];

@@ -132,8 +132,11 @@ static bool make_renamings(Cli *cli, const Overview *overview, RenamingVec *ret_
                 return error_nomem(err);
         }
         newest = renaming.version;
+        Script *down;
+        if (!migration_down(&cli->set, row->migration, &down))
+            return error_nomem(err);
         if (!add_path(cli->arena, &renaming, row->migration->up, err) ||
-            !add_path(cli->arena, &renaming, row->migration->down, err))
+            !add_path(cli->arena, &renaming, down, err))
             return false;
         if (!vec_push(cli->arena, &renamings, renaming))
             return error_nomem(err);

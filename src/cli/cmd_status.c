@@ -22,7 +22,7 @@ static bool status_run(Cli *cli, const void *args, Error *err)
         report_status_json(&json.w, &place, &overview, options->pending);
         return cli_json_end(cli, &json, err);
     }
-    Text text = cli_text(cli);
+    Text text = cli_long_text(cli);
     report_status(&text, &place, &overview, options->pending);
     return cli_print(cli, &text, err);
 }

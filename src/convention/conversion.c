@@ -268,11 +268,13 @@ static bool add_draft(const ConventionContext *from, const ConventionContext *to
     if (!name_of(arena, migration->name, &draft.name, err) ||
         !extract_script(from, arena, set, migration, migration->up, &draft, &draft.up, made, err))
         return false;
-    if (migration->down && (to->convention->features & CONVENTION_DOWN)) {
+    Script *down;
+    if (!migration_down(set, migration, &down))
+        return error_nomem(err);
+    if (down && (to->convention->features & CONVENTION_DOWN)) {
         Draft ignored = {0};
         draft.has_down = true;
-        if (!extract_script(from, arena, set, migration, migration->down, &ignored, &draft.down,
-                            made, err))
+        if (!extract_script(from, arena, set, migration, down, &ignored, &draft.down, made, err))
             return false;
     }
     return vec_push(arena, &made->drafts, draft) || error_nomem(err);
@@ -569,8 +571,12 @@ static bool compare(const MigrationSet *old, const ConventionContext *to, Arena 
         const Migration *source = draft->source, *target = draft->made;
         if (!compare_script(old, made, draft, source->up, target->up, to, arena, err))
             return false;
-        if (source->down && target->down &&
-            !compare_script(old, made, draft, source->down, target->down, to, arena, err))
+        Script *old_down, *new_down;
+        if (!migration_down(old, source, &old_down) ||
+            !migration_down(&made->set, target, &new_down))
+            return error_nomem(err);
+        if (old_down && new_down &&
+            !compare_script(old, made, draft, old_down, new_down, to, arena, err))
             return false;
         if (source->up->statements == 0 && !(to->convention->features & CONVENTION_EMPTY) &&
             !say(arena, &made->notes,
@@ -589,7 +595,7 @@ static bool tell_of_downs(const ConventionContext *to, Arena *arena, Conversion 
         const char *label = label_of(arena, draft->source);
         if (!label)
             return error_nomem(err);
-        if (draft->source->down && !draft->made->down &&
+        if (migration_has_down(draft->source) && !migration_has_down(draft->made) &&
             !say(arena, &made->losses,
                  str_format(arena, "the down of %s stays behind: %s has none", label,
                             to->convention->title),

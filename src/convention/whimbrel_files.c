@@ -223,7 +223,8 @@ static bool bad_name(Arena *arena, const char *path, Str name, Error *err)
 
 typedef struct Down {
     Str version;
-    Script *script;
+    const char *
+        path; /* both in the scratch memory: most downs lie beside their ups, where their paths need not be kept */
 } Down;
 
 typedef struct Walk {
@@ -237,31 +238,38 @@ typedef struct Walk {
     Error *err;
 } Walk;
 
+/* V1_2__x is 1.2 */
+static bool plain_version(Arena *arena, const FileName *name, Str *ret_version)
+{
+    *ret_version = name->version;
+    if (!name->is_prefixed || str_find_char(name->version, '_', 0) == SIZE_MAX)
+        return true;
+    char *version = str_z(arena, name->version);
+    for (size_t i = 0; version && version[i]; i++) {
+        if (version[i] == '_')
+            version[i] = '.';
+    }
+    *ret_version = str_from(version);
+    return version != NULL;
+}
+
+static bool add_down(Walk *walk, const FileName *name, const char *path)
+{
+    Down down = {.path = path};
+    return (plain_version(walk->scratch, name, &down.version) &&
+            vec_push(walk->scratch, &walk->downs, down)) ||
+           error_nomem(walk->err);
+}
+
 /* name is cut from path, so that both are kept once. */
 static bool add_migration(Walk *walk, const FileName *name, const char *path)
 {
-    Migration migration = {.kind = name->form == NAME_REPEATABLE ? MIGRATION_REPEATABLE
-                                                                 : MIGRATION_VERSIONED};
-    Script *script = script_new(walk->arena, walk->files, path);
-    if (!script)
+    Migration migration = {.name = name->name,
+                           .kind = name->form == NAME_REPEATABLE ? MIGRATION_REPEATABLE
+                                                                 : MIGRATION_VERSIONED,
+                           .up = script_new(walk->arena, walk->files, path)};
+    if (!migration.up || !plain_version(walk->arena, name, &migration.version))
         return error_nomem(walk->err);
-    migration.name = name->name;
-    if (name->is_prefixed && str_find_char(name->version, '_', 0) != SIZE_MAX) {
-        char *version = str_z(walk->arena, name->version); /* V1_2__x is 1.2 */
-        for (size_t i = 0; version && version[i]; i++) {
-            if (version[i] == '_')
-                version[i] = '.';
-        }
-        migration.version = str_from(version);
-        if (!version)
-            return error_nomem(walk->err);
-    } else {
-        migration.version = name->version;
-    }
-    if (name->form == NAME_DOWN)
-        return vec_push(walk->scratch, &walk->downs, (Down){migration.version, script}) ||
-               error_nomem(walk->err);
-    migration.up = script;
     return vec_push(walk->arena, &walk->set.migrations, migration) || error_nomem(walk->err);
 }
 
@@ -274,7 +282,10 @@ static bool is_common(Str name)
 
 static bool ignore(Walk *walk, const char *path, Str name)
 {
-    return is_common(name) || vec_push(walk->arena, &walk->set.ignored, str_from(path)) ||
+    Str kept;
+    return is_common(name) ||
+           (str_copy(walk->arena, str_from(path), &kept) &&
+            vec_push(walk->arena, &walk->set.ignored, kept)) ||
            error_nomem(walk->err);
 }
 
@@ -341,7 +352,7 @@ static bool walk_rollbacks(Walk *walk, const char *folder)
         return false;
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
-        const char *path = path_join(walk->arena, folder, entry->name);
+        const char *path = path_join(walk->scratch, folder, entry->name);
         if (!path)
             return error_nomem(walk->err);
         FileName name = file_name(path_base(str_from(path)));
@@ -353,8 +364,7 @@ static bool walk_rollbacks(Walk *walk, const char *folder)
                 return false;
             continue;
         }
-        name.form = NAME_DOWN;
-        if (!check_kind(walk, entry, path) || !add_migration(walk, &name, path))
+        if (!check_kind(walk, entry, path) || !add_down(walk, &name, path))
             return false;
     }
     return true;
@@ -519,7 +529,14 @@ static bool walk_file(Walk *walk, const FolderEntry *entry, const char *path, bo
         return ignore(walk, path, entry->name);
     if (name.form == NAME_BAD)
         return bad_name(walk->scratch, path, entry->name, walk->err);
-    return check_kind(walk, entry, path) && add_migration(walk, &name, path);
+    return check_kind(walk, entry, path) &&
+           (name.form == NAME_DOWN ? add_down(walk, &name, path)
+                                   : add_migration(walk, &name, path));
+}
+
+static bool is_named_down(Str name)
+{
+    return str_ends(name, STR(".down.sql")) || str_eq(name, STR("down.sql"));
 }
 
 static bool walk_folder(Walk *walk, const char *folder, Str real, bool is_root)
@@ -530,13 +547,13 @@ static bool walk_folder(Walk *walk, const char *folder, Str real, bool is_root)
         return false;
     size_t ups = 0; /* how many at most, so that a long list is made at once */
     for (size_t i = 0; i < entries.len; i++)
-        ups += entries.items[i].kind != FILE_FOLDER &&
-               !str_ends(entries.items[i].name, STR(".down.sql"));
+        ups += entries.items[i].kind != FILE_FOLDER && !is_named_down(entries.items[i].name);
     if (ups > 0 && !vec_reserve(walk->arena, all, all->len + ups))
         return error_nomem(walk->err);
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
-        const char *path = path_join(walk->arena, folder, entry->name);
+        bool is_kept = entry->kind == FILE_FOLDER || !is_named_down(entry->name);
+        const char *path = path_join(is_kept ? walk->arena : walk->scratch, folder, entry->name);
         if (!path)
             return error_nomem(walk->err);
         if (!(entry->kind == FILE_FOLDER ? walk_sub_folder(walk, entry, path, real, is_root)
@@ -552,7 +569,18 @@ static int by_version(const void *a, const void *b)
 {
     const Down *one = a, *two = b;
     int order = version_compare(one->version, two->version);
-    return order != 0 ? order : str_cmp(str_from(one->script->path), str_from(two->script->path));
+    return order != 0 ? order : str_cmp(str_from(one->path), str_from(two->path));
+}
+
+static bool give_down(Walk *walk, Migration *migration, const Down *down)
+{
+    if (!walk->files && migration->up && migration_lies_beside(migration->up->path, down->path)) {
+        migration->has_down_beside = true;
+        return true;
+    }
+    char *path = str_z(walk->arena, str_from(down->path));
+    migration->down = path ? script_new(walk->arena, walk->files, path) : NULL;
+    return migration->down || error_nomem(walk->err);
 }
 
 /* Gives each down to its up; the set is sorted. */
@@ -568,10 +596,9 @@ static bool pair_downs(Walk *walk)
         const Down *down = &walk->downs.items[i];
         if (i > 0 && version_compare(walk->downs.items[i - 1].version, down->version) == 0) {
             error_set(walk->err, ERROR_STATE, "two downs have version %.*s: %s and %s",
-                      STR_ARG(down->version), walk->downs.items[i - 1].script->path,
-                      down->script->path);
+                      STR_ARG(down->version), walk->downs.items[i - 1].path, down->path);
             error_code(walk->err, "duplicate-version");
-            error_at(walk->err, str_from(down->script->path), 0, 0);
+            error_at(walk->err, str_from(down->path), 0, 0);
             return error_hint(walk->err,
                               "Keep the one that undoes the migration, and remove the other.");
         }
@@ -582,12 +609,13 @@ static bool pair_downs(Walk *walk)
             at++;
         if (order != 0) {
             error_set(walk->err, ERROR_STATE, "%s is a down, and no up has version %.*s",
-                      down->script->path, STR_ARG(down->version));
+                      down->path, STR_ARG(down->version));
             error_code(walk->err, "down-without-up");
-            error_at(walk->err, str_from(down->script->path), 0, 0);
+            error_at(walk->err, str_from(down->path), 0, 0);
             return error_hint(walk->err, "Add the up, or correct the version in the down's name.");
         }
-        walk->set.migrations.items[at].down = down->script;
+        if (!give_down(walk, &walk->set.migrations.items[at], down))
+            return false;
     }
     return true;
 }
@@ -627,6 +655,7 @@ bool whimbrel_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret
         if (!walk_folder(&walk, roots.items[i].ptr, walk.trees.items[i], true))
             return false;
     }
+    walk.set.arena = arena;
     if (!migration_set_finish(&walk.set, err) || !pair_downs(&walk))
         return false;
     *ret_set = walk.set;
@@ -704,7 +733,7 @@ bool whimbrel_new_paths(const ConventionContext *ctx, Arena *arena, const Migrat
     if (!is_numbered && !(version = next_timestamp(arena, set, now)))
         return error_nomem(err);
     if (new_kind == NEW_DEFAULT)
-        new_kind = last && !last->down                ? NEW_SQL_ONLY
+        new_kind = last && !migration_has_down(last)  ? NEW_SQL_ONLY
                    : str_eq(last_base, STR("up.sql")) ? NEW_FOLDER
                                                       : NEW_REVERSIBLE;
     const char *up = NULL, *down = NULL;
@@ -715,7 +744,10 @@ bool whimbrel_new_paths(const ConventionContext *ctx, Arena *arena, const Migrat
         up = str_format(arena, "%s_%.*s/up.sql", version, STR_ARG(slug));
         down = str_format(arena, "%s_%.*s/down.sql", version, STR_ARG(slug));
     } else if (is_prefixed) {
-        Str down_base = last->down ? path_base(path_folder(str_from(last->down->path))) : (Str){0};
+        const char *down_path = NULL;
+        if (!migration_down_path(arena, last, &down_path))
+            return error_nomem(err);
+        Str down_base = down_path ? path_base(path_folder(str_from(down_path))) : (Str){0};
         up = str_format(arena, "V%s__%.*s.sql", version, STR_ARG(slug));
         if (is_down_wanted)
             down = str_eq(down_base, STR("rollback"))

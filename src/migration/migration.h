@@ -207,8 +207,11 @@ typedef struct Migration {
     MigrationKind kind;
     uint8_t reruns;     /* Reruns */
     bool may_come_late; /* its tool applies it though newer ones are applied already */
-    Script *up;         /* NULL: only a down is here */
-    Script *down;       /* NULL: cannot be rolled back */
+    bool
+        has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
+    Script *up; /* NULL: only a down is here */
+    Script
+        *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
 } Migration;
 typedef Vec(Migration) MigrationVec;
 
@@ -236,6 +239,13 @@ typedef struct Seed {
 } Seed;
 typedef Vec(Seed) SeedVec;
 
+/* Whether it can be rolled back. */
+bool migration_has_down(const Migration *migration);
+/* Whether down is where that of up is looked for: has_down_beside says so then. */
+bool migration_lies_beside(const char *up, const char *down);
+/* Where the down's file is, NULL without one: in the arena where it is no script yet. False when memory is out. */
+bool migration_down_path(Arena *arena, const Migration *migration, const char **ret_path);
+
 /* Where the checksums of unchanged files are kept from one run to the next. */
 typedef struct DigestCachePlace {
     const char *path; /* of the file; NULL: nothing is kept */
@@ -260,6 +270,8 @@ typedef struct MigrationSet {
     /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
      * that is listed before it. NULL: they are a line. */
     const StrVec *parents;
+    Arena *
+        arena; /* of what is made later: downs that lie beside their ups; NULL where there are none such */
     const void *own;        /* the convention's */
     DigestCachePlace cache; /* zeroed: none */
     size_t opened;          /* files that migration_set_read() has opened so far; for tests */
@@ -277,6 +289,9 @@ const StrVec *migration_parents(const MigrationSet *set, const Migration *migrat
 typedef Vec(const Migration *) MigrationRefVec;
 bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec *ret_heads,
                          Error *err);
+/* The down of one of the set's migrations, NULL: it has none. Most are never asked for: so thousands take no memory. False when memory is
+ * out. */
+bool migration_down(const MigrationSet *set, const Migration *migration, Script **ret_down);
 /* Tells the ups what history says was applied, so that those whose bytes are unchanged need no look inside when they are read:
  * with history at hand, call it between scan and migration_set_read(). They then have digests but no parts; what is to run
  * calls script_read_parts(). Rows of history are pointed at and their slices kept, until migration_set_forget(). */
@@ -324,17 +339,17 @@ typedef struct HistoryRow {
     Str checksum, tokens; /* hexadecimal; empty: the convention keeps none */
     uint32_t done,
         total; /* journal: statements known to have run; of how many. With has_journal false unknown */
-    bool has_journal;
-    bool
-        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
     Timestamp started_at, finished_at; /* TIMESTAMP_UNKNOWN where not kept */
     int64_t duration_us;               /* -1 unknown */
     Str applied_by;                    /* "app@host"; may be empty */
     Str program;                       /* version of what applied it; may be empty */
     int64_t run;                       /* 0 unknown */
     int64_t rank;                      /* order of application; for repeatables of the last */
-    bool has_up_text, has_down_text;   /* stored with it: convention's history_text() brings them */
-    bool is_tolerated;                 /* that it has no file here is nothing to stop for */
+    bool has_journal;
+    bool
+        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
+    bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
+    bool is_tolerated;               /* that it has no file here is nothing to stop for */
     const char *failure; /* journal: what the server said when it stopped; may be NULL */
     const void *own;     /* the convention's */
 } HistoryRow;

@@ -495,13 +495,14 @@ static bool is_as_known(ReadingRoom *room, const Script *script, const ScriptOpt
     bool may_keep = room->cache && script->open_path && !script->form;
     DigestLook look = {0};
     const unsigned char *kept = room->known;
+    size_t kept_len = kept ? room->known_len : room->cache ? room->cache->digest_len : 0;
     if (kept) {
         look.stamp.size_bytes = room->known_bytes;
         room->known = NULL;
     }
     if (kept || (may_keep && digest_cache_find(room->cache, script->open_path, &look, &kept))) {
-        *ret_is = is_hex_of(known, kept, room->cache->digest_len);
-        *ret_demands = kept[room->cache->digest_len] & KEPT_DEMANDS;
+        *ret_is = is_hex_of(known, kept, kept_len);
+        *ret_demands = kept[kept_len] & KEPT_DEMANDS;
         *ret_size = look.stamp.size_bytes;
         return true;
     }

@@ -12,9 +12,10 @@ typedef struct ReadingRoom {
     DigestCache *cache; /* NULL: none */
     const unsigned char *
         known; /* the digest of the very next script, where it was looked up already; NULL: it was not */
-    uint64_t known_bytes;
-    size_t opened;     /* files */
-    bool skips_tokens; /* the digest of tokens is not wanted */
+    size_t known_len;     /* of that digest */
+    uint64_t known_bytes; /* of the file */
+    size_t opened;        /* files */
+    bool skips_tokens;    /* the digest of tokens is not wanted */
 } ReadingRoom;
 bool reading_room_open(ReadingRoom *room, Error *err);
 void reading_room_close(ReadingRoom *room); /* takes a zeroed one */

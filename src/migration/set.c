@@ -66,6 +66,54 @@ static const Script *any_script(const Migration *migration)
     return migration->up ? migration->up : migration->down;
 }
 
+bool migration_has_down(const Migration *migration)
+{
+    return migration->down || migration->has_down_beside;
+}
+
+/* x.up.sql and x.sql have x.down.sql beside them, x/up.sql has x/down.sql. */
+static Str beside(Str up, Str *ret_end)
+{
+    bool is_in_folder = str_eq(path_base(up), STR("up.sql"));
+    Str end = is_in_folder                   ? STR("up.sql")
+              : str_ends(up, STR(".up.sql")) ? STR(".up.sql")
+                                             : STR(".sql");
+    *ret_end = is_in_folder ? STR("down.sql") : STR(".down.sql");
+    return str_ends(up, end) ? str_sub(up, 0, up.len - end.len) : up;
+}
+
+bool migration_lies_beside(const char *up, const char *down)
+{
+    Str end, stem = beside(str_from(up), &end), path = str_from(down);
+    return path.len == stem.len + end.len && str_starts(path, stem) && str_ends(path, end);
+}
+
+bool migration_down_path(Arena *arena, const Migration *migration, const char **ret_path)
+{
+    *ret_path = migration->down ? migration->down->path : NULL;
+    if (!migration->has_down_beside)
+        return true;
+    Str end, stem = beside(str_from(migration->up->path), &end);
+    *ret_path = str_format(arena, "%.*s%.*s", STR_ARG(stem), STR_ARG(end));
+    return *ret_path != NULL;
+}
+
+bool migration_down(const MigrationSet *set, const Migration *migration, Script **ret_down)
+{
+    const char *path;
+    *ret_down = migration->down;
+    if (!migration->has_down_beside)
+        return true;
+    /* The set's migrations are its own, and so is what is made of them. */
+    Migration *own = (Migration *)(uintptr_t)migration;
+    if (!migration_down_path(set->arena, migration, &path) ||
+        !(*ret_down = script_new(set->arena, NULL, path)))
+        return false;
+    own->down = *ret_down;
+    own->has_down_beside = false;
+    return true;
+}
+
 static Str path_of(const Migration *migration)
 {
     const Script *script = any_script(migration);
@@ -258,6 +306,10 @@ struct SetLook {
     DigestCache cache;
     uint32_t *
         entries; /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
+    unsigned char *
+        digests; /* of all of them, when the cache has told all there is to know and is closed; else NULL */
+    uint32_t *sizes;
+    size_t each; /* bytes of digests */
 };
 
 static bool may_be_kept(const Script *script)
@@ -288,6 +340,40 @@ void set_look_freep(SetLook **look)
     *look = NULL;
 }
 
+/* Nothing is left to be learnt: the cache goes, which has more than digests, and the history has room instead. */
+static void keep_digests(SetLook *look)
+{
+    size_t count = look->set->migrations.len, each = look->cache.digest_len + 1;
+    unsigned char *digests = arena_alloc(look->arena, count * each);
+    uint32_t *sizes = arena_alloc(look->arena, count * sizeof *sizes);
+    if (!digests || !sizes)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t size_bytes;
+        const unsigned char *digest =
+            digest_cache_entry(&look->cache, look->entries[i], &size_bytes);
+        if (size_bytes > UINT32_MAX)
+            return;
+        memcpy(digests + i * each, digest, each);
+        sizes[i] = (uint32_t)size_bytes;
+    }
+    look->digests = digests;
+    look->sizes = sizes;
+    look->each = each;
+    digest_cache_close(&look->cache);
+}
+
+/* What was found out of a migration's up; NULL: nothing. */
+static const unsigned char *looked_up(const SetLook *look, size_t i, uint64_t *ret_size_bytes)
+{
+    if (!look->entries || look->entries[i] == 0)
+        return NULL;
+    if (!look->digests)
+        return digest_cache_entry(&look->cache, look->entries[i], ret_size_bytes);
+    *ret_size_bytes = look->sizes[i];
+    return look->digests + i * look->each;
+}
+
 void set_look_at(SetLook *look)
 {
     if (!look || look->entries)
@@ -297,10 +383,15 @@ void set_look_at(SetLook *look)
     if (!look->entries)
         return;
     digest_cache_open(&look->cache, &set->cache, set->migrations.len, &set->script_options);
-    for (size_t i = 0; i < set->migrations.len; i++)
+    bool has_all = look->cache.place;
+    for (size_t i = 0; i < set->migrations.len; i++) {
         if (may_be_kept(set->migrations.items[i].up))
             look->entries[i] =
                 digest_cache_look(&look->cache, set->migrations.items[i].up->open_path);
+        has_all = has_all && look->entries[i] > 0;
+    }
+    if (has_all)
+        keep_digests(look);
 }
 
 bool migration_set_has_changed(const MigrationSet *set, const History *history)
@@ -325,19 +416,20 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
         return error_nomem(err);
     if (!reading_room_open(&room, err))
         return false;
-    if (!look->cache.place)
+    if (!look->cache.place && !look->digests)
         digest_cache_open(&look->cache, &set->cache, set->migrations.len, &set->script_options);
     room.cache = &look->cache;
     for (size_t i = 0; i < set->migrations.len; i++) {
         Migration *migration = &set->migrations.items[i];
-        room.known = look->entries && look->entries[i] > 0
-                         ? digest_cache_entry(&look->cache, look->entries[i], &room.known_bytes)
-                         : NULL;
+        room.known = looked_up(look, i, &room.known_bytes);
+        room.known_len = look->digests ? look->each - 1 : look->cache.digest_len;
         if (migration->up && !read_script(set, &room, arena, migration->up, false, false, err))
             return false;
         room.known = NULL;
-        if (with_downs && migration->down &&
-            !read_script(set, &room, arena, migration->down, true, false, err))
+        Script *down = NULL;
+        if (with_downs && !migration_down(set, migration, &down))
+            return error_nomem(err);
+        if (down && !read_script(set, &room, arena, down, true, false, err))
             return false;
     }
     return true;
@@ -360,8 +452,10 @@ bool migration_set_read_due(Arena *arena, MigrationSet *set, const History *hist
         if (migration->up && is_up_due && !migration->up->has_parts &&
             !read_script(set, &room, arena, migration->up, false, true, err))
             return false;
-        if (migration->down && is_down_due && !migration->down->has_parts &&
-            !read_script(set, &room, arena, migration->down, true, true, err))
+        Script *down = NULL;
+        if (is_down_due && !migration_down(set, migration, &down))
+            return error_nomem(err);
+        if (down && !down->has_parts && !read_script(set, &room, arena, down, true, true, err))
             return false;
     }
     return true;

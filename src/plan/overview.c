@@ -339,8 +339,8 @@ static StateRow make_row(const Merge *merge, const Migration *m, const HistoryRo
             row ? state_of_row(merge, m, row, &state.has_new_bytes) : state_of_file(merge, m);
     state.has_new_name =
         m && row && row->name.len > 0 && m->name.len > 0 && !is_same_name(m->name, row->name);
-    state.is_reversible =
-        state.kind != MIGRATION_REPEATABLE && ((m && m->down) || (row && row->has_down_text));
+    state.is_reversible = state.kind != MIGRATION_REPEATABLE &&
+                          ((m && migration_has_down(m)) || (row && row->has_down_text));
     state.is_no_transaction = m && m->up && is_outside_transaction(m->up, merge->policy);
     return state;
 }

@@ -278,12 +278,15 @@ bool step_skip(Planner *p, size_t index)
 static bool choose_down(Planner *p, const StateRow *row, PlanStep *step, bool *ret_has_down)
 {
     const Migration *m = row->migration;
-    bool has_file = m && m->down, has_stored = row->row->has_down_text;
+    bool has_file = m && migration_has_down(m), has_stored = row->row->has_down_text;
     bool is_other = m && m->up && script_differs(row->row, m->up, NULL);
 
     *ret_has_down = true;
     if (has_file && !(is_other && has_stored)) {
-        step->script = m->down;
+        Script *down;
+        if (!migration_down(p->set, m, &down))
+            return error_nomem(p->err);
+        step->script = down;
     } else if (has_stored) {
         step->is_stored_down = true;
     } else {

@@ -128,7 +128,7 @@ void report_plan(Text *text, const ReportPlace *place, const Plan *plan, const R
         text_addf(text, "  %s", step_word(step));
         if (step->kind == STEP_DOWN && step->is_stored_down)
             text_adds(text, ", by the down kept in history");
-        else if (step->kind == STEP_UP && step->migration && step->migration->down)
+        else if (step->kind == STEP_UP && step->migration && migration_has_down(step->migration))
             text_adds(text, ", reversible");
         if (step->resume_at > 0)
             text_addf(text, " at statement %u", (unsigned)step->resume_at + 1);

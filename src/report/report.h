@@ -23,6 +23,9 @@ typedef struct TextLook {
 typedef struct Text {
     StrBuf buf;
     TextLook look;
+    void (*write)(void *ctx,
+                  Str text); /* takes away what has come together; NULL: all stays in buf */
+    void *write_ctx;
 } Text;
 
 typedef enum TextStyle {
@@ -46,6 +49,8 @@ void text_styled(Text *text, TextStyle style, Str s); /* s in a style, then plai
 void text_dot(Text *text);                            /* " · " or " - " */
 const char *text_ellipsis(const Text *text);
 Str text_str(const Text *text);
+/* Between the lines of something long: gives away what has come together, once that is worth it. */
+void text_give(Text *text);
 /* How many columns text_add_line() will take for s. */
 size_t text_width(Str s);
 

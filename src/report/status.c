@@ -201,10 +201,12 @@ static size_t go_through(Text *text, Table *table, const Overview *overview, boo
             continue;
         arena_reset(scratch);
         add_row(table, scratch, &overview->rows.items[i]);
-        if (text)
+        if (text) {
             table_print(text, table, 2);
-        else
+            text_give(text);
+        } else {
             table_measure(table);
+        }
         shown++;
     }
     return shown;

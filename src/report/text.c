@@ -161,6 +161,15 @@ const char *text_ellipsis(const Text *text)
     return text->look.is_unicode ? "\xe2\x80\xa6" : "...";
 }
 
+void text_give(Text *text)
+{
+    enum { WORTH_IT = 32 * 1024 };
+    if (!text->write || text->buf.has_failed || text->buf.len < WORTH_IT)
+        return;
+    text->write(text->write_ctx, strbuf_str(&text->buf));
+    text->buf.len = 0;
+}
+
 Str text_str(const Text *text)
 {
     return strbuf_str(&text->buf);

@@ -344,7 +344,8 @@ static void say_partial(Run *run, uint32_t kept, uint32_t failed, uint32_t total
 
 static bool has_down(const PlanStep *step)
 {
-    return (step->migration && step->migration->down) || (step->row && step->row->has_down_text);
+    return (step->migration && migration_has_down(step->migration)) ||
+           (step->row && step->row->has_down_text);
 }
 
 /* What has to happen before the same command can do better. */

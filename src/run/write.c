@@ -96,6 +96,13 @@ bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Erro
     uint64_t limit = run->convention->store_limit_bytes;
     const Script *up = migration ? migration->up : NULL;
     const Script *down = migration ? migration->down : NULL;
+    Script beside = {0};
+    if (migration && migration->has_down_beside) {
+        if (!migration_down_path(arena, migration, &beside.path))
+            return error_nomem(err);
+        beside.open_path = beside.path;
+        down = &beside;
+    }
     bool is_down_kept = keep_text(run, down);
     if (keep_text(run, up)) {
         if (!script_text(arena, up, limit, &write->up_text, err))

@@ -155,7 +155,9 @@ static void plan_with(Arena *arena, Taker *t, MigrationSet *set, const History *
     for (size_t i = 0; i < set->migrations.len; i++) {
         Migration *m = &set->migrations.items[i];
         FUZZ_REQUIRE(!m->up || script_read_parts(arena, m->up, &set->script_options, &err));
-        FUZZ_REQUIRE(!m->down || script_read_parts(arena, m->down, &set->script_options, &err));
+        Script *down;
+        FUZZ_REQUIRE(migration_down(set, m, &down));
+        FUZZ_REQUIRE(!down || script_read_parts(arena, down, &set->script_options, &err));
     }
     FUZZ_REQUIRE(plan_overview(arena, set, history, &policy, &overview, &err));
     if (!plan_make(arena, set, history, &request, &policy, &plan, &err)) {

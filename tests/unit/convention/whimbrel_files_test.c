@@ -26,10 +26,16 @@ static const char *listing(Fixture *f, const MigrationSet *set)
     Str text;
     for (size_t i = 0; i < set->migrations.len; i++) {
         const Migration *m = &set->migrations.items[i];
+        const char *down;
+        Script *script;
+        assert_true(migration_down_path(f->arena, m, &down));
+        assert_int_equal(down != NULL, migration_has_down(m));
+        assert_true(migration_down(set, m, &script));
+        assert_int_equal(script != NULL, down != NULL);
+        assert_true(!script || strcmp(script->path, down) == 0);
         strbuf_addf(&out, "%.*s %.*s %s %s\n",
                     STR_ARG(m->kind == MIGRATION_REPEATABLE ? STR("R") : m->version),
-                    STR_ARG(m->name), m->up ? m->up->path + cut : "-",
-                    m->down ? m->down->path + cut : "-");
+                    STR_ARG(m->name), m->up ? m->up->path + cut : "-", down ? down + cut : "-");
     }
     assert_true(strbuf_finish(&out, &text));
     return out.ptr;
