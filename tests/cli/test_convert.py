@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """convert: files and history from one convention to another and back, for every tool that has a layout."""
 
-import json
-import pathlib
-
 import pytest
 from layouts import LAYOUTS
-
-OTHERS = ["goose", "dbmate", "golang-migrate", "flyway", "sqlx", "diesel", "refinery"]
 
 
 @pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
@@ -45,15 +40,6 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def statements(project, db, direction, *words):
-    """What would run, by a saved plan's JSON: the statements of every migration, and how they run."""
-    document = project.ok("plan", *direction, "--output", "json", "-d", db.url, *words).json
-    return [
-        [(part["kind"], [statement["sql"] for statement in part["statements"]]) for part in step["segments"]]
-        for step in document["steps"]
-    ]
-
-
 def there_and_back(whimbrel, db, layout):
     as_left(whimbrel, db, layout)
     before = rows(db, layout)
@@ -88,3 +74,204 @@ def there_and_back(whimbrel, db, layout):
 def test_there_and_back_again(whimbrel, request, layout):
     engine = "sqlite" if "sqlite" in layout.engines else "pg"
     there_and_back(whimbrel, request.getfixturevalue(engine), layout)
+
+
+SERVERS = [layout for layout in LAYOUTS if layout.name in ("goose", "flyway")]
+
+
+@pytest.mark.parametrize("layout", SERVERS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("engine", ["pg", "maria"])
+def test_there_and_back_again_on_servers(whimbrel, request, engine, layout):
+    there_and_back(whimbrel, request.getfixturevalue(engine), layout)
+
+
+GOOSE = next(layout for layout in LAYOUTS if layout.name == "goose")
+FLYWAY = next(layout for layout in LAYOUTS if layout.name == "flyway")
+
+
+@pytest.mark.parametrize("target", ["whimbrel", "dbmate", "diesel", "flyway", "golang-migrate", "refinery", "sql-migrate",
+                                    "sqlx", "prisma"])
+def test_from_one_tool_to_every_other(whimbrel, sqlite, target):
+    whimbrel.write(
+        "migrations/00001_body.sql",
+        "-- +goose NO TRANSACTION\n-- +goose Up\n-- a comment stays\nCREATE TABLE t1 (id int);\n"
+        "-- +goose StatementBegin\nCREATE TRIGGER tr AFTER INSERT ON t1 BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n"
+        "-- +goose StatementEnd\nINSERT INTO t1 VALUES (1) -- no semicolon\n-- +goose Down\nDROP TABLE t1;\n",
+    )
+    for n in (2, 3):
+        GOOSE.write(whimbrel, n)
+    whimbrel.ok("migrate", "--to", "2", "-d", sqlite.url)
+    whimbrel.ok("convert", "--to", target, "--yes", "--lossy", "-d", sqlite.url)
+    document = status(whimbrel, sqlite)
+    assert document["convention"] == target
+    assert states(document) == ["applied", "applied", "pending"]
+    folder = whimbrel.cwd / f"migrations-{target}"
+    up = "".join(path.read_text() for path in sorted(folder.rglob("*")) if "body" in str(path) and path.is_file())
+    assert "a comment stays" in up and "+goose" not in up
+    assert "INSERT INTO t1 VALUES (1); -- no semicolon" in up
+    # And it goes on, both ways.
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    if target != "refinery":
+        whimbrel.ok("rollback", "--all", "-d", sqlite.url)
+        assert sqlite.value("SELECT count(*) FROM sqlite_master WHERE name IN ('t1', 't2', 't3')") == "0"
+        whimbrel.ok("migrate", "-d", sqlite.url)
+    assert sqlite.value("SELECT count(*) FROM t3") == "1"
+
+
+def untouched(project, sqlite, tables):
+    assert not (project.cwd / "whimbrel.toml").exists()
+    assert [path.name for path in project.cwd.glob("migrations*")] == ["migrations"]
+    assert sorted(row[0] for row in sqlite.sql("SELECT name FROM sqlite_master WHERE type = 'table'")) == sorted(tables)
+
+
+TABLES = ["goose_db_version", "sqlite_sequence", "t1", "t2"]
+
+
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--dry-run", "--yes"]])
+def test_without_a_word_it_only_shows(whimbrel, sqlite, words):
+    as_left(whimbrel, sqlite, GOOSE)
+    result = whimbrel.ok("convert", "--to", "whimbrel", "-d", sqlite.url, *words)
+    assert "Nothing was written. To do it: whimbrel convert --to whimbrel --yes" in result.out
+    assert "3 migrations, 2 entries of history" in result.out
+    untouched(whimbrel, sqlite, TABLES)
+    document = whimbrel.ok("convert", "--to", "whimbrel", "-d", sqlite.url, "--output", "json", *words).json
+    assert document["done"] is False and document["entries"] == 2 and len(document["files"]) == 6
+
+
+def test_what_is_lost_has_to_be_accepted(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    result = whimbrel("convert", "--to", "refinery", "--yes", "-d", sqlite.url)
+    assert result.code == 1 and "conversion-loses" in result.err
+    assert "the down of 1 make_t1 stays behind: refinery has none" in result.out
+    untouched(whimbrel, sqlite, TABLES)
+    whimbrel.ok("convert", "--to", "refinery", "--yes", "--lossy", "-d", sqlite.url)
+
+
+def test_what_is_not_settled_is_not_converted(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, FLYWAY)
+    whimbrel.write("migrations/V1__make_t1.sql", "CREATE TABLE other (id int);\n")
+    result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert result.code == 1 and "not-settled" in result.err and "whimbrel repair" in result.err
+    (whimbrel.cwd / "migrations/V1__make_t1.sql").unlink()
+    (whimbrel.cwd / "migrations/U1__make_t1.sql").unlink()
+    result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert result.code == 1 and "has no file here" in result.err
+    untouched(whimbrel, sqlite, ["flyway_schema_history", "t1", "t2"])
+
+
+def test_nothing_is_written_over(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    whimbrel.write("migrations-whimbrel/mine.sql", "SELECT 1;")
+    result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert result.code == 1 and "mine.sql is there already" in result.err and "--into" in result.err
+    (whimbrel.cwd / "migrations-whimbrel/mine.sql").unlink()
+    sqlite.sql("CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name VARCHAR(255), "
+               "applied_on VARCHAR(255), checksum VARCHAR(255))")
+    sqlite.sql("INSERT INTO refinery_schema_history VALUES (7, 'x', '2026-05-14T08:59:23Z', '1')")
+    result = whimbrel("convert", "--convention", "goose", "--to", "refinery", "--yes", "--lossy", "-d", sqlite.url)
+    assert result.code == 1 and "target-not-empty" in result.err and "--to-table" in result.err
+    assert sqlite.value("SELECT count(*) FROM refinery_schema_history") == "1"
+    assert not (whimbrel.cwd / "whimbrel.toml").exists()
+
+
+def test_a_gap_that_the_other_history_cannot_say_is_refused(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE, files=3, applied=3)
+    sqlite.sql("DELETE FROM goose_db_version WHERE version_id = 2")
+    result = whimbrel("convert", "--to", "golang-migrate", "--yes", "--lossy", "-d", sqlite.url)
+    assert result.code == 1 and "cannot say what is applied" in result.err
+    assert sqlite.value("SELECT count(*) FROM sqlite_master WHERE name = 'schema_migrations'") == "0"
+    assert not (whimbrel.cwd / "whimbrel.toml").exists()
+
+
+def test_versions_that_do_not_fit_are_numbered_and_found_again(whimbrel, sqlite):
+    whimbrel.write("flyway.toml", '[flyway]\nlocations = ["filesystem:migrations"]\n')
+    for version in ("1.1", "1.2", "1.10"):
+        whimbrel.write(f"migrations/V{version}__step.sql", f"CREATE TABLE t{version.replace('.', '_')} (id int);\n")
+    whimbrel.write("migrations/R__view.sql", "CREATE VIEW IF NOT EXISTS v AS SELECT 1;\n")
+    whimbrel.ok("migrate", "--to", "1.2", "-d", sqlite.url)
+    result = whimbrel.ok("convert", "--to", "goose", "--yes", "--lossy", "-d", sqlite.url)
+    assert "1.10 -> 3" in result.out and "R view stays behind" in result.out
+    assert states(status(whimbrel, sqlite)) == ["applied", "applied", "pending"]
+    assert "-- converted from flyway: 1.10\tstep\n" in (whimbrel.cwd / "migrations-goose/00003_step.sql").read_text()
+    whimbrel.ok("convert", "--to", "flyway", "--yes", "--lossy", "--to-table", "again", "-d", sqlite.url)
+    document = status(whimbrel, sqlite)
+    assert [m["version"] for m in document["migrations"]] == ["1.1", "1.2", "1.10"]
+    assert states(document) == ["applied", "applied", "pending"]
+
+
+def test_repeatables_go_where_there_are_some(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, FLYWAY)
+    whimbrel.write("migrations/R__a_view.sql", "CREATE VIEW IF NOT EXISTS v AS SELECT 1;\n")
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    whimbrel.ok("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    document = status(whimbrel, sqlite)
+    assert document["state"] == "up-to-date"
+    assert [m["kind"] for m in document["migrations"]].count("repeatable") == 1
+
+
+@pytest.mark.parametrize("fault", ["run.history-write:1", "run.before-chunk:1", "run.after-chunk:1", "run.lock:1"])
+def test_a_crash_anywhere_is_gone_on_from(whimbrel, sqlite, fault):
+    as_left(whimbrel, sqlite, GOOSE)
+    result = whimbrel(
+        "convert", "--to", "whimbrel", "--yes", "-d", sqlite.url, env={"WHIMBREL_FAULT": fault + ":kill"}
+    )
+    if result.code == 0:
+        pytest.skip("this build has no faults")
+    assert not (whimbrel.cwd / "whimbrel.toml").exists()
+    # Until then the old convention holds.
+    assert status(whimbrel, sqlite, "--convention", "goose")["convention"] == "goose"
+    result = whimbrel.ok("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert "all there already" in result.out
+    document = status(whimbrel, sqlite)
+    assert document["convention"] == "whimbrel" and states(document) == ["applied", "applied", "pending"]
+
+
+def test_after_the_history_only_the_configuration_is_left_to_write(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    whimbrel.ok("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    (whimbrel.cwd / "whimbrel.toml").unlink()
+    rows_before = sqlite.sql("SELECT * FROM whimbrel_history")
+    whimbrel.ok("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert sqlite.sql("SELECT * FROM whimbrel_history") == rows_before
+    assert status(whimbrel, sqlite)["convention"] == "whimbrel"
+    result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert result.code == 2 and "has the convention whimbrel already" in result.err
+
+
+def test_a_configuration_that_is_there_is_changed_and_not_replaced(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    whimbrel.write(
+        "whimbrel.toml",
+        f'# mine\ndatabase = "{sqlite.url}"\nmigrations = [\n  "migrations",\n]\nconvention = "goose" # old\n\n'
+        '[env.test]\nlock_wait = "1s"\n',
+    )
+    whimbrel.ok("convert", "--to", "dbmate", "--yes", "--lossy", "--to-table", "its")
+    text = (whimbrel.cwd / "whimbrel.toml").read_text()
+    assert text == (
+        f'# mine\ndatabase = "{sqlite.url}"\nmigrations = "migrations-dbmate"\nconvention = "dbmate"\ntable = "its"\n\n'
+        '[env.test]\nlock_wait = "1s"\n'
+    )
+    assert states(status(whimbrel, sqlite)) == ["applied", "applied", "pending"]
+
+
+def test_files_alone_need_no_database(whimbrel):
+    for n in (1, 2):
+        GOOSE.write(whimbrel, n)
+    result = whimbrel.ok("convert", "--to", "whimbrel", "--files-only", "--yes")
+    assert "history" not in result.out.split("\n")[0]
+    assert len(list((whimbrel.cwd / "migrations-whimbrel").iterdir())) == 4
+
+
+def test_host_language_migrations_are_refused_by_name(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    whimbrel.write("migrations/00004_code.go", "package migrations\n")
+    result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert result.code == 1 and "migrations/00004_code.go is a migration in Go" in result.err
+    untouched(whimbrel, sqlite, TABLES)
+
+
+def test_comments_that_are_markers_to_the_other_tool_are_noticed(whimbrel):
+    whimbrel.write("migrations/00001_a.sql", "-- +goose Up\nCREATE TABLE a (id int);\n-- migrate:down\nCREATE TABLE b (id int);\n")
+    result = whimbrel("convert", "--to", "dbmate", "--yes", "--lossy", "--files-only")
+    assert result.code == 1 and "not-convertible" in result.err
+    assert not (whimbrel.cwd / "migrations-dbmate").exists()
