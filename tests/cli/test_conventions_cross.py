@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What does not fit together: the files of one tool with the history of another, tables that are no tool's, changed files. The same cases
+for every tool: a message that says what is amiss and what to do, and nothing written."""
+
+import pytest
+from layouts import LAYOUTS
+
+BY_NAME = {layout.name: layout for layout in LAYOUTS}
+# What a tool is put beside: another one whose files and tables are surely not its own.
+OTHER = {name: BY_NAME["goose" if name != "goose" else "flyway"] for name in BY_NAME}
+# Tools that keep a checksum of each migration, or take its change for something.
+CHECKSUMS = ("flyway", "refinery", "prisma", "liquibase", "atlas", "sqlx", "graphile-migrate", "sqitch")
+
+
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
+def layout(request):
+    return request.param
+
+
+@pytest.fixture
+def db(request, layout):
+    return request.getfixturevalue("sqlite" if "sqlite" in layout.engines else "pg")
+
+
+def tables_of(db):
+    if db.engine == "sqlite":
+        return sorted(row[0] for row in db.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'sqlite_sequence'"))
+    return sorted(row[0] for row in db.sql(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+        "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"))
+
+
+def content(db):
+    return {table: sorted(map(str, db.sql(f"SELECT * FROM {table}"))) for table in tables_of(db)}
+
+
+def as_left(project, db, layout, files, applied):
+    for n in range(1, files + 1):
+        layout.write(project, n)
+    for statement in layout.history(db.engine, applied):
+        db.sql(statement)
+    for n in range(1, applied + 1):
+        db.sql(f"CREATE TABLE t{n} (id int)")
+        db.sql(f"INSERT INTO t{n} VALUES ({n})")
+
+
+def refused(result):
+    assert result.code in (1, 2), repr(result)
+    assert result.err.startswith("error: ") or "\nerror: " in result.err, repr(result)
+    assert "\n   = " in result.err, repr(result)  # a next step
+
+
+def test_the_evidence_is_shown(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 3, 2)
+    out = whimbrel.ok("conventions", "-d", db.url, *layout.arguments()).out
+    assert f"This project: {layout.name}." in out
+    evidence = out.split(f"\n{layout.name}, because:\n")[1].split("\n\n")[0]
+    assert "the table " in evidence, out
+
+
+def test_the_folder_of_another_tool_is_not_run(whimbrel, db, layout):
+    other = OTHER[layout.name]
+    if db.engine not in other.engines:
+        pytest.skip("not on this engine")
+    for statement in layout.history(db.engine, 2):
+        db.sql(statement)
+    for n in range(1, 4):
+        other.write(whimbrel, n)
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, *other.arguments())
+    refused(result)
+    assert content(db) == before
+
+
+def test_two_tools_tables_in_one_database_need_a_word(whimbrel, db, layout):
+    other = OTHER[layout.name]
+    if db.engine not in other.engines:
+        pytest.skip("not on this engine")
+    as_left(whimbrel, db, layout, 3, 2)
+    for statement in other.history(db.engine, 2):
+        db.sql(statement)
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, *layout.arguments())
+    refused(result)
+    assert "ambiguous-convention" in result.err
+    assert layout.name in result.err and other.name in result.err and "--convention" in result.err
+    assert content(db) == before
+    shown = whimbrel.ok("conventions", "-d", db.url, *layout.arguments()).out
+    assert "This project: not clear." in shown
+    whimbrel.ok("migrate", "-d", db.url, "--convention", layout.name, *layout.arguments())
+    assert db.value("SELECT count(*) FROM t3") == "1"
+
+
+def test_a_table_of_that_name_that_is_no_history_is_left_alone(whimbrel, db, layout):
+    for n in range(1, 4):
+        layout.write(whimbrel, n)
+    known = whimbrel.ok("conventions", "--output", "json", *layout.arguments()).json["conventions"]
+    name = next(row["table"] for row in known if row["name"] == layout.name)
+    if "." in name:
+        db.sql(f"CREATE SCHEMA IF NOT EXISTS {name.split('.')[0]}")
+    db.sql(f"CREATE TABLE {name} (of_somebody int, else_entirely int)")
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, "--convention", layout.name, *layout.arguments())
+    refused(result)
+    assert "foreign-history" in result.err and "--table" in result.err, repr(result)
+    assert content(db) == before
+
+
+def test_a_changed_file_is_noticed_and_accepted_by_repair(whimbrel, db, layout):
+    if layout.name not in CHECKSUMS:
+        pytest.skip(f"{layout.name} keeps no checksums")
+    as_left(whimbrel, db, layout, 3, 2)
+    changed = [path for path in whimbrel.cwd.rglob("*") if path.is_file() and path.suffix in (".sql", ".yaml", ".xml")
+               and "CREATE TABLE t1 (id int)" in path.read_text()]
+    for path in changed:
+        path.write_text(path.read_text().replace("CREATE TABLE t1 (id int)", "CREATE TABLE t1 (id int, more int)"))
+    assert changed
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, *layout.arguments())
+    refused(result)
+    assert "whimbrel repair" in result.err
+    assert content(db) == before
+    document = whimbrel("validate", "-d", db.url, *layout.arguments())
+    assert document.code == 3
+    whimbrel.ok("repair", "--yes", "-d", db.url, *layout.arguments())
+    whimbrel.ok("migrate", "-d", db.url, *layout.arguments())
+    assert db.value("SELECT count(*) FROM t3") == "1"
+
+
+HOST = {
+    "goose": "migrations/00003_code.go",
+    "node-pg-migrate": "migrations/1700000000003_code.js",
+    "flyway": "migrations/V3__code.java",
+    "refinery": "migrations/V3__code.rs",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in HOST if name in BY_NAME])
+def test_a_migration_in_a_host_language_stops_what_would_run_it(whimbrel, request, name):
+    layout = BY_NAME[name]
+    db = request.getfixturevalue("sqlite" if "sqlite" in layout.engines else "pg")
+    as_left(whimbrel, db, layout, 2, 2)
+    whimbrel.write(HOST[name], "// code\n")
+    document = whimbrel.ok("status", "--output", "json", "-d", db.url, *layout.arguments()).json
+    assert [m["state"] for m in document["migrations"]] == ["applied", "applied", "pending"]
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, *layout.arguments())
+    refused(result)
+    assert HOST[name] in result.err, repr(result)
+    assert content(db) == before
