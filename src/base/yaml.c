@@ -211,7 +211,8 @@ bool yaml_read(Arena *arena, const char *file, Str text, MarkupNode **ret_root, 
         return false;
     if (!r.yaml.yaml_parser_initialize(&r.parser))
         return error_nomem(err);
-    r.yaml.yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.ptr, text.len);
+    r.yaml.yaml_parser_set_input_string(
+        &r.parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
     bool is_ok = read_document(&r, root);
     if (r.has_event)
         r.yaml.yaml_event_delete(&r.event);

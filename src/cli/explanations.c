@@ -45,6 +45,11 @@ const Explanation explanations[] = {
              "message says which. Nothing was touched.\n"
              "This is for the programmer of that program: the headers in include/whimbrel\n"
              "say what each function wants."},
+    {.code = "bad-changelog",
+     .title = "a changelog of Liquibase is not as Liquibase has it",
+     .text = "A directive is misspelt or incomplete, an include leads nowhere, or the changelog\n"
+             "holds what neither Liquibase nor whimbrel knows. The message names file and line.\n"
+             "Correct it there; nothing was run."},
     {.code = "bad-directive",
      .title = "a directive has a value it cannot have",
      .text = "Directives are comments that begin with 'whimbrel:'. Durations are written\n"
@@ -408,6 +413,14 @@ const Explanation explanations[] = {
              "    whimbrel status           what holds\n"
              "    whimbrel lock list        who holds the lock now\n"
              "    lease = \"2min\"            in whimbrel.toml: a longer lease"},
+    {.code = "library-missing",
+     .title = "a library that reads such files is not installed",
+     .text = "Changelogs in YAML and JSON are read by libyaml, which is loaded when the first one\n"
+             "is met.\n"
+             "\n"
+             "    apt install libyaml-0-2     Debian, Ubuntu\n"
+             "    dnf install libyaml         Fedora\n"
+             "    apk add yaml                Alpine"},
     {.code = "lock-holder-changed",
      .title = "someone else holds the lock now",
      .text = "Between looking and ending the session, the holder has changed. Nothing was\n"
@@ -448,6 +461,10 @@ const Explanation explanations[] = {
              "there by the server.\n"
              "Take it out of the pair, or drop BEGIN and COMMIT from the file: whimbrel cuts\n"
              "the file into transactions by itself."},
+    {.code = "markup",
+     .title = "a file in XML, YAML or JSON cannot be read",
+     .text = "It is not well-formed at the place shown, or uses what is not read on purpose:\n"
+             "document types and entities of XML, aliases of YAML, another encoding than UTF-8."},
     {.code = "memory",
      .title = "the server, or this program, ran out of memory",
      .text = "The transaction was rolled back. A statement that is very large, or a server\n"
@@ -647,6 +664,12 @@ const Explanation explanations[] = {
              "and a statement that cannot run in one, such as CREATE INDEX CONCURRENTLY, would\n"
              "run without it. Give the server's own address for this migration, or leave the\n"
              "setting out: name schemas in full, use SET LOCAL within a transaction."},
+    {.code = "precondition-failed",
+     .title = "a changeset finds the database not as it wants it",
+     .text =
+         "Liquibase's changesets may ask for something before they run, and this one says that\n"
+         "the run is to stop (onFail:HALT, which is the default). What came before it is done.\n"
+         "Bring about what it asks for, or let it say MARK_RAN or CONTINUE."},
     {.code = "psql-command",
      .title = "a command of psql, not SQL",
      .text = "Backslash commands are psql's own and mean nothing to the server. \\restrict\n"

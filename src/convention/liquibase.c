@@ -349,7 +349,9 @@ static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableNam
     add_text(sql, ctx, set->description, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
     add_text(sql, ctx, set->comment, LONGEST_TEXT);
-    strbuf_addf(sql, ", '%s', ", type);
+    strbuf_adds(sql, ", ");
+    sql_add_literal(sql, ctx->dialect, str_from(type));
+    strbuf_adds(sql, ", ");
     add_or_null(sql, ctx, set->context, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
     add_text(sql, ctx, set->labels, LONGEST_TEXT);

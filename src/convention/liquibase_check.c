@@ -59,8 +59,9 @@ static bool has_object(Checking *c, const LbCheck *check, bool *ret_is)
             strbuf_adds(&sql, ") WHERE ");
             add_name(&sql, c, "name", check->column);
         } else {
-            strbuf_addf(&sql, "SELECT count(*) FROM sqlite_master WHERE type = '%s' AND ",
-                        is_view ? "view" : "table");
+            strbuf_adds(&sql, is_view
+                                  ? "SELECT count(*) FROM sqlite_master WHERE type = 'view' AND "
+                                  : "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND ");
             add_name(&sql, c, "name", check->table);
         }
     } else {
@@ -203,9 +204,18 @@ static bool judge(Checking *c, const LbPreconditions *p, ConventionVerdict *ret_
     bool is = false;
     Error cause = {.arena = c->arena};
     Error *given = c->err;
+    /* PostgreSQL's transactions, where the run is in one, do not outlive an error. */
+    bool is_nested = c->db->is_in_transaction && c->ctx->dialect == SQL_POSTGRES;
+    if (is_nested && !db_exec(c->db, STR("SAVEPOINT whimbrel_check"), given))
+        return false;
     c->err = &cause;
     bool is_checked = holds(c, p->check, &is);
     c->err = given;
+    if (is_nested &&
+        !db_exec(c->db,
+                 is_checked ? STR("RELEASE whimbrel_check") : STR("ROLLBACK TO whimbrel_check"),
+                 given))
+        return false;
     if (is_checked && is)
         return true;
     if (!is_checked && cause.kind != ERROR_SQL) {

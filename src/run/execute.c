@@ -675,7 +675,7 @@ static bool pass_over(Run *run, Error *err)
     leave_out(run, step, first);
     feed_close(run);
     run->begun_step = NO_STEP;
-    run->lone_at = 0;
+    run->lone_at = run->attempt = 0;
     run->owes_lone_write = false;
     run->sent_timeouts = (Str){0};
     run->at = (uint32_t)first;
@@ -691,7 +691,8 @@ bool work_run(Run *run, Error *err)
     bool is_ok = false;
     for (;;) {
         run->failure = (Failure){0};
-        is_ok = produce_all(run, err);
+        /* Where the last migrations were left out, no commit may have waited for the disk. */
+        is_ok = produce_all(run, err) && failure_flush(run, run->db, err);
         if (is_ok)
             break;
         if (!run->failure.has_unit) {

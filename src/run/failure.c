@@ -633,8 +633,7 @@ static bool wait_for_end(Run *run, Db *db, Error *err)
     return true;
 }
 
-/* What was committed without waiting for the disk can still be lost with the server; afterwards it cannot. */
-static bool flush_commits(const Run *run, Db *db, Error *err)
+bool failure_flush(const Run *run, Db *db, Error *err)
 {
     return run->finished_flushed == run->finished_kept || !db->driver->flush_commits ||
            db_exec(db, str_from(db->driver->flush_commits), err);
@@ -677,7 +676,7 @@ bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err)
     History now = {0};
     if (!wait_for_end(run, db, err) ||
         !run->convention->convention->history_read(run->convention, db, run->arena, &now, err) ||
-        !flush_commits(run, db, err) || !take_over(run, &now, err))
+        !failure_flush(run, db, err) || !take_over(run, &now, err))
         return false;
     size_t done = 0;
     while (done < run->plan.steps.len && is_done(run, &now, &run->plan.steps.items[done]))
@@ -803,7 +802,7 @@ void failure_settle(Run *run, Error *err)
         wait_explain(run, err);
         say_invalid_index(run);
         write_down(run, step, kept, err);
-        if (!flush_commits(run, run->db, &ignored))
+        if (!failure_flush(run, run->db, &ignored))
             say(run, &result->holds,
                 "The server could not be made to write all of it to its disk yet.");
         if (!run->is_whole)

@@ -400,6 +400,9 @@ void failure_settle(Run *run, Error *err);
  * ret_done the steps from the first on. False when it cannot be known. */
 bool failure_find_out(Run *run, Db *db, size_t *ret_done, Error *err);
 
+/* What was committed without waiting for the disk can still be lost with the server; afterwards it cannot. */
+bool failure_flush(const Run *run, Db *db, Error *err);
+
 /* reconnect.c: after a connection was lost. True with reconnects->goes_on set: the run is to be made anew; without:
  * the lost session had done everything. False: err stands as it was. */
 bool reconnect(Run *run, Error *err);
