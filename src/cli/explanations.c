@@ -94,6 +94,10 @@ const Explanation explanations[] = {
      .text = "The tool whose files these are replaces ${name} before anything runs, in comments\n"
              "too, and stops where there is no value. Give one in the tool's configuration, or\n"
              "turn its placeholders off there."},
+    {.code = "bad-plan",
+     .title = "the plan of the tool whose project this is cannot be read",
+     .text = "Sqitch runs what its plan lists, in that order, and stops at a line that it does\n"
+             "not understand. The message names the line: mend it there."},
     {.code = "bad-plan-file",
      .title = "the file is no saved plan",
      .text = "'migrate --plan' and 'rollback --plan' read what 'whimbrel plan --save FILE'\n"

@@ -14,6 +14,7 @@ extern const Convention convention_diesel;
 extern const Convention convention_flyway;
 extern const Convention convention_prisma;
 extern const Convention convention_refinery;
+extern const Convention convention_sqitch;
 extern const Convention convention_sql_migrate;
 extern const Convention convention_node_pg_migrate;
 extern const Convention convention_rails;

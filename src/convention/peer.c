@@ -571,6 +571,8 @@ static bool read_rows(const ConventionContext *ctx, Db *db, Arena *arena, const 
         return false;
     strbuf_addf(&sql, "SELECT %s FROM ", table->columns);
     table_name_add(&sql, ctx->dialect, &table->name, "");
+    if (table->where)
+        strbuf_addf(&sql, " WHERE %s", table->where);
     if (table->order)
         strbuf_addf(&sql, " ORDER BY %s", table->order);
     if (!strbuf_finish(&sql, &text))

@@ -116,6 +116,7 @@ bool line_next(Str text, Line *line); /* begin with a zeroed one; false: no more
 typedef struct PeerTable {
     TableName name;
     const char *columns; /* what is selected; a table without these is not this tool's */
+    const char *where;   /* "project = 'a'", or NULL */
     const char *order;   /* "version", or NULL */
     size_t column_count;
     /* *ret_is_good false: the row cannot be this tool's (what says why) */

@@ -504,6 +504,84 @@ class Liquibase(Layout):
         ]
 
 
+class Sqitch(Layout):
+    """On PostgreSQL, where its registry is in the database itself."""
+
+    name = "sqitch"
+    engines = ("postgres",)
+    folder = "."
+    project = "demo"
+    rows_sql = (
+        "SELECT change_id, script_hash, change, project, note, planner_name, planner_email FROM sqitch.changes "
+        "ORDER BY committed_at"
+    )
+
+    def line(self, n):
+        return f"make_t{n} 2026-01-01T00:00:{n:02}Z Test User <t@example.com> # make t{n}"
+
+    def plan(self, n):
+        lines = ["%syntax-version=1.0.0", f"%project={self.project}", "", *(self.line(i) for i in range(1, n + 1))]
+        return "\n".join(lines) + "\n"
+
+    def write(self, program, n):
+        program.write("sqitch.plan", self.plan(n))
+        program.write(f"deploy/make_t{n}.sql", self.up(n))
+        program.write(f"revert/make_t{n}.sql", self.down(n))
+
+    def id(self, n):
+        info = [f"project {self.project}", f"change make_t{n}"]
+        if n > 1:
+            info.append(f"parent {self.id(n - 1)}")
+        info += ["planner Test User <t@example.com>", f"date 2026-01-01T00:00:{n:02}Z", "", f"make t{n}"]
+        text = "\n".join(info)
+        return hashlib.sha1(f"change {len(text)}\0{text}".encode()).hexdigest()
+
+    def history(self, engine, n):
+        times = "committed_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(), committer_name TEXT NOT NULL, committer_email TEXT NOT NULL"
+        planned = "planned_at TIMESTAMPTZ NOT NULL, planner_name TEXT NOT NULL, planner_email TEXT NOT NULL"
+        return [
+            "CREATE SCHEMA sqitch",
+            "CREATE TABLE sqitch.releases (version REAL PRIMARY KEY, installed_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(), "
+            "installer_name TEXT NOT NULL, installer_email TEXT NOT NULL)",
+            "CREATE TABLE sqitch.projects (project TEXT PRIMARY KEY, uri TEXT NULL UNIQUE, created_at TIMESTAMPTZ NOT NULL "
+            "DEFAULT clock_timestamp(), creator_name TEXT NOT NULL, creator_email TEXT NOT NULL)",
+            "CREATE TABLE sqitch.changes (change_id TEXT PRIMARY KEY, script_hash TEXT NULL, change TEXT NOT NULL, project TEXT "
+            "NOT NULL REFERENCES sqitch.projects(project) ON UPDATE CASCADE, note TEXT NOT NULL DEFAULT '', "
+            f"{times}, {planned}, UNIQUE(project, script_hash))",
+            "CREATE TABLE sqitch.tags (tag_id TEXT PRIMARY KEY, tag TEXT NOT NULL, project TEXT NOT NULL REFERENCES "
+            "sqitch.projects(project) ON UPDATE CASCADE, change_id TEXT NOT NULL REFERENCES sqitch.changes(change_id) ON UPDATE "
+            f"CASCADE, note TEXT NOT NULL DEFAULT '', {times}, {planned}, UNIQUE(project, tag))",
+            "CREATE TABLE sqitch.dependencies (change_id TEXT NOT NULL REFERENCES sqitch.changes(change_id) ON UPDATE CASCADE ON "
+            "DELETE CASCADE, type TEXT NOT NULL, dependency TEXT NOT NULL, dependency_id TEXT NULL REFERENCES "
+            "sqitch.changes(change_id) ON UPDATE CASCADE, PRIMARY KEY (change_id, dependency))",
+            "CREATE TABLE sqitch.events (event TEXT NOT NULL, change_id TEXT NOT NULL, change TEXT NOT NULL, project TEXT NOT "
+            "NULL REFERENCES sqitch.projects(project) ON UPDATE CASCADE, note TEXT NOT NULL DEFAULT '', requires TEXT[] NOT NULL "
+            "DEFAULT '{}', conflicts TEXT[] NOT NULL DEFAULT '{}', tags TEXT[] NOT NULL DEFAULT '{}', "
+            f"{times}, {planned}, PRIMARY KEY (change_id, committed_at))",
+            "INSERT INTO sqitch.releases VALUES (1.1, now(), 'Test User', 't@example.com')",
+            f"INSERT INTO sqitch.projects VALUES ('{self.project}', NULL, now(), 'Test User', 't@example.com')",
+            *(
+                f"INSERT INTO sqitch.changes VALUES ('{row[0]}', '{row[1]}', '{row[2]}', '{row[3]}', '{row[4]}', "
+                "clock_timestamp(), 'Test User', 't@example.com', '2026-01-01', 'Test User', 't@example.com')"
+                for row in self.rows(n)
+            ),
+        ]
+
+    def rows(self, n):
+        return [
+            [
+                self.id(i),
+                hashlib.sha1(self.up(i).encode()).hexdigest(),
+                f"make_t{i}",
+                self.project,
+                f"make t{i}",
+                "Test User",
+                "t@example.com",
+            ]
+            for i in range(1, n + 1)
+        ]
+
+
 LAYOUTS = [
     Alembic(),
     GolangMigrate(),
@@ -515,6 +593,7 @@ LAYOUTS = [
     NodePgMigrate(),
     Prisma(),
     Refinery(),
+    Sqitch(),
     SqlMigrate(),
     Rails(),
     Laravel(),

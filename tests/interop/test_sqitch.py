@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sqitch's own command and whimbrel, by turns. Its registry is a schema, a database or a file."""
+
+import re
+
+import pytest
+from layouts import Sqitch
+from turns import Peer, Turns
+
+
+class SqitchPeer(Peer):
+    program = "sqitch"
+
+    def __init__(self, project, db):
+        super().__init__(project, db)
+        self.has_lock = db.engine != "sqlite"
+        self.registry = "sqitch" if db.engine != "mariadb" else f"sqitch_{db.name}"
+        self.layout = Sqitch()
+        self.layout.rows_sql = self.select(
+            "change_id, script_hash, {change}, project, note, planner_name, planner_email", "changes"
+        )
+
+    def select(self, columns, table):
+        change = "`change`" if self.db.engine == "mariadb" else "change"
+        query = f"SELECT {columns.format(change=change)} FROM {self.registry}.{table} ORDER BY committed_at"
+        if self.db.engine == "sqlite":
+            return f"ATTACH '{self.project.cwd / 'sqitch.db'}' AS sqitch; {query}"
+        return query
+
+    def prepare(self):
+        place = self.db.url.split("://")[-1]
+        engine, target = {
+            "sqlite": ("sqlite", "db:sqlite:app.db"),
+            "postgres": ("pg", f"db:pg://{place}"),
+            "mariadb": ("mysql", f"db:mysql://{place}"),
+        }[self.db.engine]
+        self.project.write(
+            "sqitch.conf",
+            f'[core]\n\tengine = {engine}\n\tregistry = {self.registry}\n[engine "{engine}"]\n\ttarget = {target}\n'
+            "[user]\n\tname = Test User\n\temail = t@example.com\n",
+        )
+
+    def up_words(self):
+        return ["deploy"]
+
+    def down(self):
+        self.ok("revert", "-y", "--to", "@HEAD^")
+
+    def is_content_with(self, n):
+        _, out = self.call("status")
+        found = re.search(r"# Change: +([0-9a-f]{40})", out)
+        return (found.group(1) == self.layout.id(n)) if found else n == 0 and "No changes deployed" in out
+
+
+class TestTurns(Turns):
+    peer_class = SqitchPeer
+
+
+PLAN = """%syntax-version=1.0.0
+%project=demo
+%uri=https://Example.com:443
+
+t1 2026-01-01T00:00:00Z Test User <t@example.com> # first change
+sub/t2 [t1 !other:nope] 2026-01-01T00:01:00Z Test  User <t@example.com> # second \\n line é \\\\
+@v1 2026-01-01T00:01:30Z Test User <t@example.com> # tag one
+@v1b 2026-01-01T00:01:31Z Test User <t@example.com>
+t1 [t1@v1 sub/t2] 2026-01-01T00:02:00Z Test User <t@example.com> # reworked
+"""
+
+
+@pytest.mark.parametrize("begins", ["sqitch", "whimbrel"])
+def test_what_is_written_is_the_same(whimbrel, db, begins):
+    """Tags, dependencies, reworked changes and events, as the other tool writes them for the same plan."""
+    peer = SqitchPeer(whimbrel, db)
+    peer.prepare()
+    whimbrel.write("sqitch.plan", PLAN)
+    for name, text in [
+        ("t1@v1b", "CREATE TABLE a (id int);"),
+        ("sub/t2", "CREATE TABLE b (id int);"),
+        ("t1", "CREATE TABLE c (id int);"),
+    ]:
+        whimbrel.write(f"deploy/{name}.sql", f"BEGIN;\n{text}\nCOMMIT;\n")
+        whimbrel.write(f"revert/{name}.sql", f"DROP TABLE {text.split()[2]};\n")
+    if begins == "sqitch":
+        peer.ok("deploy")
+        peer.ok("revert", "-y", "--to", "@v1")
+    else:
+        whimbrel.ok("migrate")
+        whimbrel.ok("rollback")
+    assert "Nothing to deploy" not in peer.ok("status")
+    events = db.sql(peer.select("event, change_id, {change}, note, planner_name, tags, requires, conflicts", "events"))
+    ids = [row[1] for row in events]
+    assert [row[0] for row in events] == ["deploy", "deploy", "deploy", "revert"]
+    assert ids[2] == ids[3] and len(set(ids)) == 3
+    assert events[1][3:5] == ("second \n line é \\", "Test  User")
+    flat = [[re.sub(r"[{}]", "", field) for field in row[5:]] for row in events]
+    assert [sorted(row[0].replace(",", " ").split()) for row in flat] == [[], ["@v1", "@v1b"], [], []]
+    assert [sorted(row[1].split(",")) for row in flat] == [[""], ["t1"], ["sub/t2", "t1@v1"], ["sub/t2", "t1@v1"]]
+    assert [row[2] for row in flat] == ["", "other:nope", "", ""]
+    deps = db.sql(
+        peer.select("d.type, d.dependency, d.dependency_id", "dependencies d").replace(
+            "ORDER BY committed_at", "ORDER BY d.dependency"
+        )
+    )
+    assert [tuple(row[:2]) for row in deps] == [("conflict", "other:nope"), ("require", "t1")]
+    assert deps[1][2] == ids[0]
+    tags = db.sql(peer.select("tag_id, tag, change_id, note", "tags").replace("committed_at", "tag"))
+    assert [row[1:] for row in tags] == [("@v1", ids[1], "tag one"), ("@v1b", ids[1], "")]
+    # The other one goes on, and has nothing to say against it.
+    if begins == "sqitch":
+        whimbrel.ok("migrate")
+        assert "Nothing to deploy" in peer.ok("status")
+    else:
+        peer.ok("deploy")
+        document = whimbrel.ok("status", "--output", "json").json
+        assert [(row["version"], row["state"]) for row in document["migrations"]] == [
+            ("t1@v1b", "applied"), ("sub/t2", "applied"), ("t1", "applied"),
+        ]
+        whimbrel.ok("validate")
