@@ -182,6 +182,19 @@ int hex_value(char c)
     return -1;
 }
 
+void strbuf_add_base64(StrBuf *buf, Str bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t count = bytes.len - i < 3 ? bytes.len - i : 3;
+        uint32_t three = 0;
+        for (size_t j = 0; j < 3; j++)
+            three = three << 8 | (j < count ? (unsigned char)bytes.ptr[i + j] : 0U);
+        for (size_t j = 0; j < 4; j++)
+            strbuf_add_char(buf, j <= count ? digits[three >> (18 - 6 * j) & 63] : '=');
+    }
+}
+
 bool hex_decode(Arena *arena, Str hex, Str *ret_bytes)
 {
     if (hex.len % 2 != 0)

@@ -33,6 +33,8 @@ char *hex_encode(Arena *arena, const void *bytes, size_t len);
 void strbuf_add_hex(StrBuf *buf, Str bytes);
 /* false: odd, not hexadecimal, or out of memory */
 bool hex_decode(Arena *arena, Str hex, Str *ret_bytes);
+/* RFC 4648, with padding. */
+void strbuf_add_base64(StrBuf *buf, Str bytes);
 /* What one digit stands for, of either case; -1 for anything else. */
 int hex_value(char c);
 

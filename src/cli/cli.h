@@ -162,6 +162,8 @@ ConventionContext cli_context(Cli *cli, Db *db);
 bool cli_convention(Cli *cli, Db *db, Error *err); /* fills cli->context */
 void cli_runner(Cli *cli);
 bool cli_scan(Cli *cli, Error *err); /* fills cli->set */
+/* What the tool keeps about its files, brought up to date: see Convention.settle_files. Nothing, where it keeps none. */
+bool cli_settle_files(Cli *cli, bool does, Str *ret_sentence, Error *err);
 /* Where checksums of the context's folders are kept; nowhere if the environment names no place or the user wants none. */
 DigestCachePlace cli_cache(Cli *cli);
 void cli_close(Cli *cli);

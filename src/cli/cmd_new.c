@@ -262,7 +262,7 @@ static bool new_check(const void *args, Error *err)
 static bool new_run(Cli *cli, const void *args, Error *err)
 {
     const NewArgs *options = args;
-    Str name;
+    Str name, settled;
     StrVec paths, texts = {0};
     Timestamp now = clock_now();
     if (!snake_case(cli->arena, options->name, &name))
@@ -291,7 +291,7 @@ static bool new_run(Cli *cli, const void *args, Error *err)
         if (!vec_push(cli->arena, &texts, text))
             return error_nomem(err);
     }
-    if (!write_files(cli, &paths, &texts, err))
+    if (!write_files(cli, &paths, &texts, err) || !cli_settle_files(cli, true, &settled, err))
         return false;
     if (cli->is_json) {
         CliJson json;

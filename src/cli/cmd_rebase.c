@@ -217,6 +217,7 @@ static bool rebase_run(Cli *cli, const void *args, Error *err)
     History history;
     Overview overview;
     RenamingVec renamings;
+    Str settled;
     bool is_yes = false;
     /* Out of order is what is looked for here, whatever else allows it. */
     cli->runner.policy.allows_out_of_order = false;
@@ -243,7 +244,8 @@ static bool rebase_run(Cli *cli, const void *args, Error *err)
     table_print(&list, &table, 2);
     const char *question = "Rename? Only if no other database has them applied";
     if (!cli_show(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err) ||
-        (is_yes && !rename_all(cli, &renamings, err)))
+        (is_yes &&
+         (!rename_all(cli, &renamings, err) || !cli_settle_files(cli, true, &settled, err))))
         return false;
     if (cli->is_json)
         return rebase_json(cli, &renamings, is_yes, err);

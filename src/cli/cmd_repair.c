@@ -21,7 +21,8 @@ static const char *repair_kind_name(RepairKind kind)
     return "";
 }
 
-static bool repair_json(Cli *cli, const RepairActionVec *actions, bool is_done, Error *err)
+static bool repair_json(Cli *cli, const RepairActionVec *actions, Str files, bool is_done,
+                        Error *err)
 {
     CliJson json;
     cli_json_begin(cli, &json);
@@ -30,6 +31,14 @@ static bool repair_json(Cli *cli, const RepairActionVec *actions, bool is_done, 
     json_key_bool(&json.w, "done", is_done);
     json_key(&json.w, "actions");
     json_begin_array(&json.w);
+    if (files.len > 0) {
+        json_begin_object(&json.w);
+        json_key_text(&json.w, "action", "settle-files");
+        json_key_null(&json.w, "version");
+        json_key_text(&json.w, "name", "");
+        json_key_str(&json.w, "sentence", files);
+        json_end_object(&json.w);
+    }
     for (size_t i = 0; i < actions->len; i++) {
         const RepairAction *action = &actions->items[i];
         json_begin_object(&json.w);
@@ -54,36 +63,46 @@ static bool repair_run(Cli *cli, const void *args, Error *err)
     (void)args;
     RepairActionVec actions = {0};
     bool is_yes = false;
-    if (!run_repair_plan(&cli->runner, cli->arena, &actions, err))
+    Str files;
+    if (!cli_settle_files(cli, false, &files, err) ||
+        !run_repair_plan(&cli->runner, cli->arena, &actions, err))
         return false;
-    if (actions.len == 0) {
+    size_t count = actions.len + (files.len > 0);
+    if (count == 0) {
         if (cli->is_json)
-            return repair_json(cli, &actions, true, err);
+            return repair_json(cli, &actions, files, true, err);
         Text nothing = cli_text(cli);
         text_adds(&nothing, "Nothing to repair.\n");
         return cli_print(cli, &nothing, err);
     }
     Text list = cli_err_text(cli);
+    if (files.len > 0) {
+        text_add(&list, STR("  "));
+        text_add_line(&list, files);
+        text_add(&list, STR("\n"));
+    }
     for (size_t i = 0; i < actions.len; i++) {
         text_add(&list, STR("  "));
         text_adds(&list, actions.items[i].sentence);
         text_add(&list, STR("\n"));
     }
     const char *question =
-        actions.len == 1
-            ? "Make this change to the history?"
-            : str_format(cli->arena, "Make these %zu changes to the history?", actions.len);
+        actions.len == 0 ? "Write the file?"
+        : count == 1     ? "Make this change to the history?"
+        : files.len > 0  ? str_format(cli->arena, "Make these %zu changes?", count)
+                         : str_format(cli->arena, "Make these %zu changes to the history?", count);
     if (!question)
         return error_nomem(err);
     if (!cli_show(cli, &list, err) || !cli_confirm(cli, question, &is_yes, err))
         return false;
-    if (is_yes && !run_repair(&cli->runner, cli->arena, &actions, err))
+    if (is_yes && ((files.len > 0 && !cli_settle_files(cli, true, &files, err)) ||
+                   (actions.len > 0 && !run_repair(&cli->runner, cli->arena, &actions, err))))
         return false;
     if (cli->is_json)
-        return repair_json(cli, &actions, is_yes, err);
+        return repair_json(cli, &actions, files, is_yes, err);
     Text text = cli_text(cli);
     if (is_yes)
-        text_addf(&text, "%zu %s made.\n", actions.len, actions.len == 1 ? "change" : "changes");
+        text_addf(&text, "%zu %s made.\n", count, count == 1 ? "change" : "changes");
     else
         text_adds(&text, "Nothing was changed.\n");
     return cli_print(cli, &text, err);
@@ -103,14 +122,15 @@ static const ExitNote repair_exits[] = {
 const Command cmd_repair = {
     .name = "repair",
     .summary = "put the history right: failed, changed, missing",
-    .about = "Removes entries of migrations that failed, accepts the checksums of files that were "
-             "changed, and marks as "
-             "deleted what is applied but no longer here. Only the history is touched. Every "
-             "change is shown first.",
+    .about =
+        "Removes entries of migrations that failed, accepts the checksums of files that were "
+        "changed, and marks as "
+        "deleted what is applied but no longer here. Only the history is touched, and the file of "
+        "sums that Atlas keeps beside its migrations. Every change is shown first.",
     .group = GROUP_MENDING,
     .examples = repair_examples,
     .exits = repair_exits,
     .args_size = sizeof(NoArgs),
-    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE,
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | MENDS_FILES,
     .run = repair_run,
 };

@@ -95,6 +95,7 @@ enum {
     HAS_EVENTS = 1 << 6,       /* progress is shown */
     NEEDS_CONVENTION = 1 << 7, /* whose files these are is found out */
     READS_FILES = 1 << 8,      /* all of them, whatever the cache of checksums says */
+    MENDS_FILES = 1 << 9, /* what is amiss between a tool's files does not keep it from being run */
 };
 
 typedef struct Cli Cli;

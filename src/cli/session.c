@@ -265,6 +265,7 @@ ConventionContext cli_context(Cli *cli, Db *db)
         .variables = (const char *const *)environ,
         .environment = settings->environment,
         .except = cli->except,
+        .mends_files = (cli->command->needs & MENDS_FILES) != 0,
         .db = db,
     };
 }
@@ -387,6 +388,14 @@ bool cli_scan(Cli *cli, Error *err)
         cli_note(cli, "%.*s is not a migration and is passed over",
                  STR_ARG(cli->set.ignored.items[i]));
     return true;
+}
+
+bool cli_settle_files(Cli *cli, bool does, Str *ret_sentence, Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    *ret_sentence = (Str){0};
+    return !convention->settle_files ||
+           convention->settle_files(&cli->context, cli->arena, does, ret_sentence, err);
 }
 
 /* PATH, HOME, the language and what is ours: an executable hook gets nothing else. */

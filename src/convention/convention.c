@@ -2,6 +2,7 @@
 #include "convention/conventions.h"
 
 static const Convention *const all[] = {&convention_whimbrel,
+                                        &convention_atlas,
                                         &convention_sqlx,
                                         &convention_golang_migrate,
                                         &convention_goose,
@@ -50,6 +51,19 @@ static void add_names(StrBuf *sql, SqlDialect dialect)
     }
 }
 
+/* Tables that may be in a schema of their own name. */
+static void add_own_schemas(StrBuf *sql, SqlDialect dialect)
+{
+    for (size_t i = 0; all[i]; i++) {
+        if (!(all[i]->features & CONVENTION_OWN_SCHEMA))
+            continue;
+        strbuf_adds(sql, " OR (c.relname = ");
+        sql_add_literal(sql, dialect, str_from(all[i]->default_table));
+        strbuf_adds(sql, " AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE "
+                         "n.nspname = c.relname))");
+    }
+}
+
 /* Which of the conventions' own tables are there, which of those surely hold something, and their columns, since some tools' tables
  * have one name. PostgreSQL says that a table holds something of one that has a page: one that was emptied may still have it, which is
  * evidence too. MySQL and MariaDB know how many rows there are, though 0 may be out of date. */
@@ -63,7 +77,9 @@ bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *
                   "0 END, (SELECT pg_catalog.string_agg(a.attname, ',') FROM "
                   "pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT "
                   "a.attisdropped) FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND "
-                  "pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN (");
+                  "(pg_catalog.pg_table_is_visible(c.oid)");
+        add_own_schemas(&sql, dialect);
+        strbuf_adds(&sql, ") AND c.relname IN (");
         break;
     case SQL_MYSQL:
         strbuf_adds(&sql, "SELECT t.table_name, CASE WHEN t.table_rows > 0 THEN 1 ELSE 0 END, "

@@ -42,6 +42,8 @@ enum {
         << 14, /* a file without statements is a migration like others (SQLx); elsewhere it is a slip */
     CONVENTION_WHOLE_RUN =
         1 << 15, /* a run is one transaction unless it is told otherwise (node-pg-migrate) */
+    CONVENTION_OWN_SCHEMA =
+        1 << 16, /* on PostgreSQL its table may be in a schema of the table's own name (Atlas) */
 };
 
 /* A table under one of the conventions' names. is_filled: it surely holds something; of the others PostgreSQL's are empty, elsewhere one
@@ -88,6 +90,8 @@ typedef struct ConventionContext {
     Str url;               /* the database, as a URL of ours; empty: not said */
     const char *url_place; /* "flyway.conf:3" */
     bool allows_out_of_order;
+    bool
+        mends_files; /* what is amiss between the tool's files is put right afterwards: see settle_files() */
     const void *own; /* the convention's, by configure() */
     StrVec notes;    /* sentences: what of it is not followed; by configure() */
     const Db *db;    /* that the files are read for; NULL: none is open */
@@ -231,6 +235,10 @@ struct Convention {
                       Error *err);
     bool (*lock_holder)(const ConventionContext *ctx, Db *db, Arena *arena, DbSession *ret_holder,
                         bool *ret_has, Error *err);
+    /* MAY. Brings up to date what the tool keeps about its files beside them (a file of sums), with does; else only says in
+     * *ret_sentence what it would do ("rewrites migrations/atlas.sum"). Empty: nothing is to be done. */
+    bool (*settle_files)(const ConventionContext *ctx, Arena *arena, bool does, Str *ret_sentence,
+                         Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
                          Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,

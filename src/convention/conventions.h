@@ -13,6 +13,7 @@ extern const Convention convention_dbmate;
 extern const Convention convention_diesel;
 extern const Convention convention_flyway;
 extern const Convention convention_prisma;
+extern const Convention convention_atlas;
 extern const Convention convention_refinery;
 extern const Convention convention_sqitch;
 extern const Convention convention_sql_migrate;

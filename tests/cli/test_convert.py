@@ -11,6 +11,7 @@ def layout(request):
 
 
 def as_left(project, db, layout, files=3, applied=2):
+    layout.prepare(db)
     for n in range(1, files + 1):
         layout.write(project, n)
     for statement in layout.history(db.engine, applied):

@@ -18,6 +18,7 @@ def layout(request):
 def project(whimbrel, db, layout):
     if db.engine not in layout.engines:
         pytest.skip(f"{layout.name} does not know {db.engine}")
+    layout.prepare(db)
     return whimbrel
 
 
