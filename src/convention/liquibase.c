@@ -354,7 +354,7 @@ static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableNam
     strbuf_adds(sql, ", ");
     add_or_null(sql, ctx, set->context, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
-    add_text(sql, ctx, set->labels, LONGEST_TEXT);
+    add_or_null(sql, ctx, set->labels, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
     add_text(sql, ctx, ctx->program, LONGEST_PROGRAM);
     strbuf_adds(sql, ", ");
@@ -380,7 +380,7 @@ static void add_rerun(StrBuf *sql, const ConventionContext *ctx, const TableName
     strbuf_adds(sql, ", CONTEXTS = ");
     add_or_null(sql, ctx, set->context, LONGEST_TEXT);
     strbuf_adds(sql, ", LABELS = ");
-    add_text(sql, ctx, set->labels, LONGEST_TEXT);
+    add_or_null(sql, ctx, set->labels, LONGEST_TEXT);
     strbuf_adds(sql, ", LIQUIBASE = ");
     add_text(sql, ctx, ctx->program, LONGEST_PROGRAM);
     strbuf_adds(sql, ", DEPLOYMENT_ID = ");

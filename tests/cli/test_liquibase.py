@@ -91,7 +91,7 @@ def test_attributes_come_to_the_row(whimbrel, sqlite):
     rows = sqlite.sql("SELECT ID, AUTHOR, FILENAME, COMMENTS, CONTEXTS, LABELS, EXECTYPE FROM DATABASECHANGELOG")
     assert rows == [
         ("id 1", "Ann B", "db/a.sql", "said of it", "(one or two)", "l1,l2", "EXECUTED"),
-        ("2", "a", "else/where.sql", "", "one", "", "EXECUTED"),
+        ("2", "a", "else/where.sql", "", "one", None, "EXECUTED"),
     ]
     assert list(migrations(whimbrel, sqlite)) == ["Ann B:id 1", "a:2"]
 
@@ -414,9 +414,9 @@ def test_the_root_may_be_of_any_form(whimbrel, sqlite, name, text):
     )
     assert rows == [
         ("1", "a", "db/parts/one.sql", rows[0][3], "sql", "", "(one or two)", "x"),
-        ("y1", "bob", name, "9:24c72588076eb2ed07cf8e8bb56abd3e", "sql; sql; sqlFile path=parts/raw.txt", "from yaml", None, ""),
-        ("1", "a", "db/all/a.sql", rows[2][3], "sql", "", None, ""),
-        ("raw", "includeAll", "db/all/b.sql", rows[3][3], "sql", "", None, ""),
+        ("y1", "bob", name, "9:24c72588076eb2ed07cf8e8bb56abd3e", "sql; sql; sqlFile path=parts/raw.txt", "from yaml", None, None),
+        ("1", "a", "db/all/a.sql", rows[2][3], "sql", "", None, None),
+        ("raw", "includeAll", "db/all/b.sql", rows[3][3], "sql", "", None, None),
     ]
     assert list(migrations(whimbrel, sqlite)) == [
         "db/parts/one.sql::1::a",

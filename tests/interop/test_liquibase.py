@@ -142,8 +142,8 @@ def history(db):
 
 EXPECTED = [
     ("1", "alice", "db/one.sql", "1", "EXECUTED", "9:405bf9c9ef461b79001d8774677c271f", "sql", "first one", None, None, "v1"),
-    ("2", "alice", "db/one.sql", "2", "EXECUTED", "9:29023e6fb6451d5a7de25760c50e81b2", "sql", "", None, "test", ""),
-    ("3", "alice", "db/one.sql", "3", "EXECUTED", "9:6a848d342057ec0bc2e507a995ee1cb0", "sql", "", None, None, ""),
+    ("2", "alice", "db/one.sql", "2", "EXECUTED", "9:29023e6fb6451d5a7de25760c50e81b2", "sql", "", None, "test", None),
+    ("3", "alice", "db/one.sql", "3", "EXECUTED", "9:6a848d342057ec0bc2e507a995ee1cb0", "sql", "", None, None, None),
     ("1", "carol", "logi/two.sql", "4", "MARK_RAN", "9:778322dc8e6f0a7b7b30e91f03c1c31e", "sql", "", None, "(test or dev)", "x"),
     ("4", "carol", "logi/two.sql", "5", "EXECUTED", "9:ae671891060d4c734af5fa98be06c497", "sql", "", None, "(test or dev)", "x"),
 ]
