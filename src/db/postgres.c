@@ -507,8 +507,9 @@ typedef struct Part {
 
 /* The server keeps its answers until the message is over, or until 8 kB have come together; only a notice takes along what
  * has gathered. So this one is raised, and kept to ourselves, in front of whatever may last: nobody would otherwise learn
- * before its end what has run and what is running. It needs no table, and is done within microseconds. */
-static const char prompt[] = "SELECT ''::pg_catalog.tsquery";
+ * before its end what has run and what is running. It needs no table, and is done within microseconds; as a call, not as a literal of
+ * that type, which server and client would look for in the message to say where it stands. */
+static const char prompt[] = "SELECT pg_catalog.tsqueryin('')";
 enum { LAST_PROMPT_BYTES = 128 * 1024 };
 static const char prompt_function[] = "parse_tsquery";
 
@@ -706,7 +707,7 @@ static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size
     bool may_prompt = run->progress && answers_late(s);
     size_t size = 1;
     for (size_t i = from; i < to; i++) {
-        /* Server and client both count the characters up to a prompt, so none stands far behind. */
+        /* Each costs as much as a small statement, and a notice: the many of a long message would be felt. */
         run->parts[i].is_prompted =
             may_prompt && i > from && run->parts[i].may_last && size < LAST_PROMPT_BYTES;
         size += run->statements[i].sql.len + sizeof separator;
