@@ -132,7 +132,9 @@ typedef struct HistoryWrite {
     bool is_down, is_journaled, is_fate_unknown;
     bool is_said;   /* nothing was run: somebody says so (stamp, --fake) */
     bool is_marked; /* WRITE_SKIPPED: it counts as if it had run */
+    bool is_begun;  /* WRITE_APPLIED: this run's WRITE_BEGIN has written all but how it ended */
     uint32_t done, total;
+    int64_t ordinal; /* of a row that becomes the last one; 0: the database is to find it */
     int64_t
         duration_us; /* -1: let the server compute it from the start of the transaction, where it can */
     Timestamp started_at;

@@ -324,7 +324,8 @@ static void add_where(StrBuf *sql, const ConventionContext *ctx, Str id)
 /* ---- statements ------------------------------------------------------------------------------------------------- */
 
 static bool push_insert(const ConventionContext *ctx, const Tables *tables, Arena *arena,
-                        const Columns *columns, Str id, DbStatementVec *out, Error *err)
+                        const Columns *columns, Str id, int64_t ordinal, DbStatementVec *out,
+                        Error *err)
 {
     StrBuf sql = strbuf(arena);
     if (columns->has_failed)
@@ -336,12 +337,14 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
         strbuf_addf(&sql, ", %s", columns->items[i].name);
     /* PostgreSQL plans MAX() anew each time, which costs more than the insert itself; MySQL refuses to read the table in
      * VALUES that it inserts into. */
-    bool is_cheap_in_values = ctx->dialect == SQL_POSTGRES;
-    strbuf_adds(&sql, is_cheap_in_values ? ") VALUES (" : ") SELECT ");
+    bool has_values = ordinal > 0 || ctx->dialect == SQL_POSTGRES;
+    strbuf_adds(&sql, has_values ? ") VALUES (" : ") SELECT ");
     sql_add_literal(&sql, ctx->dialect, ctx->name_space);
     strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, ctx->dialect, id);
-    if (is_cheap_in_values) {
+    if (ordinal > 0) {
+        strbuf_addf(&sql, ", %lld", (long long)ordinal);
+    } else if (has_values) {
         strbuf_adds(&sql, ", COALESCE((SELECT ordinal FROM ");
         add_history(&sql, tables);
         strbuf_adds(&sql, " ORDER BY ordinal DESC LIMIT 1), 0) + 1");
@@ -352,7 +355,7 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
         strbuf_adds(&sql, ", ");
         strbuf_add(&sql, columns->items[i].value);
     }
-    if (is_cheap_in_values) {
+    if (has_values) {
         strbuf_add_char(&sql, ')');
     } else {
         strbuf_adds(&sql, " FROM ");
@@ -363,8 +366,8 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
 
 /* moves_to_end: the row becomes the last applied one. */
 static bool push_update(const ConventionContext *ctx, const Tables *tables, Arena *arena,
-                        const Columns *columns, Str id, bool moves_to_end, DbStatementVec *out,
-                        Error *err)
+                        const Columns *columns, Str id, bool moves_to_end, int64_t ordinal,
+                        DbStatementVec *out, Error *err)
 {
     StrBuf sql = strbuf(arena);
     if (columns->has_failed)
@@ -376,7 +379,9 @@ static bool push_update(const ConventionContext *ctx, const Tables *tables, Aren
         strbuf_addf(&sql, "%s%s = ", i > 0 ? ", " : "", columns->items[i].name);
         strbuf_add(&sql, columns->items[i].value);
     }
-    if (moves_to_end) {
+    if (moves_to_end && ordinal > 0) {
+        strbuf_addf(&sql, ", ordinal = %lld", (long long)ordinal);
+    } else if (moves_to_end) {
         /* The inner query is named, or MySQL refuses to read the table that it changes. */
         strbuf_adds(
             &sql,
@@ -515,8 +520,10 @@ static bool write_row(const ConventionContext *ctx, const Tables *tables, Arena 
     if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
         !put_stored(ctx, &columns, "down_text", write->down_text, write->has_down_text, err))
         return false;
-    return write->row ? push_update(ctx, tables, arena, &columns, identity.id, true, out, err)
-                      : push_insert(ctx, tables, arena, &columns, identity.id, out, err);
+    return write->row
+               ? push_update(ctx, tables, arena, &columns, identity.id, true, write->ordinal, out,
+                             err)
+               : push_insert(ctx, tables, arena, &columns, identity.id, write->ordinal, out, err);
 }
 
 /* Some columns of a row that is there. */
@@ -525,7 +532,6 @@ static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena
 {
     Columns columns = {.arena = arena, .dialect = ctx->dialect};
     Identity identity;
-    bool moves_to_end = false;
     if (!identity_of(arena, write, &identity, err))
         return false;
     switch (write->kind) {
@@ -549,6 +555,13 @@ static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena
             put_end(&columns, write);
         break;
     case WRITE_APPLIED: /* the end of a journaled up */
+        if (write->is_begun) {
+            put_text(&columns, "outcome", str_from(outcome_word(HISTORY_APPLIED)), WORD_BYTES);
+            put_int(&columns, "done", write->total);
+            put_sql(&columns, "fate_unknown", "FALSE");
+            put_end(&columns, write);
+            break;
+        }
         put_identity(&columns, &identity);
         put_digests(&columns, write);
         put_text(&columns, "outcome", str_from(outcome_word(HISTORY_APPLIED)), WORD_BYTES);
@@ -579,7 +592,7 @@ static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena
     case WRITE_SKIPPED:
         break;
     }
-    return push_update(ctx, tables, arena, &columns, identity.id, moves_to_end, out, err);
+    return push_update(ctx, tables, arena, &columns, identity.id, false, 0, out, err);
 }
 
 static bool remove_row(const ConventionContext *ctx, const Tables *tables, Arena *arena,
@@ -897,9 +910,12 @@ static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tabl
     strbuf_adds(sql, is_copied ? ") TO STDOUT" : "");
 }
 
+/* And the last ordinal, so that those who write many rows need not have it found for each. */
 static void add_last_run_query(StrBuf *sql, const Tables *tables)
 {
-    strbuf_adds(sql, "SELECT COALESCE(MAX(run), 0) FROM ");
+    strbuf_adds(sql, "SELECT COALESCE(MAX(run), 0), (SELECT COALESCE(MAX(ordinal), 0) FROM ");
+    add_history(sql, tables);
+    strbuf_adds(sql, ") FROM ");
     add_run(sql, tables);
 }
 
@@ -1096,7 +1112,7 @@ static bool make_room(Arena *arena, History *history, int64_t count, Error *err)
     return true;
 }
 
-/* The marker's format (0 when there is no row) or the last run; ret_count, if wanted, is what the second column counts. */
+/* The marker's format (0 when there is no row) or the last run; ret_count, if wanted, is what the second column says. */
 static bool take_number(const Tables *tables, Arena *arena, DbRows *rows, int64_t *ret_number,
                         int64_t *ret_count, Error *err)
 {
@@ -1145,7 +1161,7 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     if (ok && db_rows_next_result(&rows))
         ok = take_rows(ctx, tables, arena, &rows, history, &local);
     if (ok && db_rows_next_result(&rows))
-        ok = take_number(tables, arena, &rows, &last_run, NULL, &local);
+        ok = take_number(tables, arena, &rows, &last_run, &history->last_ordinal, &local);
     ok = ok && db_rows_finish(&rows, &local);
     if (!ok) {
         *ret_is_absent = error_means_absent(&local, ctx->dialect);
@@ -1198,7 +1214,8 @@ static bool read_one(const ConventionContext *ctx, const Tables *tables, Db *db,
         ok = take_rows(ctx, tables, arena, &rows, history, err);
     } else {
         int64_t number = 0;
-        ok = take_number(tables, arena, &rows, &number, NULL, err);
+        ok = take_number(tables, arena, &rows, &number,
+                         which == READ_LAST_RUN ? &history->last_ordinal : NULL, err);
         if (which == READ_FORMAT)
             *ret_format = number;
         else if (number > history->last_run)
@@ -1235,6 +1252,8 @@ static bool read_one_by_one(const ConventionContext *ctx, const Tables *tables, 
     }
     history->exists = true;
     history->is_older_format = format < FORMAT || !has_run;
+    if (!has_run)
+        history->last_ordinal = -1;
     return true;
 }
 

@@ -101,6 +101,7 @@ typedef struct MysqlDb {
     bool was_multi;               /* adopted: several statements a message were allowed before */
     bool tries_tls;               /* asks for TLS where the server has it */
     bool is_galera;
+    int low_water;       /* bytes that have to be there before we are woken */
     const char *reset;   /* SET ... that puts the session back */
     bool had_autocommit; /* this and the rest: of an adopted connection */
     my_bool did_reconnect;
@@ -423,6 +424,26 @@ static void ask_to_stop(MysqlDb *m)
     }
 }
 
+/* The server sends each statement's result by itself. While many are to come, being woken for each would cost more than
+ * reading them: then only for what is surely on its way, and otherwise at the next tick. */
+static void set_low_water(MysqlDb *m, int bytes)
+{
+    if (bytes == m->low_water)
+        return;
+    m->low_water = bytes;
+    (void)setsockopt(m->lib.mysql_get_socket(m->handle), SOL_SOCKET, SO_RCVLOWAT, &bytes,
+                     sizeof bytes);
+}
+
+static void await_results(MysqlDb *m, size_t results)
+{
+    enum { LEAST_BYTES = 11, MOST_BYTES = 1024 }; /* of an OK packet; for one awakening */
+    size_t others = results > 1 ? results - 1 : 0;
+    set_low_water(m, others * LEAST_BYTES > MOST_BYTES ? MOST_BYTES
+                     : others > 0                      ? (int)others * LEAST_BYTES
+                                                       : 1);
+}
+
 /* Waits for what the library wants next; the status to go on with. */
 static int wait_for(MysqlDb *m, int status)
 {
@@ -447,6 +468,7 @@ static int wait_for(MysqlDb *m, int status)
             ask_to_stop(m);
             break;
         case DB_WAIT_TICK:
+            set_low_water(m, 1);
             if (m->is_stopping)
                 ask_to_stop(m);
             else
@@ -574,6 +596,8 @@ static bool read_results(MysqlDb *m, bool is_sent, bool is_one, size_t count,
     for (int next = is_sent ? 0 : 1;; next = next_result(m)) {
         if (next < 0)
             break;
+        if (!is_one)
+            await_results(m, first + count - outcome->completed - 1);
         bool has_rows = next == 0 && m->lib.mysql_field_count(m->handle) > 0;
         if (next > 0 || (has_rows && !drop_rows(m))) {
             fail(m, err);
@@ -679,8 +703,10 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
                 return error_nomem(err);
         }
         m->was_killed = m->is_stopping = false;
-        if (!read_results(m, send_query(m, message), is_one, end - i, progress, ctx, ret_outcome,
-                          err)) {
+        bool is_ok = read_results(m, send_query(m, message), is_one, end - i, progress, ctx,
+                                  ret_outcome, err);
+        set_low_water(m, 1);
+        if (!is_ok) {
             if (ret_outcome->completed < count && !db->is_broken)
                 locate(m->lib.mysql_error(m->handle), statements[ret_outcome->completed].sql,
                        ret_outcome, err);
@@ -1437,6 +1463,7 @@ static MysqlDb *new_db(const DbOptions *options)
                           .session = ""};
     m->db.features = db_driver_mysql.features;
     m->max_packet_bytes = 1024 * 1024;
+    m->low_water = 1;
     return m;
 }
 

@@ -170,6 +170,9 @@ bool script_read(Arena *arena, Script *script, const ScriptOptions *options, Err
 /* The same, and parts and head are there afterwards, whatever is known from history and whatever only_hash says: for what is to run. */
 bool script_read_parts(Arena *arena, Script *script, const ScriptOptions *options, Error *err);
 /* The whole text (held or read from the file, UTF-8 BOM kept); limit_bytes as in file_read(). */
+/* The same if it is no longer than that; *ret_has says so. */
+bool script_text_within(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
+                        bool *ret_has, Error *err);
 bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
                  Error *err);
 /* A splitter over the script, from its beginning; text in memory or streamed. The source's state is in the arena; script_close() ends it. */
@@ -187,6 +190,8 @@ typedef struct ScriptCursor {
 bool script_open(Arena *arena, const Script *script, const SqlSplitOptions *split,
                  ScriptCursor *ret_cursor, Error *err);
 bool script_next(ScriptCursor *cursor, SqlStatement *ret_statement, bool *ret_has, Error *err);
+/* The file's bytes, where it is held whole; they live as long as the cursor's arena. */
+bool script_held(const ScriptCursor *cursor, Str *ret_text);
 void script_close(ScriptCursor *cursor); /* takes a zeroed one */
 
 /* ---- migrations ------------------------------------------------------------------------------------------------------------ */
@@ -369,6 +374,8 @@ typedef Vec(RunRow) RunRowVec;
 /* What a convention read from the database, in order of application (rank). */
 struct History {
     bool exists; /* the history table is there */
+    int64_t
+        last_ordinal; /* that a row of the table has, of any namespace; -1: the convention does not say */
     bool
         is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
     bool is_short; /* something was left out of the rows that the reader said it could do without */

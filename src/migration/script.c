@@ -732,6 +732,36 @@ bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *
     return true;
 }
 
+bool script_text_within(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
+                        bool *ret_has, Error *err)
+{
+    scoped(FileReader, file_reader_close) reader = {.fd = -1};
+    *ret_has = false;
+    if (!script->open_path) {
+        *ret_has = script->text.len <= limit_bytes;
+        *ret_text = *ret_has ? script->text : (Str){0};
+        return true;
+    }
+    if (!file_reader_open_listed(&reader, script->open_path, err))
+        return false;
+    if (reader.size_bytes > limit_bytes)
+        return true;
+    /* Room for one byte more shows a file that grows, or whose size says nothing. */
+    size_t cap = (size_t)reader.size_bytes + 1, len = 0, count = 0;
+    char *buf = arena_alloc_raw(arena, cap);
+    if (!buf)
+        return error_nomem(err);
+    do {
+        if (!file_reader_read(&reader, buf + len, cap - len, &count, err))
+            return false;
+        len += count;
+    } while (count > 0 && len < cap && len != reader.size_bytes);
+    if (len == cap || reader.size_bytes == 0)
+        return script_text(arena, script, limit_bytes, ret_text, err) && (*ret_has = true);
+    *ret_text = (Str){buf, len};
+    return *ret_has = true;
+}
+
 /* ---- cursors ------------------------------------------------------------------------------------------ */
 
 static bool file_changed(const Script *script, Error *err)
@@ -797,6 +827,14 @@ bool script_next(ScriptCursor *cursor, SqlStatement *ret_statement, bool *ret_ha
     ScriptSource *source = cursor->source;
     return cursor->is_lasting || is_as_read(source->script, source->crc, source->size_bytes) ||
            file_changed(source->script, err);
+}
+
+bool script_held(const ScriptCursor *cursor, Str *ret_text)
+{
+    if (!cursor->source || !cursor->is_lasting)
+        return false;
+    *ret_text = cursor->source->raw;
+    return true;
 }
 
 void script_close(ScriptCursor *cursor)

@@ -380,3 +380,14 @@ bool feed_next(Run *run, const Script *script, uint32_t index, SqlStatement *ret
         }
     }
 }
+
+bool feed_ready(Run *run, const Script *script, Error *err)
+{
+    bool is_at_begin = run->feed.script == script && run->feed.cursor.next == 0;
+    return is_at_begin || feed_open(run, script, err);
+}
+
+bool feed_held(const Run *run, const Script *script, Str *ret_text)
+{
+    return run->feed.script == script && script_held(&run->feed.cursor, ret_text);
+}

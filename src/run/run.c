@@ -254,6 +254,7 @@ static bool plan_now(Run *run, Arena *arena, const PlanRequest *request, Error *
     for (size_t i = 0; i < run->history.rows.len; i++)
         if (run->history.rows.items[i].rank > run->last_rank)
             run->last_rank = run->history.rows.items[i].rank;
+    run->last_ordinal = run->history.last_ordinal;
     return true;
 }
 

@@ -177,6 +177,7 @@ typedef struct Run {
     bool has_programs, has_downs;
     HookPoint first_point, last_point; /* the hooks that come before and after all else */
     int64_t last_rank;                 /* of the history in memory */
+    int64_t last_ordinal; /* that was given to a row; -1: the database finds the next itself */
     UnitVec units;
     uint32_t last_commit; /* the last unit that commits: it alone waits for the disk */
 
@@ -332,6 +333,10 @@ void chunk_drop(Run *run);
 bool chunk_keep_whole_units(Run *run, Error *err);
 bool feed_next(Run *run, const Script *script, uint32_t index, SqlStatement *ret_statement,
                Error *err);
+/* Opens what is fed from next. */
+bool feed_ready(Run *run, const Script *script, Error *err);
+/* The text of the script that is fed from, where it is held; lives until another is fed from. */
+bool feed_held(const Run *run, const Script *script, Str *ret_text);
 void feed_close(Run *run);
 
 /* watch.c: a second connection, for looking at what happens on the first while it is waited for. It is opened when a message has

@@ -103,24 +103,18 @@ bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Erro
         beside.open_path = beside.path;
         down = &beside;
     }
-    bool is_down_kept = keep_text(run, down);
     if (keep_text(run, up)) {
-        if (!script_text(arena, up, limit, &write->up_text, err))
+        /* What is run is read anyway. */
+        if (!feed_held(run, up, &write->up_text) &&
+            !script_text(arena, up, limit, &write->up_text, err))
             return false;
         write->has_up_text = true;
     }
-    if (down && !down->is_read && down->open_path) {
-        FileInfo info = {0};
-        /* The size of a down that nobody has read yet is not known. */
-        if (!file_info(down->open_path, &info, err))
-            return false;
-        is_down_kept = info.size_bytes <= limit && keep_text(run, &(Script){0});
-    }
-    if (is_down_kept) {
-        if (!script_text(arena, down, limit, &write->down_text, err))
-            return false;
-        write->has_down_text = true;
-    }
+    /* The size of a down that nobody has read yet is not known. */
+    bool is_unread = down && !down->is_read && down->open_path;
+    if (is_unread ? keep_text(run, &(Script){0}) : keep_text(run, down))
+        return script_text_within(arena, down, limit, &write->down_text, &write->has_down_text,
+                                  err);
     return true;
 }
 
@@ -144,12 +138,22 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
         write.is_journaled = step->is_resumed;
         write.is_said = true;
     }
+    bool is_end = kind == WRITE_APPLIED;
+    write.is_begun = is_end && write.is_journaled && !step->is_fake;
+    bool is_new = !write.is_down && !write.is_begun &&
+                  (is_end || kind == WRITE_BEGIN || kind == WRITE_SKIPPED);
+    /* Nobody else writes to the table while we hold the lock. */
+    if (is_new && run->last_ordinal >= 0)
+        write.ordinal = ++run->last_ordinal;
     if (run->is_nested) {
         write.duration_us =
             run->begun_step == unit->step ? clock_monotonic_us() - run->step_began_us : 0;
         write.started_at = clock_now() - write.duration_us;
     }
-    if ((kind == WRITE_APPLIED || (kind == WRITE_BEGIN && !write.is_down)) &&
+    /* It is read once for the history and for running it. */
+    if (kind == WRITE_BEGIN && step->script && !feed_ready(run, step->script, err))
+        return false;
+    if (((is_end && !write.is_begun) || (kind == WRITE_BEGIN && !write.is_down)) &&
         !write_texts(run, step->migration, &write, err))
         return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
     tag.kind = TAG_WRITE;
