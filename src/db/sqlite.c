@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "db/driver.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <sqlite3.h>
@@ -30,8 +31,57 @@ enum {
     OPS_PER_PROGRESS = 20000, /* of the virtual machine; well under a millisecond */
 };
 
+#define SQLITE(X)                                                                                  \
+    X(sqlite3_bind_parameter_count)                                                                \
+    X(sqlite3_bind_text64)                                                                         \
+    X(sqlite3_busy_handler)                                                                        \
+    X(sqlite3_busy_timeout)                                                                        \
+    X(sqlite3_changes)                                                                             \
+    X(sqlite3_close_v2)                                                                            \
+    X(sqlite3_column_blob)                                                                         \
+    X(sqlite3_column_bytes)                                                                        \
+    X(sqlite3_column_count)                                                                        \
+    X(sqlite3_column_int64)                                                                        \
+    X(sqlite3_column_text)                                                                         \
+    X(sqlite3_column_type)                                                                         \
+    X(sqlite3_db_filename)                                                                         \
+    X(sqlite3_db_readonly)                                                                         \
+    X(sqlite3_db_release_memory)                                                                   \
+    X(sqlite3_errmsg)                                                                              \
+    X(sqlite3_errstr)                                                                              \
+    X(sqlite3_exec)                                                                                \
+    X(sqlite3_extended_errcode)                                                                    \
+    X(sqlite3_finalize)                                                                            \
+    X(sqlite3_free)                                                                                \
+    X(sqlite3_get_autocommit)                                                                      \
+    X(sqlite3_libversion)                                                                          \
+    X(sqlite3_libversion_number)                                                                   \
+    X(sqlite3_mprintf)                                                                             \
+    X(sqlite3_open_v2)                                                                             \
+    X(sqlite3_prepare_v2)                                                                          \
+    X(sqlite3_progress_handler)                                                                    \
+    X(sqlite3_reset)                                                                               \
+    X(sqlite3_step)                                                                                \
+    X(sqlite3_stmt_readonly)                                                                       \
+    X(sqlite3_system_errno)                                                                        \
+    X(sqlite3_total_changes)
+
+/* Opened when a URL names a file, so that nobody else pays for it. Who links SQLite anyway is served by that very copy: its
+ * connections know no other. */
+#define X(name) extern typeof(name) name __attribute__((weak));
+SQLITE(X)
+#undef X
+
+typedef struct Sqlite {
+#define X(name) typeof(name) *name;
+    SQLITE(X)
+#undef X
+    int (*error_offset)(sqlite3 *handle); /* since 3.38; may be NULL */
+} Sqlite;
+
 typedef struct SqliteDb {
     Db db;
+    Sqlite lib;
     sqlite3 *handle;
     const char *path; /* ":memory:" or as in the URL */
     int64_t busy_ms;
@@ -44,6 +94,58 @@ typedef struct SqliteDb {
     int64_t session[SESSION_PRAGMAS]; /* -1: this SQLite does not know it */
 } SqliteDb;
 
+/* ---- the library --------------------------------------------------------------------------- */
+
+static bool is_linked(Sqlite *lib)
+{
+    bool has_all = true;
+#define X(name)                                                                                    \
+    lib->name = name;                                                                              \
+    has_all = has_all && lib->name;
+    SQLITE(X)
+#undef X
+    return has_all;
+}
+
+static const char *find_functions(Sqlite *lib, void *library)
+{
+#define X(symbol)                                                                                  \
+    {                                                                                              \
+        void *found = dlsym(library, #symbol);                                                     \
+        if (!found)                                                                                \
+            return #symbol;                                                                        \
+        memcpy(&lib->symbol, &found, sizeof found);                                                \
+    }
+    SQLITE(X)
+#undef X
+    return NULL;
+}
+
+static bool load_library(Sqlite *lib, Error *err)
+{
+    static const char soname[] = "libsqlite3.so.0";
+    const char *missing = NULL;
+    void *library = NULL;
+    if (!is_linked(lib)) {
+        library = dlopen(soname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        missing = library ? find_functions(lib, library) : soname;
+    }
+    if (missing) {
+        const char *reason = library ? NULL : dlerror();
+        error_set(err, ERROR_CONNECT, "the SQLite library %s cannot be loaded", soname);
+        if (reason)
+            error_detail(err, "%s", reason);
+        else
+            error_detail(err, "it lacks the function %s", missing);
+        error_hint(err, "Install it (Debian, Ubuntu: apt install libsqlite3-0; Fedora: dnf install "
+                        "sqlite-libs; Alpine: apk add sqlite-libs).");
+        return error_code(err, "client-missing");
+    }
+    void *found = dlsym(library ? library : RTLD_DEFAULT, "sqlite3_error_offset");
+    memcpy(&lib->error_offset, &found, sizeof found);
+    return true;
+}
+
 /* ---- errors ------------------------------------------------------------------------------- */
 
 static bool is_disk_full(SqliteDb *s, int code)
@@ -52,7 +154,7 @@ static bool is_disk_full(SqliteDb *s, int code)
         return true;
     /* A quota or a limit on the size of files is no ENOSPC to SQLite, but is to the user. After the
      * latter SQLite has often lost the errno, for its own clean-up came in between. */
-    int errnum = s->handle ? sqlite3_system_errno(s->handle) : 0;
+    int errnum = s->handle ? s->lib.sqlite3_system_errno(s->handle) : 0;
     if ((code & 0xff) == SQLITE_IOERR && (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG))
         return true;
     struct rlimit limit;
@@ -63,9 +165,9 @@ static bool is_disk_full(SqliteDb *s, int code)
 /* Fills err from the handle's last error. */
 static bool fail(SqliteDb *s, ErrorKind kind, Error *err)
 {
-    int code = s->handle ? sqlite3_extended_errcode(s->handle) : SQLITE_NOMEM;
+    int code = s->handle ? s->lib.sqlite3_extended_errcode(s->handle) : SQLITE_NOMEM;
     int primary = code & 0xff;
-    const char *message = s->handle ? sqlite3_errmsg(s->handle) : "out of memory";
+    const char *message = s->handle ? s->lib.sqlite3_errmsg(s->handle) : "out of memory";
     if (s->was_cancelled || primary == SQLITE_INTERRUPT) {
         s->was_cancelled = false;
         return db_error_cancelled(err);
@@ -108,7 +210,7 @@ static bool fail(SqliteDb *s, ErrorKind kind, Error *err)
     } else {
         error_set(err, kind, "%s", message);
         if (primary == SQLITE_IOERR)
-            error_detail(err, "%s: %s", s->path, sqlite3_errstr(code));
+            error_detail(err, "%s: %s", s->path, s->lib.sqlite3_errstr(code));
         if (primary == SQLITE_PERM || primary == SQLITE_CANTOPEN)
             error_hint(err, "Check that %s and its folder exist and may be written to.", s->path);
     }
@@ -178,20 +280,14 @@ static bool sqlite_work(Db *db, Arena *arena, Str session, Str table, DbWork *re
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-static int64_t total_changes(sqlite3 *handle)
+static int64_t total_changes(const SqliteDb *s)
 {
-    return sqlite3_total_changes(handle);
+    return s->lib.sqlite3_total_changes(s->handle);
 }
 
-static int64_t error_offset(sqlite3 *handle)
+static int64_t error_offset(const SqliteDb *s)
 {
-#if SQLITE_VERSION_NUMBER >= 3038000
-    if (sqlite3_libversion_number() >= 3038000)
-        return sqlite3_error_offset(handle);
-#else
-    (void)handle;
-#endif
-    return -1;
+    return s->lib.error_offset ? s->lib.error_offset(s->handle) : -1;
 }
 
 static int64_t pragma_number(SqliteDb *s, const char *name, int64_t fallback)
@@ -200,10 +296,10 @@ static int64_t pragma_number(SqliteDb *s, const char *name, int64_t fallback)
     sqlite3_stmt *stmt = NULL;
     int64_t value = fallback;
     snprintf(sql, sizeof sql, "PRAGMA %s", name);
-    if (sqlite3_prepare_v2(s->handle, sql, -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW)
-        value = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
+    if (s->lib.sqlite3_prepare_v2(s->handle, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        s->lib.sqlite3_step(stmt) == SQLITE_ROW)
+        value = s->lib.sqlite3_column_int64(stmt, 0);
+    s->lib.sqlite3_finalize(stmt);
     return value;
 }
 
@@ -221,7 +317,7 @@ static void keep_busy_handler(SqliteDb *s, Str sql)
         if (rest.len == 0 || (rest.ptr[0] != '=' && rest.ptr[0] != '('))
             return; /* a question, not a setting */
         s->busy_ms = pragma_number(s, "busy_timeout", s->busy_ms);
-        sqlite3_busy_handler(s->handle, on_busy, s);
+        s->lib.sqlite3_busy_handler(s->handle, on_busy, s);
         return;
     }
 }
@@ -229,17 +325,17 @@ static void keep_busy_handler(SqliteDb *s, Str sql)
 /* Steps to the end of one prepared statement; rows go to the buffer, if there is one. */
 static bool step_through(SqliteDb *s, sqlite3_stmt *stmt, DbBuffer *buffer, Error *err)
 {
-    size_t cols = (size_t)sqlite3_column_count(stmt);
+    size_t cols = (size_t)s->lib.sqlite3_column_count(stmt);
     bool has_rows = false;
     if (buffer && !db_buffer_begin(buffer, cols))
         return error_nomem(err);
     for (int tries = 0;;) {
-        int code = sqlite3_step(stmt);
+        int code = s->lib.sqlite3_step(stmt);
         if (code == SQLITE_DONE)
             return true;
         if ((code & 0xff) == SQLITE_BUSY && !s->has_busy_handler && !has_rows &&
             may_retry(s, tries++)) {
-            sqlite3_reset(stmt);
+            s->lib.sqlite3_reset(stmt);
             continue;
         }
         if (code != SQLITE_ROW)
@@ -248,10 +344,11 @@ static bool step_through(SqliteDb *s, sqlite3_stmt *stmt, DbBuffer *buffer, Erro
         if (!buffer)
             continue;
         for (size_t i = 0; i < cols; i++) {
-            int col = (int)i, type = sqlite3_column_type(stmt, col);
-            const void *bytes = type == SQLITE_BLOB ? sqlite3_column_blob(stmt, col)
-                                                    : (const void *)sqlite3_column_text(stmt, col);
-            size_t len = (size_t)sqlite3_column_bytes(stmt, col);
+            int col = (int)i, type = s->lib.sqlite3_column_type(stmt, col);
+            const void *bytes = type == SQLITE_BLOB
+                                    ? s->lib.sqlite3_column_blob(stmt, col)
+                                    : (const void *)s->lib.sqlite3_column_text(stmt, col);
+            size_t len = (size_t)s->lib.sqlite3_column_bytes(stmt, col);
             if (!bytes && len > 0)
                 return error_nomem(err);
             if (type != SQLITE_NULL && !bytes && type != SQLITE_BLOB)
@@ -263,9 +360,16 @@ static bool step_through(SqliteDb *s, sqlite3_stmt *stmt, DbBuffer *buffer, Erro
     }
 }
 
-static void finalize_statement(sqlite3_stmt **stmt)
+/* A statement, and who ends it. */
+typedef struct Prepared {
+    const Sqlite *lib;
+    sqlite3_stmt *stmt;
+} Prepared;
+
+static void prepared_done(Prepared *prepared)
 {
-    sqlite3_finalize(*stmt);
+    prepared->lib->sqlite3_finalize(prepared->stmt);
+    prepared->stmt = NULL;
 }
 
 /* Runs all statements of a text. ret_offset, ret_rows: may be NULL. */
@@ -283,7 +387,7 @@ static bool run_text(SqliteDb *s, Str sql, DbBuffer *buffer, int64_t *ret_offset
     Str rest = sql;
     size_t done = 0; /* bytes of sql in front of rest */
     while (rest.len > 0) {
-        scoped(sqlite3_stmt *, finalize_statement) stmt = NULL;
+        scoped(Prepared, prepared_done) prepared = {.lib = &s->lib};
         const char *tail = NULL;
         s->was_cancelled = false;
         s->db.round_trips++;
@@ -291,29 +395,30 @@ static bool run_text(SqliteDb *s, Str sql, DbBuffer *buffer, int64_t *ret_offset
         db_silence_begin(&s->db);
         /* A length that includes a terminating NUL spares SQLite a copy of all that follows. */
         int len = (int)rest.len + (scratch != NULL);
-        int code = sqlite3_prepare_v2(s->handle, rest.ptr, len, &stmt, &tail);
+        int code = s->lib.sqlite3_prepare_v2(s->handle, rest.ptr, len, &prepared.stmt, &tail);
         for (int tries = 0;
              (code & 0xff) == SQLITE_BUSY && !s->has_busy_handler && may_retry(s, tries); tries++)
-            code = sqlite3_prepare_v2(s->handle, rest.ptr, len, &stmt, &tail);
+            code = s->lib.sqlite3_prepare_v2(s->handle, rest.ptr, len, &prepared.stmt, &tail);
         if (code != SQLITE_OK) {
-            int64_t offset = error_offset(s->handle);
+            int64_t offset = error_offset(s);
             if (ret_offset && offset >= 0)
                 *ret_offset = (int64_t)done + offset;
             return fail(s, ERROR_SQL, err);
         }
         size_t used = (size_t)(tail - rest.ptr);
+        sqlite3_stmt *stmt = prepared.stmt;
         if (stmt) {
-            int64_t before = total_changes(s->handle);
+            int64_t before = total_changes(s);
             size_t results = buffer ? buffer->results.len : 0;
-            bool is_reading = sqlite3_stmt_readonly(stmt) && sqlite3_column_count(stmt) > 0;
+            bool is_reading =
+                s->lib.sqlite3_stmt_readonly(stmt) && s->lib.sqlite3_column_count(stmt) > 0;
             bool is_good = step_through(s, stmt, buffer, err);
             if (is_good && ret_rows)
-                *ret_rows = is_reading                           ? -1
-                            : total_changes(s->handle) == before ? 0
-                                                                 : sqlite3_changes(s->handle);
-            sqlite3_finalize(stmt);
-            stmt = NULL;
-            s->db.is_in_transaction = !sqlite3_get_autocommit(s->handle);
+                *ret_rows = is_reading                   ? -1
+                            : total_changes(s) == before ? 0
+                                                         : s->lib.sqlite3_changes(s->handle);
+            prepared_done(&prepared);
+            s->db.is_in_transaction = !s->lib.sqlite3_get_autocommit(s->handle);
             if (!is_good && buffer)
                 buffer->results.len = results; /* what the failing one had begun is no result */
             if (!is_good)
@@ -359,7 +464,7 @@ static bool sqlite_query(Db *db, Str sql, DbRows *ret_rows, Error *err)
     /* A long result has gone through all of the page cache; what is kept now is the rows. */
     if (buffer->results.len > 0 &&
         buffer->results.items[buffer->results.len - 1].row_count >= MANY_ROWS)
-        sqlite3_db_release_memory(s->handle);
+        s->lib.sqlite3_db_release_memory(s->handle);
     return db_buffer_finish(&buffer, db, ret_rows, err);
 }
 
@@ -569,12 +674,12 @@ static bool describe(SqliteDb *s, Error *err)
     Str folder = is_memory ? STR("memory") : path_folder(path);
     info->engine = "sqlite";
     info->engine_title = "SQLite";
-    info->version = sqlite3_libversion();
-    info->version_number = sqlite3_libversion_number();
+    info->version = s->lib.sqlite3_libversion();
+    info->version_number = s->lib.sqlite3_libversion_number();
     info->database = str_z(s->db.arena, is_memory ? path : path_base(path));
     info->user = info->session = info->schema = info->search_path = "";
     info->place = str_z(s->db.arena, folder);
-    info->is_read_only = info->is_read_only || sqlite3_db_readonly(s->handle, "main") == 1;
+    info->is_read_only = info->is_read_only || s->lib.sqlite3_db_readonly(s->handle, "main") == 1;
     if (is_memory)
         s->db.features &= ~(unsigned)(DB_SINGLE_FILE | DB_CREATE_DATABASE);
     return (info->database && info->place) || error_nomem(err);
@@ -623,7 +728,7 @@ static bool open_file(SqliteDb *s, const DbUrl *url, Error *err)
     if (!name)
         return error_nomem(err);
     s->db.info.is_read_only = is_reading;
-    int code = sqlite3_open_v2(name, &s->handle, flags | SQLITE_OPEN_FULLMUTEX, NULL);
+    int code = s->lib.sqlite3_open_v2(name, &s->handle, flags | SQLITE_OPEN_FULLMUTEX, NULL);
     if (!s->handle || (code & 0xff) == SQLITE_NOMEM)
         return error_nomem(err);
     if (code != SQLITE_OK)
@@ -636,10 +741,10 @@ static bool sqlite_open(const DbUrl *url, const DbOptions *options, Db **ret_db,
     SqliteDb *s = new_db(options);
     if (!s)
         return error_nomem(err);
-    bool is_open = open_file(s, url, err);
+    bool is_open = load_library(&s->lib, err) && open_file(s, url, err);
     if (is_open) {
-        sqlite3_busy_handler(s->handle, on_busy, s);
-        sqlite3_progress_handler(s->handle, OPS_PER_PROGRESS, on_progress, s);
+        s->lib.sqlite3_busy_handler(s->handle, on_busy, s);
+        s->lib.sqlite3_progress_handler(s->handle, OPS_PER_PROGRESS, on_progress, s);
         s->has_busy_handler = s->has_progress_handler = true;
         is_open = set_pragmas(s, url, err);
     }
@@ -649,13 +754,13 @@ static bool sqlite_open(const DbUrl *url, const DbOptions *options, Db **ret_db,
         int64_t busy_ms = s->busy_ms;
         s->busy_ms = 0;
         sqlite3_stmt *stmt = NULL;
-        int code =
-            sqlite3_prepare_v2(s->handle, "SELECT 1 FROM sqlite_master LIMIT 1", -1, &stmt, NULL);
+        int code = s->lib.sqlite3_prepare_v2(s->handle, "SELECT 1 FROM sqlite_master LIMIT 1", -1,
+                                             &stmt, NULL);
         if (code == SQLITE_OK)
-            code = sqlite3_step(stmt);
+            code = s->lib.sqlite3_step(stmt);
         if (code != SQLITE_ROW && code != SQLITE_DONE && (code & 0xff) != SQLITE_BUSY)
             is_open = fail(s, ERROR_CONNECT, err);
-        sqlite3_finalize(stmt);
+        s->lib.sqlite3_finalize(stmt);
         s->busy_ms = busy_ms;
     }
     if (is_open)
@@ -672,15 +777,20 @@ static bool sqlite_open(const DbUrl *url, const DbOptions *options, Db **ret_db,
 static bool sqlite_adopt(void *native, const DbOptions *options, Db **ret_db, Error *err)
 {
     sqlite3 *handle = native;
-    if (!sqlite3_get_autocommit(handle)) {
+    SqliteDb *s = new_db(options);
+    if (!s)
+        return error_nomem(err);
+    if (!load_library(&s->lib, err)) {
+        sqlite_close(&s->db);
+        return false;
+    }
+    if (!s->lib.sqlite3_get_autocommit(handle)) {
+        sqlite_close(&s->db); /* knows nothing of the connection yet */
         error_set(err, ERROR_USAGE, "the connection has a transaction open");
         error_hint(err, "Commit it or roll it back before migrating on this connection.");
         return error_code(err, "open-transaction");
     }
-    SqliteDb *s = new_db(options);
-    if (!s)
-        return error_nomem(err);
-    const char *path = sqlite3_db_filename(handle, "main");
+    const char *path = s->lib.sqlite3_db_filename(handle, "main");
     s->path = path && *path ? str_z(s->db.arena, str_from(path)) : ":memory:";
     s->handle = handle;
     s->db.is_adopted = true;
@@ -689,11 +799,11 @@ static bool sqlite_adopt(void *native, const DbOptions *options, Db **ret_db, Er
     s->adopted_busy_ms = (int)pragma_number(s, "busy_timeout", 0);
     if (s->adopted_busy_ms > 0) {
         s->busy_ms = s->adopted_busy_ms;
-        sqlite3_busy_handler(handle, on_busy, s);
+        s->lib.sqlite3_busy_handler(handle, on_busy, s);
         s->has_busy_handler = true;
     }
     if (options->cancel) {
-        sqlite3_progress_handler(handle, OPS_PER_PROGRESS, on_progress, s);
+        s->lib.sqlite3_progress_handler(handle, OPS_PER_PROGRESS, on_progress, s);
         s->has_progress_handler = true;
     }
     if (s->path)
@@ -713,7 +823,7 @@ static void restore_session(SqliteDb *s)
         if (s->session[i] < 0 || pragma_number(s, session_pragmas[i], -1) == s->session[i])
             continue;
         snprintf(sql, sizeof sql, "PRAGMA %s=%d", session_pragmas[i], (int)s->session[i]);
-        sqlite3_exec(s->handle, sql, NULL, NULL, NULL);
+        s->lib.sqlite3_exec(s->handle, sql, NULL, NULL, NULL);
     }
 }
 
@@ -722,15 +832,15 @@ static void sqlite_close(Db *db)
     SqliteDb *s = (SqliteDb *)db;
     if (s->handle && s->db.is_adopted) {
         s->db.options.cancel = NULL;
-        if (!sqlite3_get_autocommit(s->handle))
-            sqlite3_exec(s->handle, "ROLLBACK", NULL, NULL, NULL);
+        if (!s->lib.sqlite3_get_autocommit(s->handle))
+            s->lib.sqlite3_exec(s->handle, "ROLLBACK", NULL, NULL, NULL);
         restore_session(s);
         if (s->has_busy_handler)
-            sqlite3_busy_timeout(s->handle, s->adopted_busy_ms);
+            s->lib.sqlite3_busy_timeout(s->handle, s->adopted_busy_ms);
         if (s->has_progress_handler)
-            sqlite3_progress_handler(s->handle, 0, NULL, NULL);
+            s->lib.sqlite3_progress_handler(s->handle, 0, NULL, NULL);
     } else if (s->handle) {
-        sqlite3_close_v2(s->handle);
+        s->lib.sqlite3_close_v2(s->handle);
     }
     arena_free(s->db.arena);
 }
@@ -776,21 +886,22 @@ static Str split_name(Str *name)
 static bool count_of(SqliteDb *s, const char *sql, Str first, Str second, Str third,
                      int64_t *ret_count, Error *err)
 {
-    scoped(sqlite3_stmt *, finalize_statement) stmt = NULL;
+    scoped(Prepared, prepared_done) prepared = {.lib = &s->lib};
     s->was_cancelled = false;
     s->db.round_trips++;
-    if (sqlite3_prepare_v2(s->handle, sql, -1, &stmt, NULL) != SQLITE_OK)
+    if (s->lib.sqlite3_prepare_v2(s->handle, sql, -1, &prepared.stmt, NULL) != SQLITE_OK)
         return fail(s, ERROR_SQL, err);
+    sqlite3_stmt *stmt = prepared.stmt;
     Str values[] = {first, second, third};
     for (int i = 0; i < 3; i++)
-        if (i < sqlite3_bind_parameter_count(stmt) &&
-            sqlite3_bind_text64(stmt, i + 1, values[i].ptr ? values[i].ptr : "", values[i].len,
-                                SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        if (i < s->lib.sqlite3_bind_parameter_count(stmt) &&
+            s->lib.sqlite3_bind_text64(stmt, i + 1, values[i].ptr ? values[i].ptr : "",
+                                       values[i].len, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
             return fail(s, ERROR_SQL, err);
-    int code = sqlite3_step(stmt);
+    int code = s->lib.sqlite3_step(stmt);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         return fail(s, ERROR_SQL, err);
-    *ret_count = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    *ret_count = code == SQLITE_ROW ? s->lib.sqlite3_column_int64(stmt, 0) : 0;
     return true;
 }
 
@@ -819,17 +930,18 @@ static bool sqlite_has_table(Db *db, Str name, bool *ret_has, Error *err)
         }
     }
     /* %w doubles the quotes of an identifier. */
-    char *sql = schema.len > 0
-                    ? sqlite3_mprintf("SELECT count(*) FROM \"%.*w\".sqlite_master WHERE type "
-                                      "IN ('table', 'view') AND name = ?1 COLLATE NOCASE",
-                                      (int)schema.len, schema.ptr)
-                    : sqlite3_mprintf("SELECT count(*) FROM sqlite_master WHERE type IN "
-                                      "('table', 'view') AND name = ?1 COLLATE NOCASE");
+    char *sql =
+        schema.len > 0
+            ? s->lib.sqlite3_mprintf("SELECT count(*) FROM \"%.*w\".sqlite_master WHERE type "
+                                     "IN ('table', 'view') AND name = ?1 COLLATE NOCASE",
+                                     (int)schema.len, schema.ptr)
+            : s->lib.sqlite3_mprintf("SELECT count(*) FROM sqlite_master WHERE type IN "
+                                     "('table', 'view') AND name = ?1 COLLATE NOCASE");
     if (!sql)
         return error_nomem(err);
     int64_t count;
     bool is_good = count_of(s, sql, name, (Str){0}, (Str){0}, &count, err);
-    sqlite3_free(sql);
+    s->lib.sqlite3_free(sql);
     if (!is_good)
         return false;
     *ret_has = count > 0;
@@ -878,17 +990,18 @@ static bool probe(Db *db, DbThing thing, Str schema, Str parent, Str name, DbObj
     } else {
         char *sql =
             schema.len > 0
-                ? sqlite3_mprintf("SELECT count(*) FROM \"%.*w\".sqlite_master WHERE %s AND name = "
-                                  "?1 COLLATE NOCASE",
-                                  (int)schema.len, schema.ptr, types)
-                : sqlite3_mprintf(
+                ? s->lib.sqlite3_mprintf(
+                      "SELECT count(*) FROM \"%.*w\".sqlite_master WHERE %s AND name = "
+                      "?1 COLLATE NOCASE",
+                      (int)schema.len, schema.ptr, types)
+                : s->lib.sqlite3_mprintf(
                       "SELECT count(*) FROM (SELECT * FROM sqlite_master UNION ALL SELECT * FROM "
                       "sqlite_temp_master) WHERE %s AND name = ?1 COLLATE NOCASE",
                       types);
         if (!sql)
             return error_nomem(err);
         is_good = count_of(s, sql, name, (Str){0}, (Str){0}, &count, err);
-        sqlite3_free(sql);
+        s->lib.sqlite3_free(sql);
     }
     if (!is_good)
         return false;
@@ -906,7 +1019,7 @@ static bool sqlite_has_effect(Db *db, Str statement, const SqlInfo *info, bool *
  * them ("shadow" tables; SQLite tells them apart from 3.37 on, before that they are known by their names). */
 static bool list_drops(SqliteDb *s, Arena *arena, Str schema, DbStatementVec *out, Error *err)
 {
-    bool has_table_list = sqlite3_libversion_number() >= 3037000;
+    bool has_table_list = s->lib.sqlite3_libversion_number() >= 3037000;
     StrBuf sql = strbuf(arena), master = strbuf(arena);
     Str text, source;
     sql_add_ident(&master, SQL_SQLITE, schema);
