@@ -68,19 +68,10 @@ static bool read_literals(Arena *arena, const char *path, LiteralSyntax syntax,
            literals_read(arena, text, syntax, ret_literals, err);
 }
 
-static bool add_note(const Project *project, const char *sentence, Error *err)
-{
-    return (sentence && vec_push(project->arena, &project->ctx->notes, str_from(sentence))) ||
-           error_nomem(err);
-}
-
 static bool take_folder(const Project *project, const char *folder, Str below, Error *err)
 {
-    ConventionContext *ctx = project->ctx;
     const char *path = folder ? path_join(project->arena, folder, below) : NULL;
-    ctx->folders = (StrVec){0};
-    ctx->are_folders_default = false;
-    return (path && vec_push(project->arena, &ctx->folders, str_from(path))) || error_nomem(err);
+    return path ? peer_take_folder(project->ctx, project->arena, path, err) : error_nomem(err);
 }
 
 /* Of the environment, else of .env beside the project or the schema. */
@@ -182,12 +173,12 @@ static bool take_url(const Project *project, Str url, const char *file, uint32_t
         ctx->url_place = place;
         return server_url(project->arena, url, &ctx->url, err);
     }
-    return add_note(project,
-                    str_format(project->arena,
-                               "%s names a database that is reached by Prisma alone: give its own "
-                               "address with -d",
-                               place),
-                    err);
+    return peer_note(project->ctx, project->arena,
+                     str_format(project->arena,
+                                "%s names a database that is reached by Prisma alone: give its own "
+                                "address with -d",
+                                place),
+                     err);
 }
 
 static bool take_url_literal(const Project *project, const Literal *literal, const char *file,
@@ -198,12 +189,12 @@ static bool take_url_literal(const Project *project, const Literal *literal, con
         return false;
     if (literal->kind == LITERAL_TEXT || literal->kind == LITERAL_VARIABLE)
         return url.len == 0 || take_url(project, url, file, literal->line, folder, err);
-    return add_note(project,
-                    str_format(project->arena,
-                               "%s:%u works the database's address out, which is not done here: "
-                               "give it with -d",
-                               file, (unsigned)literal->line),
-                    err);
+    return peer_note(project->ctx, project->arena,
+                     str_format(project->arena,
+                                "%s:%u works the database's address out, which is not done here: "
+                                "give it with -d",
+                                file, (unsigned)literal->line),
+                     err);
 }
 
 /* datasource NAME { key = ... } */
@@ -275,8 +266,8 @@ static bool path_in_config(const Project *project, const LiteralVec *literals, c
         return true;
     }
     return !literal ||
-           add_note(
-               project,
+           peer_note(
+               project->ctx, project->arena,
                str_format(project->arena,
                           "%s:%u works %s out, which is not done here: name the folder with -m",
                           file, (unsigned)literal->line, key),
@@ -361,15 +352,6 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
-
-static bool bad_folder(const char *path, const char *code, const char *what, const char *hint,
-                       Error *err)
-{
-    error_set(err, ERROR_PARSE, "%s %s", path, what);
-    error_code(err, code);
-    error_at(err, str_from(path), 0, 0);
-    return error_hint(err, "%s", hint);
-}
 
 /* "20240101000000_init": false for a name that is not of this form. */
 static bool split_name(Str folder, Str *ret_version, Str *ret_name)
@@ -480,10 +462,11 @@ static bool add_folder(const ConventionContext *ctx, Arena *arena, const char *p
             return error_nomem(err);
     }
     if (!up)
-        return bad_folder(path, "bad-file", "would stop Prisma (P3015): it holds no migration.sql",
-                          "Add a migration.sql, or move the folder out of the folder of "
-                          "migrations.",
-                          err);
+        return peer_bad_file(path, "bad-file",
+                             "would stop Prisma (P3015): it holds no migration.sql",
+                             "Add a migration.sql, or move the folder out of the folder of "
+                             "migrations.",
+                             err);
     if (!is_twin && !split_name(folder, &version, &name)) {
         version = folder;
         name = (Str){0};
@@ -555,8 +538,8 @@ static bool scan_folder(const ConventionContext *ctx, Arena *arena, const char *
         if (entry->name.ptr[0] == '.' || str_eq(entry->name, STR("migration_lock.toml")))
             continue;
         if (entry->kind == FILE_FOLDER && !str_is_utf8(entry->name, NULL))
-            return bad_folder(path, "bad-name", "has a name that is not UTF-8",
-                              "Rename the folder.", err);
+            return peer_bad_file(path, "bad-name", "has a name that is not UTF-8",
+                                 "Rename the folder.", err);
         if (entry->kind == FILE_FOLDER ? !vec_push(arena, &kept, *entry)
                                        : !vec_push(arena, &set->ignored, str_from(path)))
             return error_nomem(err);
@@ -786,15 +769,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
     (void)db;
-    TableName name;
-    StrBuf sql = strbuf(arena);
-    if (history->exists)
-        return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
-        return false;
-    peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
-    strbuf_adds(&sql, table_body(ctx->dialect));
-    return statement_push(arena, &sql, out, err);
+    return peer_create_table(ctx, arena, history, table_body(ctx->dialect), out, err);
 }
 
 /* ---- writing -------------------------------------------------------------------------------------------- */
