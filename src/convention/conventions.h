@@ -16,6 +16,7 @@ extern const Convention convention_prisma;
 extern const Convention convention_atlas;
 extern const Convention convention_refinery;
 extern const Convention convention_sqitch;
+extern const Convention convention_graphile;
 extern const Convention convention_sql_migrate;
 extern const Convention convention_node_pg_migrate;
 extern const Convention convention_rails;

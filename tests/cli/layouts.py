@@ -655,11 +655,49 @@ class Sqitch(Layout):
         ]
 
 
+class Graphile(Layout):
+    name = "graphile"
+    engines = ("postgres",)
+    has_downs = False
+    rows_sql = "SELECT hash, previous_hash, filename FROM graphile_migrate.migrations ORDER BY filename"
+
+    def hash(self, n):
+        before = f"{self.hash(n - 1)}\n" if n > 1 else ""
+        return "sha1:" + hashlib.sha1(f"{before}{self.up(n).strip()}\n".encode()).hexdigest()
+
+    def previous(self, n):
+        return self.hash(n - 1) if n > 1 else None
+
+    def write(self, program, n):
+        program.write(".gmrc", "// JSON5\n{migrationsFolder: './migrations',}\n")
+        program.write(
+            f"migrations/committed/{n:06}-make_t{n}.sql",
+            f"--! Previous: {self.previous(n) or '-'}\n--! Hash: {self.hash(n)}\n--! Message: make t{n}\n\n{self.up(n)}",
+        )
+
+    def history(self, engine, n):
+        values = ", ".join(
+            f"('{self.hash(i)}', {repr(self.previous(i)) if i > 1 else 'NULL'}, '{i:06}.sql')" for i in range(1, n + 1)
+        )
+        return [
+            "CREATE SCHEMA graphile_migrate",
+            "CREATE TABLE graphile_migrate.migrations (hash text primary key, previous_hash text references "
+            "graphile_migrate.migrations, filename text not null, date timestamptz not null default now())",
+            "CREATE TABLE graphile_migrate.current (filename text primary key default 'current.sql', content text not null, "
+            "date timestamptz not null default now())",
+            f"INSERT INTO graphile_migrate.migrations (hash, previous_hash, filename) VALUES {values}",
+        ]
+
+    def rows(self, n):
+        return [[self.hash(i), str(self.previous(i)), f"{i:06}.sql"] for i in range(1, n + 1)]
+
+
 LAYOUTS = [
     Atlas(),
     Alembic(),
     GolangMigrate(),
     Goose(),
+    Graphile(),
     Dbmate(),
     Diesel(),
     Flyway(),
