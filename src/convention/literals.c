@@ -106,8 +106,10 @@ static bool take_heredoc(Reading *r, Token *token)
     while (r->at < r->text.len) {
         Str line;
         rest = str_cut(str_sub(r->text, r->at, r->text.len), '\n', &line);
-        skip_to(r, r->at + line.len + 1);
-        if (str_eq(str_trim(line), word))
+        /* What follows the last line begins another. */
+        bool is_last = str_eq(str_trim(line), word);
+        skip_to(r, r->at + line.len + !is_last);
+        if (is_last)
             break;
     }
     token->kind = TOKEN_STRING;

@@ -128,10 +128,16 @@ static const Entry *find(const Conf *conf, Str section, const char *key)
     return NULL;
 }
 
+/* Of the section KIND.NAME. */
 static const Entry *find_in(const Conf *conf, const char *kind, Str name, const char *key)
 {
-    const char *section = str_format(conf->arena, "%s.%.*s", kind, STR_ARG(name));
-    return section && name.len > 0 ? find(conf, str_from(section), key) : NULL;
+    for (size_t i = conf->entries.len; i-- > 0 && name.len > 0;) {
+        const Entry *entry = &conf->entries.items[i];
+        Str word, rest = str_cut(entry->section, '.', &word);
+        if (str_eq(word, str_from(kind)) && str_eq(rest, name) && str_eq(entry->key, str_from(key)))
+            return entry;
+    }
+    return NULL;
 }
 
 /* The target's, else the engine's, else the core's. */
@@ -346,8 +352,8 @@ bool sqitch_configure(ConventionContext *ctx, Arena *arena, Error *err)
         return false;
     if (!read_user_file(&conf) || (path && !read_file(&conf, path, text)))
         return false;
-    root = path ? str_z(arena, path_folder(str_from(path)))
-                : str_z(arena, path_folder(str_from(peer_beside(ctx, arena, STR("sqitch.conf")))));
+    const char *place = path ? path : peer_beside(ctx, arena, STR("sqitch.conf"));
+    root = place ? str_z(arena, path_folder(str_from(place))) : NULL;
     if (!root)
         return error_nomem(err);
     if (!choose_target(&conf, root) || !take_folders(&conf, settings, root) ||

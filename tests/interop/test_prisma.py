@@ -9,6 +9,7 @@ beside it. On MariaDB that engine panics whatever it is asked.
 import os
 import pathlib
 import re
+import shutil
 
 import pytest
 from layouts import Prisma
@@ -37,9 +38,10 @@ class PrismaPeer(Peer):
         super().__init__(project, db)
         self.has_lock = db.engine != "sqlite"
         self.modules = pathlib.Path(os.path.realpath(self.path)).parents[2]
-        # The native engines would be fetched: any file in their place keeps the command from it.
-        here = self.modules / "prisma" / "package.json"
-        self.variables = {"PRISMA_QUERY_ENGINE_LIBRARY": here, "PRISMA_SCHEMA_ENGINE_BINARY": here, "CHECKPOINT_DISABLE": "1"}
+        # The native engines would be fetched: any program in their place keeps the command from it. It is asked only whether the
+        # database can be reached, and says yes.
+        yes = shutil.which("true")
+        self.variables = {"PRISMA_QUERY_ENGINE_LIBRARY": yes, "PRISMA_SCHEMA_ENGINE_BINARY": yes, "CHECKPOINT_DISABLE": "1"}
 
     def prepare(self):
         adapter = ADAPTERS[self.db.engine]
