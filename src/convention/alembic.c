@@ -212,7 +212,7 @@ static bool read_revisions(const ConventionContext *ctx, Arena *arena, const Pee
 
 static bool add_migration(const ConventionContext *ctx, Arena *arena, const PeerFileVec *files,
                           const AlembicGraph *graph, size_t index, MigrationSet *set,
-                          StrVec *parents, Error *err)
+                          VersionParents *parents, Error *err)
 {
     const Revision *revision = &graph->revisions.items[index];
     Migration *migration;
@@ -222,8 +222,10 @@ static bool add_migration(const ConventionContext *ctx, Arena *arena, const Peer
         return false;
     migration->may_come_late = true; /* a branch of its own is no late comer */
     for (size_t i = 0; i < revision->parents.len; i++)
-        if (!vec_push(arena, parents, graph->revisions.items[revision->parents.items[i]].id))
+        if (!vec_push(arena, &parents->versions,
+                      graph->revisions.items[revision->parents.items[i]].id))
             return error_nomem(err);
+    parents->followed = revision->down.len;
     return true;
 }
 
@@ -240,11 +242,11 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
         !read_revisions(ctx, arena, &files, graph, &set, err) ||
         !alembic_graph_finish(arena, graph, err))
         return false;
-    StrVec *parents = arena_alloc(arena, (graph->order.len + 1) * sizeof *parents);
+    VersionParents *parents = arena_alloc(arena, (graph->order.len + 1) * sizeof *parents);
     if (!parents)
         return error_nomem(err);
     for (size_t i = 0; i < graph->order.len; i++) {
-        parents[i] = (StrVec){0};
+        parents[i] = (VersionParents){0};
         if (!add_migration(ctx, arena, &files, graph, graph->order.items[i], &set, &parents[i],
                            err))
             return false;

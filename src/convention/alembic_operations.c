@@ -950,7 +950,7 @@ static bool add_value(Renderer *r, const PyNode *node, StrBuf *sql)
     case PY_FALSE:
         is_true = node->kind == PY_TRUE;
         strbuf_adds(sql,
-                    dialect == SQL_POSTGRES ? (is_true ? "true" : "false") : (is_true ? "1" : "0"));
+                    dialect == SQL_SQLITE ? (is_true ? "1" : "0") : (is_true ? "true" : "false"));
         return true;
     case PY_NUMBER:
         /* 0x10, 1_000, 1j: SQL knows them otherwise or not at all */

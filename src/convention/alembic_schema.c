@@ -656,6 +656,7 @@ typedef struct Table {
     const PyNode *key;               /* sa.PrimaryKeyConstraint(...) */
     StrVec key_columns;
     bool is_sqlite_count;
+    bool is_in_lines;
 } Table;
 
 static const Column *find_column(const Table *table, Str name)
@@ -797,9 +798,11 @@ static ColumnPlace place_of(Renderer *r, const Table *table, const Column *colum
     return place;
 }
 
-static void next_line(StrBuf *sql, bool *has_any)
+/* A line each where the call has as many, so that what comes after it keeps its place. */
+static void next_line(const Table *table, StrBuf *sql, bool *has_any)
 {
-    strbuf_adds(sql, *has_any ? ",\n    " : "\n    ");
+    strbuf_adds(sql, *has_any ? "," : "");
+    strbuf_adds(sql, table->is_in_lines ? "\n    " : *has_any ? " " : "");
     *has_any = true;
 }
 
@@ -874,7 +877,7 @@ static bool add_key(Renderer *r, const Table *table, StrBuf *sql, bool *has_any)
     if (table->key && (!alembic_check(r, table->key, known) ||
                        !alembic_word(r, table->key, SIZE_MAX, "name", &name)))
         return false;
-    next_line(sql, has_any);
+    next_line(table, sql, has_any);
     add_constraint_name(r, name, sql);
     strbuf_adds(sql, "PRIMARY KEY ");
     return alembic_add_columns(r, &table->key_columns, sql) &&
@@ -899,7 +902,7 @@ static bool add_line(Renderer *r, const Table *table, const Column *column, cons
         return is_ok;
     if (line.has_failed)
         return alembic_nomem(r);
-    next_line(sql, has_any);
+    next_line(table, sql, has_any);
     strbuf_add(sql, strbuf_str(&line));
     return true;
 }
@@ -909,7 +912,7 @@ static bool add_table_body(Renderer *r, const Table *table, StrBuf *sql)
     bool has_any = false;
     for (size_t i = 0; i < table->columns.len; i++) {
         ColumnPlace place = place_of(r, table, &table->columns.items[i]);
-        next_line(sql, &has_any);
+        next_line(table, sql, &has_any);
         if (!add_column_sql(r, &table->columns.items[i], &place, sql))
             return false;
     }
@@ -921,7 +924,7 @@ static bool add_table_body(Renderer *r, const Table *table, StrBuf *sql)
     for (size_t i = 0; i < table->columns.len; i++) {
         const Column *column = &table->columns.items[i];
         if (column->is_unique && !column->is_indexed) {
-            next_line(sql, &has_any);
+            next_line(table, sql, &has_any);
             strbuf_adds(sql, "UNIQUE (");
             sql_add_ident(sql, r->target->dialect, column->name);
             strbuf_adds(sql, ")");
@@ -1032,6 +1035,7 @@ bool alembic_create_table(Renderer *r, const PyNode *call, bool is_batch)
     const PyNode *before = alembic_argument(r, call, SIZE_MAX, "prefixes");
     if ((before && !alembic_strings(r, before, "prefixes", &prefixes)) || !create_enums(r, &table))
         return false;
+    table.is_in_lines = call->end_line > call->line + table.columns.len + table.constraints.len;
     strbuf_adds(&sql, "CREATE ");
     for (size_t i = 0; i < prefixes.len; i++)
         strbuf_addf(&sql, "%.*s ", STR_ARG(prefixes.items[i]));
@@ -1040,7 +1044,7 @@ bool alembic_create_table(Renderer *r, const PyNode *call, bool is_batch)
     strbuf_adds(&sql, " (");
     if (!add_table_body(r, &table, &sql))
         return false;
-    strbuf_adds(&sql, "\n)");
+    strbuf_adds(&sql, table.is_in_lines ? "\n)" : ")");
     if (!add_options(r, &table, &sql) || !alembic_statement(r, call, &sql))
         return false;
     for (size_t i = 0; i < table.columns.len; i++)

@@ -660,6 +660,8 @@ static const PyNode *parse_postfix(Parser *p, const PyNode *base)
             node = new_node(p, PY_CALL, token);
             if (node && !parse_items(p, node, ")", true, &has_comma))
                 return NULL;
+            if (node)
+                node->end_line = p->tokens[p->at - 1].line;
         } else if (is_operator(p, "[")) {
             unsigned depth = 0;
             do {

@@ -33,6 +33,7 @@ typedef Vec(PyItem) PyItemVec;
 struct PyNode {
     PyKind kind;
     uint32_t line, column;
+    uint32_t end_line; /* of a call: where its bracket closes */
     Str text;
     const PyNode *base;
     PyItemVec items;

@@ -262,6 +262,13 @@ typedef struct DigestCachePlace {
         .fewest = 200, .rest_us = 2000000                                                          \
     }
 
+/* In a graph: the versions that come right before one. The first `followed` of them it follows in its line; the others only have to be
+ * there before it. */
+typedef struct VersionParents {
+    StrVec versions;
+    size_t followed;
+} VersionParents;
+
 /* What the folders hold. migrations is sorted: versioned by version, then repeatables by name. */
 typedef struct MigrationSet {
     MigrationVec migrations;
@@ -274,7 +281,7 @@ typedef struct MigrationSet {
     VersionOrder versions;
     /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
      * that is listed before it. NULL: they are a line. */
-    const StrVec *parents;
+    const VersionParents *parents;
     Arena *
         arena; /* of what is made later: downs that lie beside their ups; NULL where there are none such */
     const void *own;        /* the convention's */
@@ -289,7 +296,7 @@ const Migration *migration_set_find(const MigrationSet *set,
                                     Str version); /* by version_compare; NULL: absent */
 const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name);
 /* In a graph: what comes right before it; NULL: there is no graph. */
-const StrVec *migration_parents(const MigrationSet *set, const Migration *migration);
+const VersionParents *migration_parents(const MigrationSet *set, const Migration *migration);
 /* Versioned migrations with an up that no other follows: in a graph there may be several, else it is the newest. */
 typedef Vec(const Migration *) MigrationRefVec;
 bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec *ret_heads,

@@ -186,7 +186,7 @@ const Migration *migration_set_find_repeatable(const MigrationSet *set, Str name
     return find(set, MIGRATION_REPEATABLE, (Str){0}, name);
 }
 
-const StrVec *migration_parents(const MigrationSet *set, const Migration *migration)
+const VersionParents *migration_parents(const MigrationSet *set, const Migration *migration)
 {
     return set->parents ? &set->parents[migration - set->migrations.items] : NULL;
 }
@@ -201,9 +201,9 @@ bool migration_set_heads(Arena *arena, const MigrationSet *set, MigrationRefVec 
     memset(is_followed, 0, set->migrations.len + 1);
     for (size_t i = 0; i < set->migrations.len; i++) {
         const Migration *migration = &set->migrations.items[i];
-        const StrVec *parents = migration_parents(set, migration);
-        for (size_t k = 0; parents && k < parents->len; k++) {
-            const Migration *parent = migration_set_find(set, parents->items[k]);
+        const VersionParents *parents = migration_parents(set, migration);
+        for (size_t k = 0; parents && k < parents->versions.len; k++) {
+            const Migration *parent = migration_set_find(set, parents->versions.items[k]);
             if (parent)
                 is_followed[parent - set->migrations.items] = 1;
         }

@@ -464,10 +464,10 @@ static bool find_heads(Arena *arena, const MigrationSet *set, Overview *overview
     memset(is_followed, 0, versioned + 1);
     for (size_t i = 0; i < versioned; i++) {
         const StateRow *row = &overview->rows.items[i];
-        const StrVec *parents =
+        const VersionParents *parents =
             is_whole(row) && row->migration ? migration_parents(set, row->migration) : NULL;
-        for (size_t k = 0; parents && k < parents->len; k++) {
-            size_t parent = overview_find(overview, versioned, parents->items[k]);
+        for (size_t k = 0; parents && k < parents->versions.len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
             if (parent != SIZE_MAX)
                 is_followed[parent] = 1;
         }

@@ -214,7 +214,7 @@ bool overview_one_head(Arena *arena, const Overview *overview, Error *err)
                            "them one.");
 }
 
-static const StrVec *parents_of(const Overview *overview, size_t index)
+static const VersionParents *parents_of(const Overview *overview, size_t index)
 {
     const Migration *migration = overview->rows.items[index].migration;
     return migration ? migration_parents(overview->set, migration) : NULL;
@@ -241,18 +241,20 @@ bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned 
     /* Parents stand before what follows them. */
     lineage[found] = LINEAGE_BEFORE;
     for (size_t i = found + 1; i-- > 0;) {
-        const StrVec *parents = lineage[i] ? parents_of(overview, i) : NULL;
-        for (size_t k = 0; parents && k < parents->len; k++) {
-            size_t parent = overview_find(overview, versioned, parents->items[k]);
+        const VersionParents *parents = lineage[i] ? parents_of(overview, i) : NULL;
+        for (size_t k = 0; parents && k < parents->versions.len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
             if (parent != SIZE_MAX)
                 lineage[parent] = LINEAGE_BEFORE;
         }
     }
     for (size_t i = found + 1; i < versioned; i++) {
-        const StrVec *parents = parents_of(overview, i);
-        for (size_t k = 0; parents && k < parents->len; k++) {
-            size_t parent = overview_find(overview, versioned, parents->items[k]);
-            if (parent != SIZE_MAX && (parent == found || lineage[parent] == LINEAGE_AFTER))
+        const VersionParents *parents = parents_of(overview, i);
+        for (size_t k = 0; parents && k < parents->versions.len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
+            /* What only needs the version to be there does not go with its line. */
+            bool is_next = parent == found && k < parents->followed;
+            if (parent != SIZE_MAX && (is_next || lineage[parent] == LINEAGE_AFTER))
                 lineage[i] = LINEAGE_AFTER;
         }
     }

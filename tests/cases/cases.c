@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const CaseKind *const kinds[] = {&splitter_cases, &inspect_cases, &plan_cases};
+static const CaseKind *const kinds[] = {&splitter_cases, &inspect_cases, &plan_cases,
+                                        &alembic_cases};
 
 typedef Vec(Case) CaseVec;
 

@@ -30,6 +30,6 @@ typedef struct CaseKind {
     bool (*run)(Arena *arena, const Case *c, StrBuf *out);
 } CaseKind;
 
-extern const CaseKind splitter_cases, inspect_cases, plan_cases;
+extern const CaseKind splitter_cases, inspect_cases, plan_cases, alembic_cases;
 
 #endif
