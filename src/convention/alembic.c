@@ -766,6 +766,43 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     return strbuf_finish(&out, ret_text) || error_nomem(err);
 }
 
+/* Which of the revisions cannot be run from here, and how their SQL is had from alembic itself. */
+static bool init_notes(const ConventionContext *ctx, Arena *arena, StrVec *ret_notes, Error *err)
+{
+    MigrationSet set = {0};
+    size_t refused = 0;
+    StrVec notes = {0};
+    const char *first = NULL;
+    if (!scan(ctx, arena, &set, err))
+        return false;
+    for (size_t i = 0; i < set.migrations.len; i++) {
+        Script *up = set.migrations.items[i].up;
+        if (!up || !script_read(arena, up, &set.script_options, err))
+            return false;
+        if (!up->form->refusal)
+            continue;
+        if (refused++ == 0)
+            first = str_format(arena, "%s:%u %s", up->path, (unsigned)up->form->refusal_line,
+                               up->form->refusal);
+    }
+    if (refused == 0) {
+        *ret_notes = notes;
+        return vec_push(arena, ret_notes, STR("every revision can be run from here")) ||
+               error_nomem(err);
+    }
+    const char *count = str_format(arena, "%zu of %zu revisions need Python, first %s", refused,
+                                   set.migrations.len, first);
+    if (!first || !count || !vec_push(arena, &notes, str_from(count)) ||
+        !vec_push(arena, &notes,
+                  STR("alembic writes the SQL of one that is still to come: alembic upgrade "
+                      "DOWN_REVISION:REVISION --sql > versions/FILE.up.sql, and alembic downgrade "
+                      "REVISION:DOWN_REVISION --sql > versions/FILE.down.sql, where FILE is the "
+                      "name of its Python file without .py")))
+        return error_nomem(err);
+    *ret_notes = notes;
+    return true;
+}
+
 const Convention convention_alembic = {
     .version = 1,
     .name = "alembic",
@@ -774,7 +811,7 @@ const Convention convention_alembic = {
                "alembic_version",
     .default_table = "alembic_version",
     .features = CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_OUT_OF_ORDER |
-                CONVENTION_DIRECTIVES | CONVENTION_EMPTY,
+                CONVENTION_DIRECTIVES | CONVENTION_EMPTY | CONVENTION_WHOLE_RUN,
     .checksum_hash = HASH_SHA256,
     .versions = VERSIONS_LISTED,
     .scan = scan,
@@ -786,4 +823,5 @@ const Convention convention_alembic = {
     .new_paths = new_paths,
     .configure = alembic_configure,
     .new_text = new_text,
+    .init_notes = init_notes,
 };

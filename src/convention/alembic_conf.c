@@ -336,6 +336,7 @@ static bool read_pyproject(Reading *r, Str text)
 typedef struct EnvFindings {
     Str table, schema;
     bool has_unknown; /* a name of the table that only Python knows */
+    bool is_each_alone;
     unsigned depth;
 } EnvFindings;
 
@@ -368,6 +369,8 @@ static void look_for_configure(const PyModule *module, const PyStatementVec *bod
                 continue;
             (void)take_word(module, call, "version_table", &found->table, found);
             (void)take_word(module, call, "version_table_schema", &found->schema, found);
+            const PyNode *each = python_argument(call, SIZE_MAX, "transaction_per_migration");
+            found->is_each_alone = found->is_each_alone || (each && each->kind == PY_TRUE);
         }
     found->depth--;
 }
@@ -394,6 +397,7 @@ static bool read_env(Reading *r)
         !python_read(r->arena, text, &module, r->err))
         return false;
     look_for_configure(&module, &module.body, &found);
+    r->ctx->runs_each_alone = r->ctx->runs_each_alone || found.is_each_alone;
     bool is_said = str_find(text, STR("version_table="), 0) != SIZE_MAX ||
                    str_find(text, STR("\"version_table\""), 0) != SIZE_MAX ||
                    str_find(text, STR("version_table_schema"), 0) != SIZE_MAX;
@@ -444,6 +448,8 @@ bool alembic_configure(ConventionContext *ctx, Arena *arena, Error *err)
     AlembicSettings *own = arena_alloc(arena, sizeof *own);
     if (!own)
         return error_nomem(err);
+    /* Only where its dialect says that DDL is transactional does Alembic begin a transaction around them all. */
+    ctx->runs_each_alone = ctx->dialect != SQL_POSTGRES;
     if (ctx->files)
         return true;
     if (!peer_configuration(ctx, arena, STR("alembic.ini"), &path, &text, err))

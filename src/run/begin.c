@@ -107,12 +107,13 @@ bool result_finish(Run *run, Error *err)
 PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
 {
     unsigned features = convention->convention->features;
+    bool is_whole = (features & CONVENTION_WHOLE_RUN) != 0 && !convention->runs_each_alone;
     return (PlanPolicy){.engine = db->info.engine,
                         .server_version = db->info.version_number,
                         .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0 ||
                                                convention->allows_out_of_order,
-                        .is_single_transaction = (features & CONVENTION_WHOLE_RUN) != 0,
-                        .is_single_by_habit = (features & CONVENTION_WHOLE_RUN) != 0,
+                        .is_single_transaction = is_whole,
+                        .is_single_by_habit = is_whole,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,
                         .allows_empty = (features & CONVENTION_EMPTY) != 0,
                         .has_journal = (features & CONVENTION_JOURNAL) != 0};

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alembic's projects: configuration, the graph of revisions, what is run and what is refused."""
+
+import re
+import sqlite3
+
+import pytest
+
+URL = "sqlite:app.db"
+
+HEAD = """from alembic import op
+import sqlalchemy as sa
+
+revision = "{revision}"
+down_revision = {down}
+depends_on = {depends}
+
+
+def upgrade() -> None:
+    {up}
+
+
+def downgrade() -> None:
+    {back}
+"""
+
+
+def write(project, revision, down="None", up=None, back=None, depends="None", folder="alembic/versions"):
+    if re.fullmatch(r"\w+", down) and down != "None":
+        down = f'"{down}"'
+    up = up or f'op.execute("CREATE TABLE t_{revision} (id int)")'
+    back = back or f'op.drop_table("t_{revision}")'
+    project.write(
+        f"{folder}/{revision}_made.py",
+        f'"""make {revision}"""\n' + HEAD.format(revision=revision, down=down, up=up, back=back, depends=depends),
+    )
+
+
+@pytest.fixture
+def project(whimbrel):
+    whimbrel.write("alembic.ini", "[alembic]\nscript_location = %(here)s/alembic\npath_separator = os\n")
+    write(whimbrel, "aa11")
+    write(whimbrel, "bb22", "aa11")
+    return whimbrel
+
+
+def fork(project):
+    """Two that follow bb22, and one that merges them is still to come."""
+    write(project, "cc33", "bb22")
+    write(project, "dd44", "bb22")
+
+
+def versions(project, table="alembic_version"):
+    out = project.database(f"SELECT version_num FROM {table} ORDER BY 1")
+    return [row[0] for row in out]
+
+
+@pytest.fixture(autouse=True)
+def database(whimbrel):
+    def ask(sql):
+        connection = sqlite3.connect(whimbrel.cwd / "app.db")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    whimbrel.database = ask
+
+
+# ---- configuration
+
+
+def test_the_project_is_read_from_alembic_ini(project):
+    document = project.ok("status", "-d", URL, "--output", "json").json
+    assert document["convention"] == "alembic"
+    assert [(m["version"], m["name"]) for m in document["migrations"]] == [("aa11", "make aa11"), ("bb22", "make bb22")]
+
+
+def test_several_locations_and_a_url_are_read(whimbrel):
+    whimbrel.write(
+        "alembic.ini",
+        "[alembic]\n# a comment\nscript_location = %(here)s/db\nversion_locations = %(here)s/one:%(here)s/two\n"
+        "path_separator = os\nsqlalchemy.url = sqlite:///%(name)s.db\nname = app\n\n[loggers]\nkeys = root\n",
+    )
+    write(whimbrel, "aa11", folder="one")
+    write(whimbrel, "bb22", "aa11", folder="two")
+    whimbrel.ok("migrate")
+    assert versions(whimbrel) == ["bb22"]
+
+
+def test_pyproject_is_read(whimbrel):
+    whimbrel.write("pyproject.toml", '[tool.alembic]\nscript_location = "%(here)s/db"\nrecursive_version_locations = true\n')
+    write(whimbrel, "aa11", folder="db/versions")
+    write(whimbrel, "bb22", "aa11", folder="db/versions/2024")
+    document = whimbrel.ok("status", "-d", URL, "--output", "json").json
+    assert document["convention"] == "alembic"
+    assert [m["version"] for m in document["migrations"]] == ["aa11", "bb22"]
+
+
+def test_the_table_is_the_one_that_env_py_names(project):
+    project.write(
+        "alembic/env.py",
+        "from alembic import context\nTABLE = 'app_version'\n"
+        "def run():\n    with engine.connect() as connection:\n"
+        "        context.configure(connection=connection, version_table=TABLE)\n",
+    )
+    project.ok("migrate", "-d", URL)
+    assert versions(project, "app_version") == ["bb22"]
+
+
+def test_a_table_that_only_python_knows_is_said(project):
+    project.write("alembic/env.py", "context.configure(version_table=make_name())\n")
+    result = project("status", "-d", URL)
+    assert "only Python knows" in result.err and "--table" in result.err
+
+
+def test_init_says_which_revisions_need_python(project):
+    result = project.ok("init", "--from", "alembic")
+    assert "every revision can be run from here" in result.out + result.err
+
+
+def test_init_offers_the_command_that_writes_the_sql(project):
+    write(project, "cc33", "bb22", up="for x in y:\n        pass")
+    result = project.ok("init", "--from", "alembic")
+    said = result.out + result.err
+    assert "1 of 3 revisions need Python" in said and "cc33_made.py:11" in said and "--sql" in said
+
+
+# ---- the graph
+
+
+def test_heads_and_current_show_several(project):
+    fork(project)
+    assert [line.split()[0] for line in project.ok("heads").out.splitlines()] == ["dd44", "cc33"]
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["cc33", "dd44"]
+    assert sorted(line.split()[0] for line in project.ok("current", "-d", URL).out.splitlines()) == ["cc33", "dd44"]
+    assert project.ok("current", "-d", URL, "--output", "json").json["currents"] == ["dd44", "cc33"]
+
+
+def test_head_is_refused_where_there_are_several(project):
+    fork(project)
+    for words in (["migrate", "--to", "head"], ["stamp", "head"]):
+        result = project(*words, "-d", URL)
+        assert result.code == 2 and "there are 2 heads: dd44, cc33" in result.err
+    project.ok("migrate", "--to", "heads", "-d", URL)
+    assert versions(project) == ["cc33", "dd44"]
+
+
+def test_a_target_takes_what_leads_to_it_and_leaves_the_rest(project):
+    fork(project)
+    project.ok("migrate", "--to", "cc", "-d", URL)
+    assert versions(project) == ["cc33"]
+    project.ok("migrate", "--to", "dd44", "-d", URL)
+    assert versions(project) == ["cc33", "dd44"]
+    project.ok("rollback", "--to", "bb22", "-d", URL, "--yes")
+    assert versions(project) == ["bb22"]
+
+
+def test_a_merge_is_one_row_and_comes_apart_again(project):
+    fork(project)
+    write(project, "ee55", "('cc33', 'dd44')")
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["ee55"]
+    project.ok("rollback", "-d", URL)
+    assert versions(project) == ["cc33", "dd44"]
+    project.ok("rollback", "--all", "-d", URL, "--yes")
+    assert versions(project) == []
+
+
+def test_what_is_depended_on_comes_first_and_needs_no_row(project):
+    write(project, "zz99")
+    write(project, "cc33", "bb22", depends="'zz99'")
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["cc33"]
+    project.ok("rollback", "-d", URL)
+    assert versions(project) == ["bb22", "zz99"]
+
+
+def test_stamping_moves_one_line_only(project):
+    fork(project)
+    project.ok("migrate", "--to", "aa11", "-d", URL)
+    project.ok("stamp", "heads", "-d", URL)
+    assert versions(project) == ["cc33", "dd44"]
+    project.ok("stamp", "bb22", "-d", URL, "--yes")
+    assert versions(project) == ["bb22"]
+    project.ok("stamp", "dd44", "-d", URL)
+    assert versions(project) == ["dd44"]
+    project.ok("stamp", "base", "-d", URL, "--yes")
+    assert versions(project) == []
+
+
+def test_goto_stays_within_its_line(project):
+    fork(project)
+    project.ok("migrate", "-d", URL)
+    project.ok("goto", "bb22", "-d", URL, "--yes")
+    assert versions(project) == ["bb22"]
+    project.ok("goto", "cc33", "-d", URL, "--yes")
+    assert versions(project) == ["cc33"]
+
+
+@pytest.mark.parametrize(
+    "change, code, part",
+    [
+        (lambda p: write(p, "cc33", "ff66"), "bad-revision", "ff66, which is not here"),
+        (lambda p: write(p, "aa11", "bb22"), "bad-revision", "comes before itself"),
+        (lambda p: write(p, "cc33", "make()"), "bad-revision", "down_revision is make(), which only Python knows"),
+        (lambda p: p.write("alembic/versions/other.py", "x = 1\n"), "bad-revision", "there is no `revision"),
+        (lambda p: p.write("alembic/versions/twin.py", "revision = 'aa11'\ndown_revision = None\n"), "duplicate-version", "aa11"),
+    ],
+    ids=["missing-parent", "circle", "not-literal", "no-revision", "twins"],
+)
+def test_a_graph_that_does_not_fit_is_refused(project, change, code, part):
+    change(project)
+    for words in (["validate"], ["migrate"]):
+        result = project(*words, "-d", URL, "--output", "json")
+        assert result.code != 0 and part in result.out + result.err
+        assert code in result.out + result.err
+    assert not (project.cwd / "app.db").exists() or project.database("SELECT name FROM sqlite_master") == []
+
+
+# ---- what is run
+
+
+def test_what_only_python_can_run_stops_by_name_and_line(project):
+    write(project, "cc33", "bb22", up="op.drop_table('x')\n    for name in ('a', 'b'):\n        op.drop_table(name)")
+    write(project, "dd44", "cc33")
+    states = [m["state"] for m in project.ok("status", "-d", URL, "--output", "json").json["migrations"]]
+    assert states == ["pending"] * 4
+    result = project("migrate", "-d", URL)
+    assert result.code == 1
+    assert 'cc33_made.py has a line with "for", which only Python can run' in result.err
+    assert "cc33_made.py:12" in result.err and "--from alembic" in result.err
+    assert project.database("SELECT name FROM sqlite_master") == []
+    project.ok("migrate", "--to", "bb22", "-d", URL)
+    project.ok("stamp", "cc33", "-d", URL)
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["dd44"]
+
+
+OFFLINE = """BEGIN;
+
+-- Running upgrade bb22 -> cc33
+
+CREATE TABLE t_cc33 (id int);
+
+INSERT INTO t_cc33 VALUES (1);
+
+UPDATE alembic_version SET version_num='cc33' WHERE alembic_version.version_num = 'bb22';
+
+COMMIT;
+
+"""
+
+
+def test_sql_beside_the_revision_stands_above_it(project):
+    write(project, "cc33", "bb22", up="run_it()", back="undo_it()")
+    project.write("alembic/versions/cc33_made.up.sql", OFFLINE)
+    project.write(
+        "alembic/versions/cc33_made.sqlite.down.sql",
+        "-- Running downgrade cc33 -> bb22\n\nDROP TABLE t_cc33;\n\n"
+        "UPDATE alembic_version SET version_num='bb22' WHERE alembic_version.version_num = 'cc33';\n",
+    )
+    project.write("alembic/versions/cc33_made.down.sql", "no SQL of SQLite's")
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["cc33"] and project.database("SELECT id FROM t_cc33") == [(1,)]
+    project.ok("rollback", "-d", URL)
+    assert versions(project) == ["bb22"]
+
+
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        (OFFLINE.replace("-> cc33", "-> dd44"), "holds the SQL of another revision"),
+        (OFFLINE.replace("upgrade", "downgrade"), "holds the SQL of another revision"),
+        (OFFLINE + OFFLINE, "holds the SQL of its revision twice"),
+    ],
+    ids=["another", "the-other-way", "twice"],
+)
+def test_sql_of_another_revision_is_refused(project, text, part):
+    write(project, "cc33", "bb22", up="run_it()")
+    project.write("alembic/versions/cc33_made.up.sql", text)
+    result = project("migrate", "-d", URL)
+    assert result.code == 1 and part in result.err
+    assert project.database("SELECT name FROM sqlite_master") == []
+
+
+def test_a_place_in_a_failing_call_is_one_of_the_python_file(project):
+    write(project, "cc33", "bb22", up='op.execute("""\n        SELECT 1;\n        SELECT nothing;\n    """)')
+    result = project("migrate", "-d", URL)
+    assert result.code == 1 and "cc33_made.py:12" in result.err
+
+
+def test_a_revision_without_file_is_missing(project):
+    project.ok("migrate", "-d", URL)
+    next((project.cwd / "alembic" / "versions").glob("bb22*")).unlink()
+    result = project("validate", "-d", URL)
+    assert result.code != 0 and "bb22" in result.out + result.err
+
+
+def test_a_table_of_another_shape_is_refused(project):
+    connection = sqlite3.connect(project.cwd / "app.db")
+    connection.execute("CREATE TABLE alembic_version (version int)")
+    connection.commit()
+    connection.close()
+    result = project("status", "-d", URL, "--convention", "alembic", "--output", "json")
+    assert result.code != 0 and "foreign-history" in result.out + result.err
+
+
+def test_a_new_revision_follows_the_head(project):
+    project.ok("new", "add users & more")
+    made = [p for p in (project.cwd / "alembic" / "versions").glob("*.py") if "_made" not in p.name]
+    assert len(made) == 1 and re.fullmatch(r"[0-9a-f]{12}_add_users_more\.py", made[0].name)
+    text = made[0].read_text(encoding="utf-8")
+    compile(text, made[0].name, "exec")
+    assert f'revision = "{made[0].name[:12]}"' in text and 'down_revision = "bb22"' in text
+    document = project.ok("status", "-d", URL, "--output", "json").json
+    assert [m["version"] for m in document["migrations"]] == ["aa11", "bb22", made[0].name[:12]]
+    project.ok("migrate", "-d", URL)
+
+
+def test_a_new_revision_cannot_follow_several_heads(project):
+    fork(project)
+    result = project("new", "more")
+    assert result.code == 1 and "2 heads" in result.err
+
+
+# ---- transactions on PostgreSQL
+
+
+def broken(project):
+    write(project, "cc33", "bb22", up='op.execute("SELECT nothing")')
+
+
+def test_a_run_is_one_transaction_on_postgresql(project, pg):
+    broken(project)
+    assert project("migrate", "-d", pg.url).code == 1
+    assert pg.value("SELECT to_regclass('t_aa11') IS NULL") == "t"
+
+
+def test_a_migration_is_one_where_env_py_says_so(project, pg):
+    broken(project)
+    project.write("alembic/env.py", "context.configure(transaction_per_migration=True)\n")
+    assert project("migrate", "-d", pg.url).code == 1
+    assert pg.sql("SELECT version_num FROM alembic_version") == [("bb22",)]
+
+
+def test_a_block_of_its_own_runs_outside_a_transaction(project, pg):
+    write(
+        project, "cc33", "bb22",
+        up='with op.get_context().autocommit_block():\n'
+        '        op.create_index("ix_t", "t_bb22", ["id"], postgresql_concurrently=True)',
+        back='op.drop_index("ix_t", table_name="t_bb22")',
+    )
+    project.ok("migrate", "-d", pg.url)
+    assert pg.sql("SELECT version_num FROM alembic_version") == [("cc33",)]
+    assert pg.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t'::regclass") == "t"
