@@ -53,6 +53,8 @@ static bool load(Libyaml *yaml, Error *err)
     error_set(err, ERROR_UNSUPPORTED, "the library %s, which reads YAML and JSON, cannot be loaded",
               soname);
     error_detail(err, "%s", reason ? reason : "no reason is known");
+    if (handle)
+        dlclose(handle);
     error_hint(err, "Install it (Debian, Ubuntu: apt install libyaml-0-2; Fedora: dnf install "
                     "libyaml; Alpine: apk add yaml).");
     return error_code(err, "library-missing");

@@ -194,8 +194,10 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     HistoryRow row = peer_row(version, name, (int64_t)reader->history->rows.len + 1);
     row.own = own;
     bool is_marked = str_eq_nocase(cols[COL_TYPE].text, STR("MARK_RAN"));
-    const char *program = str_format(arena, "Liquibase %.*s%s", STR_ARG(cols[COL_PROGRAM].text),
-                                     is_marked ? ", marked as run" : "");
+    bool is_older = sum.len > 0 && !str_starts(sum, STR("9:"));
+    const char *program = str_format(arena, "Liquibase %.*s%s%s", STR_ARG(cols[COL_PROGRAM].text),
+                                     is_marked ? ", marked as run" : "",
+                                     is_older ? ", whose checksum is not compared" : "");
     bool is_ours = str_starts(cols[COL_PROGRAM].text, STR("whimbrel"));
     row.program = is_ours && program ? str_from(program + strlen("Liquibase ")) : str_from(program);
     /* Sums of older versions are taken as they are: those versions read the text in other ways. */
@@ -465,6 +467,16 @@ static const char *age_of(SqlDialect dialect)
     return "CAST((julianday('now') - julianday(LOCKGRANTED)) * 86400000000 AS INTEGER)";
 }
 
+static bool lock_find(const ConventionContext *ctx, Db *db, Arena *arena, TableName *ret_name,
+                      bool *ret_has_table, Error *err)
+{
+    if (!liquibase_table(ctx, arena, true, ret_name, err))
+        return false;
+    const char *plain = table_name_plain(arena, ret_name, "");
+    return plain ? db->driver->has_table(db, str_from(plain), ret_has_table, err)
+                 : error_nomem(err);
+}
+
 static bool lock_read(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
                       LockRow *ret_row, Error *err)
 {
@@ -557,12 +569,7 @@ static bool lock_try(const ConventionContext *ctx, Db *db, Arena *arena, bool *r
     Error absent = {.arena = arena};
     bool has_table = false;
     *ret_is_ours = false;
-    if (!liquibase_table(ctx, arena, true, &name, err))
-        return false;
-    const char *plain = table_name_plain(arena, &name, "");
-    if (!plain)
-        return error_nomem(err);
-    if (!db->driver->has_table(db, str_from(plain), &has_table, err))
+    if (!lock_find(ctx, db, arena, &name, &has_table, err))
         return false;
     /* A Liquibase may make it at the same moment: then it is there, and that is what matters. */
     if (!has_table && !lock_make(ctx, db, arena, &name, &absent) && absent.kind != ERROR_SQL) {
@@ -607,12 +614,7 @@ static bool lock_holder(const ConventionContext *ctx, Db *db, Arena *arena, DbSe
     LockRow row = {0};
     bool has_table = false;
     *ret_has = false;
-    if (!liquibase_table(ctx, arena, true, &name, err))
-        return false;
-    const char *plain = table_name_plain(arena, &name, "");
-    if (!plain)
-        return error_nomem(err);
-    if (!db->driver->has_table(db, str_from(plain), &has_table, err))
+    if (!lock_find(ctx, db, arena, &name, &has_table, err))
         return false;
     if (has_table && !lock_read(ctx, db, arena, &name, &row, err))
         return false;

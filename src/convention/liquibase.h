@@ -105,7 +105,6 @@ typedef struct LbIdentity {
 typedef struct LbChangeLog {
     LbChangeSetVec sets;    /* in order */
     LbIdentity *identities; /* sorted */
-    StrVec notes;
 } LbChangeLog;
 
 /* ScriptForm.own. */
@@ -152,6 +151,10 @@ bool liquibase_find_root(const ConventionContext *ctx, Arena *arena, const char 
                          Str *ret_name, Error *err);
 /* A changeset with what its file says of all of them. */
 LbChangeSet *liquibase_new_set(LbReading *r, const LbFile *file, uint32_t line);
+/* One sum more that counts as the changeset's own; "any" and its like take all. */
+bool liquibase_add_valid_sum(LbReading *r, LbChangeSet *set, Str sum);
+/* The changeset that a rollback names, defined before; NULL: there is none. path: empty: any */
+const LbChangeSet *liquibase_find_set(const LbReading *r, Str id, Str author, Str path);
 /* Its path, its filters; and into the list. */
 bool liquibase_add_set(LbReading *r, const LbFile *file, LbChangeSet *set);
 /* Properties that hold for this run. */

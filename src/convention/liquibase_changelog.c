@@ -61,6 +61,26 @@ static bool is_in_contexts(const LbReading *r, const LbChangeSet *set)
     return true;
 }
 
+bool liquibase_add_valid_sum(LbReading *r, LbChangeSet *set, Str sum)
+{
+    sum = str_trim(sum);
+    set->takes_any_checksum = set->takes_any_checksum || str_eq_nocase(sum, STR("any")) ||
+                              str_eq_nocase(sum, STR("all")) || str_ends(sum, STR("*")) ||
+                              str_ends(sum, STR(":any"));
+    return vec_push(r->arena, &set->valid_checksums, sum) || error_nomem(r->err);
+}
+
+const LbChangeSet *liquibase_find_set(const LbReading *r, Str id, Str author, Str path)
+{
+    for (size_t i = r->log->sets.len; i-- > 0;) {
+        const LbChangeSet *other = r->log->sets.items[i];
+        if (str_eq_nocase(other->id, id) && str_eq_nocase(other->author, author) &&
+            (path.len == 0 || str_eq_nocase(other->path, path)))
+            return other;
+    }
+    return NULL;
+}
+
 bool liquibase_add_set(LbReading *r, const LbFile *file, LbChangeSet *set)
 {
     StrVec contexts = {0}, labels = {0};
@@ -562,11 +582,8 @@ static bool read_rollback(LbReading *r, const LbFile *file, const MarkupNode *no
     if (id.len > 0) {
         Str author = markup_text(node, STR("changeSetAuthor")),
             path = markup_text(node, STR("changeSetPath"));
-        for (size_t i = r->log->sets.len; i-- > 0;) {
-            const LbChangeSet *other = r->log->sets.items[i];
-            if (!str_eq_nocase(other->id, id) || !str_eq_nocase(other->author, author) ||
-                (path.len > 0 && !str_eq_nocase(other->path, path)))
-                continue;
+        const LbChangeSet *other = liquibase_find_set(r, id, author, path);
+        if (other) {
             set->down = other->up;
             return true;
         }
@@ -627,11 +644,7 @@ static bool read_part(LbReading *r, const LbFile *file, const MarkupNode *part, 
                            &(MarkupNode){.name = part->name, .text = part->children.items[i]->text},
                            set, sums))
                 return false;
-        set->takes_any_checksum = set->takes_any_checksum || str_eq_nocase(sum, STR("any")) ||
-                                  str_eq_nocase(sum, STR("all")) || str_ends(sum, STR("*")) ||
-                                  str_ends(sum, STR(":any"));
-        return sum.len == 0 || vec_push(r->arena, &set->valid_checksums, sum) ||
-               error_nomem(r->err);
+        return sum.len == 0 || liquibase_add_valid_sum(r, set, sum);
     }
     return refuse(r, set, part);
 }

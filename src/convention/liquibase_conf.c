@@ -48,7 +48,7 @@ static bool is_key(Str key, const char *name)
     return at == end;
 }
 
-static bool split_paths(Reading *reading, Str value, const char *place)
+static bool split_paths(Reading *reading, Str value)
 {
     StrVec paths = {0};
     while (value.len > 0) {
@@ -62,7 +62,6 @@ static bool split_paths(Reading *reading, Str value, const char *place)
         if (!path || !vec_push(reading->arena, &paths, str_from(path)))
             return error_nomem(reading->err);
     }
-    (void)place;
     if (paths.len == 0)
         return true;
     reading->settings->search_path = paths;
@@ -138,7 +137,7 @@ static bool take(Reading *reading, Str key, Str value, const char *place)
     } else if (is_key(key, "password")) {
         reading->password = value;
     } else if (is_key(key, "searchpath")) {
-        return split_paths(reading, value, place);
+        return split_paths(reading, value);
     } else if (is_key(key, "contexts") || is_key(key, "contextfilter")) {
         return liquibase_split_words(arena, value, &settings->contexts) ||
                error_nomem(reading->err);

@@ -117,18 +117,14 @@ static bool bad(const Formatted *f, uint32_t line, const char *what, const char 
 static bool rollback_of_other(Formatted *f, Str text)
 {
     Str id = {0}, author = {0}, path = {0};
-    LbChangeLog *log = f->r->log;
     (void)attribute(text, STR("changesetId:"), false, false, &id);
     (void)attribute(text, STR("changesetAuthor:"), false, false, &author);
     if (!attribute(text, STR("changesetPath:"), false, false, &path))
         path = f->set->path;
     else if (!liquibase_path(f->r->arena, path, &path))
         return error_nomem(f->r->err);
-    for (size_t i = log->sets.len; i-- > 0;) {
-        const LbChangeSet *other = log->sets.items[i];
-        if (!str_eq_nocase(other->id, id) || !str_eq_nocase(other->author, author) ||
-            !str_eq_nocase(other->path, path))
-            continue;
+    const LbChangeSet *other = liquibase_find_set(f->r, id, author, path);
+    if (other) {
         f->set->down = other->up;
         f->set->has_down = true;
         return true;
@@ -442,11 +438,7 @@ static bool take_line(Formatted *f, Str text, Line *line)
         if (str_starts(rest, STR(":")))
             rest = str_sub(rest, 1, rest.len);
         rest = str_trim(rest);
-        f->set->takes_any_checksum = f->set->takes_any_checksum ||
-                                     str_eq_nocase(rest, STR("any")) ||
-                                     str_eq_nocase(rest, STR("all")) || str_ends(rest, STR("*")) ||
-                                     str_ends(rest, STR(":any"));
-        return vec_push(f->r->arena, &f->set->valid_checksums, rest) || error_nomem(f->r->err);
+        return liquibase_add_valid_sum(f->r, f->set, rest);
     }
     if (directive(line->text, STR("preconditions"), true, &rest))
         return begin_preconditions(f, line, rest);

@@ -65,6 +65,7 @@ def test_a_changed_text_is_noticed_and_accepted(whimbrel, sqlite):
         whimbrel, "--changeset a:1\nselect 10;\n--changeset a:2\nselect 20;\n--changeset a:3\n  select\t3 ; \n"
     )
     assert set(migrations(whimbrel, sqlite).values()) == {"applied"}
+    assert whimbrel.ok("history", "-d", sqlite.url, *WORDS).out.count("whose checksum is not compared") == 1
     changelog(whimbrel, "--changeset a:1\nselect 1;\n--changeset a:2\nselect 2;\n--changeset a:3\nselect 30;\n")
     assert migrations(whimbrel, sqlite)["a:3"] == "changed"
     assert error_of(whimbrel, sqlite, "migrate")["code"] == "checksum-changed"
