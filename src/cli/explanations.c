@@ -28,6 +28,10 @@ const Explanation explanations[] = {
              "    whimbrel --convention sqlx status\n"
              "\n"
              "or for good, in whimbrel.toml: convention = \"sqlx\"."},
+    {.code = "ambiguous-history",
+     .title = "two tables could be the history",
+     .text = "The tool whose project this is keeps its table in a schema of its own, and there\n"
+             "is one in the connection's schema too. --table names the one that is meant."},
     {.code = "ambiguous-version",
      .title = "several versions begin like this, or have this name",
      .text = "A version may be shortened to a prefix, or called by its name, as long as only\n"
@@ -763,6 +767,11 @@ const Explanation explanations[] = {
      .title = "a statement is longer than whimbrel takes",
      .text = "Usually a quote that is never closed makes the rest of the file one statement.\n"
              "The message says where it begins."},
+    {.code = "sum-mismatch",
+     .title = "the file of checksums does not fit the files",
+     .text = "A migration was changed, added or taken away and atlas.sum was not written anew.\n"
+             "If the files are right as they are, 'whimbrel repair' or 'atlas migrate hash'\n"
+             "writes it."},
     {.code = "target-not-empty",
      .title = "the history to write into has entries already",
      .text = "The table of the convention that is wanted holds a history, and another one than\n"
