@@ -56,7 +56,6 @@ enum {
     X(mysql_sqlstate)                                                                              \
     X(mysql_field_count)                                                                           \
     X(mysql_num_fields)                                                                            \
-    X(mysql_fetch_row)                                                                             \
     X(mysql_fetch_lengths)                                                                         \
     X(mysql_free_result)                                                                           \
     X(mysql_affected_rows)                                                                         \
@@ -71,8 +70,6 @@ enum {
     X(mysql_real_connect_cont)                                                                     \
     X(mysql_real_query_start)                                                                      \
     X(mysql_real_query_cont)                                                                       \
-    X(mysql_store_result_start)                                                                    \
-    X(mysql_store_result_cont)                                                                     \
     X(mysql_use_result)                                                                            \
     X(mysql_warning_count)                                                                         \
     X(mysql_fetch_row_start)                                                                       \
@@ -491,27 +488,25 @@ static bool send_query(MysqlDb *m, Str sql)
     return failed == 0;
 }
 
-static MYSQL_RES *store_result(MysqlDb *m)
+/* The next row of a result that comes row by row, since libmariadb would hold all of them a second time; NULL: there are no more, or
+ * an error. */
+static MYSQL_ROW next_row(MysqlDb *m, MYSQL_RES *result)
 {
-    MYSQL_RES *result;
-    int status = m->lib.mysql_store_result_start(&result, m->handle);
+    MYSQL_ROW row = NULL;
+    int status = m->lib.mysql_fetch_row_start(&row, result);
     while (status != 0)
-        status = m->lib.mysql_store_result_cont(&result, m->handle, wait_for(m, status));
-    return result;
+        status = m->lib.mysql_fetch_row_cont(&row, result, wait_for(m, status));
+    return row;
 }
 
 /* Reads the rows of a result one by one, keeping none. */
 static bool drop_rows(MysqlDb *m)
 {
     MYSQL_RES *result = m->lib.mysql_use_result(m->handle);
-    MYSQL_ROW row;
     if (!result)
         return false;
-    do {
-        int status = m->lib.mysql_fetch_row_start(&row, result);
-        while (status != 0)
-            status = m->lib.mysql_fetch_row_cont(&row, result, wait_for(m, status));
-    } while (row);
+    while (next_row(m, result))
+        ;
     bool is_good = m->lib.mysql_errno(m->handle) == 0;
     m->lib.mysql_free_result(result); /* all is read: this does not wait */
     return is_good;
@@ -720,21 +715,20 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
     return true;
 }
 
+/* All rows are taken from the connection, whether there is memory for them or not. */
 static bool buffer_result(DbBuffer *buffer, MysqlDb *m, MYSQL_RES *result)
 {
     size_t cols = m->lib.mysql_num_fields(result);
-    if (!db_buffer_begin(buffer, cols))
-        return false;
+    bool is_good = db_buffer_begin(buffer, cols);
     MYSQL_ROW row;
-    while ((row = m->lib.mysql_fetch_row(result))) {
+    while ((row = next_row(m, result))) {
         const unsigned long *lengths = m->lib.mysql_fetch_lengths(result);
-        for (size_t i = 0; i < cols; i++) {
-            if (!db_buffer_add(buffer, (Str){row[i], row[i] ? lengths[i] : 0}, !row[i]))
-                return false;
-        }
-        db_buffer_row(buffer);
+        for (size_t i = 0; i < cols && is_good; i++)
+            is_good = db_buffer_add(buffer, (Str){row[i], row[i] ? lengths[i] : 0}, !row[i]);
+        if (is_good)
+            db_buffer_row(buffer);
     }
-    return true;
+    return is_good;
 }
 
 static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
@@ -750,20 +744,25 @@ static bool mysql_query_rows(Db *db, Str sql, DbRows *ret_rows, Error *err)
         return too_long(m, sql, err);
     m->was_killed = m->is_stopping = false;
     for (int next = send_query(m, sql) ? 0 : 1; next >= 0; next = next_result(m)) {
-        MYSQL_RES *result = next == 0 ? store_result(m) : NULL;
+        MYSQL_RES *result = next == 0 ? m->lib.mysql_use_result(m->handle) : NULL;
+        size_t before = buffer->results.len;
+        bool has_failed = next > 0 || (!result && m->lib.mysql_field_count(m->handle) > 0);
+        if (!has_failed && !result)
+            is_short = is_short || !db_buffer_begin(buffer, 0);
+        else if (!has_failed)
+            is_short = !buffer_result(buffer, m, result) || is_short;
         /* A connection that breaks among the rows takes the number of columns with it: only the error tells that from a
          * statement without rows. */
-        if (next > 0 || (!result && (m->lib.mysql_field_count(m->handle) > 0 ||
-                                     m->lib.mysql_errno(m->handle) != 0))) {
+        has_failed = has_failed || m->lib.mysql_errno(m->handle) != 0;
+        if (has_failed)
             fail(m, &buffer->error);
+        else
+            note_status(m);
+        m->lib.mysql_free_result(result);
+        if (has_failed) {
+            buffer->results.len = before; /* the rows before an error are no result */
             break;
         }
-        note_status(m);
-        if (!result)
-            is_short = is_short || !db_buffer_begin(buffer, 0);
-        else
-            is_short = is_short || !buffer_result(buffer, m, result);
-        m->lib.mysql_free_result(result);
     }
     if (buffer->error.kind == ERROR_NONE)
         absorb_kill(m);

@@ -736,18 +736,41 @@ static bool join_statements(PgDb *s, Run *run, Arena *scratch, size_t from, size
     return true;
 }
 
+/* libpq has a copy of the message: ours goes, which may be long, before the answer is waited for. */
+static bool send_statements(PgDb *s, Run *run, size_t from, size_t to, Error *err)
+{
+    scoped(Arena *, arena_freep) own = arena_new();
+    Str text;
+    if (!own || !join_statements(s, run, own, from, to, &text))
+        return error_nomem(err);
+    return send_text(s, text, err);
+}
+
+/* Finds the statement to which the server's position leads, or SIZE_MAX, and where in it. */
+static size_t blame(PgDb *s, Run *run, const PGresult *result, size_t from, size_t to)
+{
+    scoped(Arena *, arena_freep) own = arena_new();
+    size_t prompts = s->prompts; /* those that are still to come */
+    Str text;
+    bool is_joined = own && join_statements(s, run, own, from, to, &text);
+    s->prompts = prompts;
+    int64_t position = is_joined ? error_position(s, result, text) : -1;
+    if (position < 0)
+        return SIZE_MAX;
+    size_t blamed = statement_at(run, from, to, position);
+    run->outcome->error_offset = position - (int64_t)run->starts[blamed];
+    return blamed;
+}
+
 /* One message, statements [from, to). ret_blamed: the statement to which the server's position leads, or SIZE_MAX. */
 static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t to,
                         size_t *ret_blamed, Error *err)
 {
-    Str text;
-    if (!join_statements(s, run, scratch, from, to, &text))
-        return error_nomem(err);
     run->at = from;
     run->pieces = run->tags = 0;
     run->outcome->completed = from;
     *ret_blamed = SIZE_MAX;
-    if (!send_text(s, text, err))
+    if (!send_statements(s, run, from, to, err))
         return false;
     s->pq.PQsetSingleRowMode(
         s->conn); /* rows are thrown away one by one instead of being gathered */
@@ -777,11 +800,7 @@ static bool run_message(PgDb *s, Run *run, Arena *scratch, size_t from, size_t t
             if (failure.kind != ERROR_NONE)
                 break;
             fill_from_result(s, result, ERROR_SQL, &failure);
-            int64_t position = error_position(s, result, text);
-            if (position >= 0) {
-                *ret_blamed = statement_at(run, from, to, position);
-                run->outcome->error_offset = position - (int64_t)run->starts[*ret_blamed];
-            }
+            *ret_blamed = blame(s, run, result, from, to);
             break;
         }
         s->pq.PQclear(result);

@@ -95,7 +95,11 @@ bool result_finish(Run *run, Error *err)
     Overview overview = {0};
     if (!run->history.order && !history_finish(run->arena, &run->history, err))
         return false;
-    if (!plan_overview(run->arena, run->runner->set, &run->history, &run->runner->policy, &overview,
+    /* Two words of it are wanted, and those are the history's or the files' own. */
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
+    if (!plan_overview(scratch, run->runner->set, &run->history, &run->runner->policy, &overview,
                        err))
         return false;
     run->result->state = overview.state;

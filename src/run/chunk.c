@@ -31,9 +31,22 @@ static bool is_full(const Run *run)
            bytes - run->unit_bytes >= (limit ? limit : DEFAULT_SCRIPT_BYTES);
 }
 
+/* Long lists are made at once: room that is not used takes no memory, and growing would leave as much behind. */
+static bool make_lists(Run *run)
+{
+    enum { LONG_RUN = 200 };
+    Chunk *chunk = &run->chunk;
+    size_t most = chunk_limit(run) / STATEMENT_COST;
+    return chunk->tags.cap > 0 || run->units.len < LONG_RUN ||
+           (vec_reserve(chunk->arena, &chunk->tags, most) &&
+            vec_reserve(chunk->arena, &chunk->statements, most));
+}
+
 static bool push(Run *run, DbStatement statement, Tag tag, Error *err)
 {
     Chunk *chunk = &run->chunk;
+    if (!make_lists(run))
+        return error_nomem(err);
     tag.unit = run->at;
     statement.is_brief = tag.kind != TAG_STATEMENT && tag.kind != TAG_HOOK;
     if (!vec_push(chunk->arena, &chunk->tags, tag))

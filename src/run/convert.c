@@ -261,7 +261,7 @@ static bool convert(Convert *convert, Run *from, const History *seen, Error *err
     for (size_t i = 0; i < entries->len; i++) {
         const ConvertEntry *entry = &entries->items[i];
         HistoryWrite write = write_of(entry);
-        if (!write_texts(run, entry->to, &write, err))
+        if (!write_texts(run, run->chunk.arena, entry->to, &write, err))
             return false;
         if (!vec_push(run->arena, &writes, write))
             return error_nomem(err);

@@ -128,7 +128,8 @@ static bool push_write(Run *run, HistoryWriteVec *writes, HistoryWrite write, bo
     write.started_at = clock_now();
     write.total = write.done =
         write.migration && write.migration->up ? write.migration->up->statements : 0;
-    if (with_texts && write.migration && !write_texts(run, write.migration, &write, err))
+    if (with_texts && write.migration &&
+        !write_texts(run, run->chunk.arena, write.migration, &write, err))
         return false;
     return vec_push(run->arena, writes, write) || error_nomem(err);
 }

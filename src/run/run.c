@@ -76,15 +76,23 @@ static bool make_plan(Runner *runner, Arena *scripts, Arena *arena, const Histor
                       const PlanRequest *request, Plan *ret_plan, Error *err)
 {
     for (;;) {
-        if (!plan_try(arena, runner->set, history, request, &runner->policy, ret_plan, err))
+        /* What is good for nothing but to say what is to be read goes again. */
+        scoped(Arena *, arena_freep) attempt = arena_new();
+        Plan plan = {0};
+        if (!attempt)
+            return error_nomem(err);
+        if (!plan_try(attempt, runner->set, history, request, &runner->policy, &plan, err))
             return false;
-        bool plans_again = gives_up_single(runner, ret_plan);
-        if (ret_plan->unread.len == 0 && !plans_again)
+        bool plans_again = gives_up_single(runner, &plan);
+        if (plan.unread.len == 0 && !plans_again) {
+            arena_adopt(arena, attempt);
+            attempt = NULL;
+            *ret_plan = plan;
             return true;
-        if (ret_plan->unread.len > 0 &&
-            !migration_set_read_these(scripts, runner->set, &ret_plan->unread, err))
+        }
+        if (plan.unread.len > 0 &&
+            !migration_set_read_these(scripts, runner->set, &plan.unread, err))
             return false;
-        *ret_plan = (Plan){0};
     }
 }
 
@@ -110,7 +118,9 @@ bool run_states(Runner *runner, Arena *arena, History *ret_history, Overview *re
 /* What is applied and unchanged is of no more interest to a run that goes on from there. */
 static unsigned not_needed(const PlanRequest *request)
 {
-    return request->verb == PLAN_MIGRATE ? HISTORY_WITHOUT_TOKENS | HISTORY_WITHOUT_TELLING : 0;
+    return request->verb == PLAN_MIGRATE || request->verb == PLAN_ROLLBACK
+               ? HISTORY_WITHOUT_TOKENS | HISTORY_WITHOUT_TELLING
+               : 0;
 }
 
 /* scripts: what is found in scripts outlasts the plan. */

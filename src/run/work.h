@@ -371,7 +371,8 @@ void wait_done(Run *run);
 /* write.c: history writes */
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err);
-bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Error *err);
+bool write_texts(Run *run, Arena *arena, const Migration *migration, HistoryWrite *write,
+                 Error *err);
 bool write_raw(Run *run, const HistoryWrite *write, Tag tag, Error *err);
 bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const Error *failure,
                    Error *err);

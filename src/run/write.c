@@ -71,13 +71,19 @@ void history_note_step(Run *run, uint32_t index)
 
 /* ---- one write ----------------------------------------------------------------------------------- */
 
+/* A write is put together of many pieces: only what comes of it goes into the message. */
 bool write_raw(Run *run, const HistoryWrite *write, Tag tag, Error *err)
 {
+    scoped(Arena *, arena_freep) scratch = arena_new();
     DbStatementVec out = {0};
-    if (FAULT("run.history-write", err) ||
-        !run->convention->convention->history_write(run->convention, run->db, run->chunk.arena,
-                                                    write, &out, err))
+    if (!scratch)
+        return error_nomem(err);
+    if (FAULT("run.history-write", err) || !run->convention->convention->history_write(
+                                               run->convention, run->db, scratch, write, &out, err))
         return error_wrap(err, "writing the history");
+    for (size_t i = 0; i < out.len; i++)
+        if (!str_copy(run->chunk.arena, out.items[i].sql, &out.items[i].sql))
+            return error_nomem(err);
     return chunk_add_all(run, &out, tag, err);
 }
 
@@ -90,9 +96,9 @@ static bool keep_text(const Run *run, const Script *script)
 
 /* Texts go with the migration, so that an older checkout can roll it back, and so that a stopped one can be told from a
  * changed one. */
-bool write_texts(Run *run, const Migration *migration, HistoryWrite *write, Error *err)
+bool write_texts(Run *run, Arena *arena, const Migration *migration, HistoryWrite *write,
+                 Error *err)
 {
-    Arena *arena = run->chunk.arena;
     uint64_t limit = run->convention->store_limit_bytes;
     const Script *up = migration ? migration->up : NULL;
     const Script *down = migration ? migration->down : NULL;
@@ -122,6 +128,9 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                Error *err)
 {
     const PlanStep *step = &run->plan.steps.items[unit->step];
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    if (!scratch)
+        return error_nomem(err);
     HistoryWrite write = {.kind = kind,
                           .migration = step->migration,
                           .row = step->row, /* the plan knows which rows are gone by then */
@@ -154,7 +163,7 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
     if (kind == WRITE_BEGIN && step->script && !feed_ready(run, step->script, err))
         return false;
     if (((is_end && !write.is_begun) || (kind == WRITE_BEGIN && !write.is_down)) &&
-        !write_texts(run, step->migration, &write, err))
+        !write_texts(run, scratch, step->migration, &write, err))
         return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
     tag.kind = TAG_WRITE;
     tag.statement = done;
