@@ -57,7 +57,7 @@ static Event take_event(Taker *t, DbSession *sessions, size_t session_count, con
         .severity = take_text(t),
         .attempt = take_byte(t),
         .duration_us = take_number(t),
-        .elapsed_us = take_number(t),
+        .elapsed_us = take_number(t) & INT64_MAX, /* of a clock that never goes back */
         .sessions = sessions,
     };
     event.session_count = take_below(t, (unsigned)session_count + 1);
