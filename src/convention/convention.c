@@ -1,25 +1,16 @@
 /* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/conventions.h"
 
-static const Convention *const all[] = {&convention_whimbrel,
-                                        &convention_atlas,
-                                        &convention_sqlx,
-                                        &convention_golang_migrate,
-                                        &convention_goose,
-                                        &convention_dbmate,
-                                        &convention_diesel,
-                                        &convention_flyway,
-                                        &convention_refinery,
-                                        &convention_prisma,
-                                        &convention_sql_migrate,
-                                        &convention_node_pg_migrate,
-                                        &convention_alembic,
-                                        &convention_rails,
-                                        &convention_laravel,
-                                        &convention_liquibase,
-                                        &convention_sqitch,
-                                        &convention_graphile,
-                                        NULL};
+static const Convention *const all[] = {&convention_whimbrel,    &convention_atlas,
+                                        &convention_sqlx,        &convention_golang_migrate,
+                                        &convention_goose,       &convention_dbmate,
+                                        &convention_diesel,      &convention_flyway,
+                                        &convention_refinery,    &convention_prisma,
+                                        &convention_sql_migrate, &convention_node_pg_migrate,
+                                        &convention_alembic,     &convention_rails,
+                                        &convention_laravel,     &convention_liquibase,
+                                        &convention_sqitch,      &convention_graphile,
+                                        &convention_django,      NULL};
 
 const Convention *const *conventions(void)
 {

@@ -22,6 +22,7 @@ extern const Convention convention_node_pg_migrate;
 extern const Convention convention_rails;
 extern const Convention convention_laravel;
 extern const Convention convention_liquibase;
+extern const Convention convention_django;
 
 /* What one of the folders holds. */
 typedef struct FolderList {

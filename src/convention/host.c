@@ -149,6 +149,46 @@ bool host_scripts(const ConventionContext *ctx, Arena *arena, const char *path,
            (!file.down.is_there || make_script(ctx, arena, path, &down, ret_down, err));
 }
 
+static const char *dialect_name(SqlDialect dialect)
+{
+    switch (dialect) {
+    case SQL_POSTGRES:
+        return "postgresql";
+    case SQL_MYSQL:
+        return "mysql";
+    case SQL_SQLITE:
+        break;
+    }
+    return "sqlite";
+}
+
+bool host_beside(const ConventionContext *ctx, Arena *arena, const char *path, const char *suffix,
+                 const char **ret_path, Error *err)
+{
+    Str stem = str_from(path);
+    for (size_t i = stem.len; i-- > 0 && stem.ptr[i] != '/';)
+        if (stem.ptr[i] == '.') {
+            stem.len = i;
+            break;
+        }
+    const char *const names[] = {
+        str_format(arena, "%.*s.%s%s", STR_ARG(stem), dialect_name(ctx->dialect), suffix),
+        str_format(arena, "%.*s%s", STR_ARG(stem), suffix)};
+    *ret_path = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        FileInfo info;
+        if (!names[i])
+            return error_nomem(err);
+        if (!file_tree_info(ctx->files, names[i], &info, err))
+            return false;
+        if (info.kind == FILE_REGULAR) {
+            *ret_path = names[i];
+            return true;
+        }
+    }
+    return true;
+}
+
 /* ---- tokens --------------------------------------------------------------------------------------------- */
 
 const HostToken *host_peek(const HostCursor *cursor, size_t ahead)

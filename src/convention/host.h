@@ -40,6 +40,10 @@ typedef struct HostTool {
 bool host_scripts(const ConventionContext *ctx, Arena *arena, const char *path,
                   const HostTool *tool, const void *own, Script **ret_up, Script **ret_down,
                   Error *err);
+/* The SQL that the tool itself has written beside a file: "0002_x.postgresql.up.sql", else "0002_x.up.sql", beside "0002_x.py"; NULL:
+ * neither is there. suffix: ".up.sql" or ".down.sql". */
+bool host_beside(const ConventionContext *ctx, Arena *arena, const char *path, const char *suffix,
+                 const char **ret_path, Error *err);
 /* Both ways are refused, unless they are already. False: what was NULL. */
 bool host_refuse(HostFile *file, uint32_t line, const char *what, Error *err);
 /* The same for one way. */

@@ -479,6 +479,22 @@ static bool find_heads(Arena *arena, const MigrationSet *set, Overview *overview
     return true;
 }
 
+/* In a graph a migration is late when something that comes after it is applied, wherever it is listed. */
+static void mark_late(const MigrationSet *set, Overview *overview)
+{
+    size_t versioned = overview_versioned(overview);
+    for (size_t i = 0; set->parents && i < versioned; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        const VersionParents *parents =
+            is_whole(row) && row->migration ? migration_parents(set, row->migration) : NULL;
+        for (size_t k = 0; parents && k < parents->versions.len; k++) {
+            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
+            if (parent != SIZE_MAX && overview->rows.items[parent].state == STATE_PENDING)
+                overview->rows.items[parent].state = STATE_OUT_OF_ORDER;
+        }
+    }
+}
+
 bool overview_make(Arena *arena, const MigrationSet *set, const History *history,
                    const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
 {
@@ -524,6 +540,7 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
         if (m->up && !script_is_excluded(m->up, policy))
             overview.head = m->version;
     }
+    mark_late(set, &overview);
     count_states(&overview, policy);
     if (!find_heads(arena, set, &overview, err))
         return false;

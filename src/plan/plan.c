@@ -217,8 +217,33 @@ static bool is_in_phase(const Planner *p, const Ups *ups, const StateRow *row)
     return true;
 }
 
+/* What is applied of that which comes right after it; NULL: nothing. */
+static const StateRow *applied_follower(const Planner *p, const StateRow *row)
+{
+    for (size_t i = 0; i < p->versioned; i++) {
+        const StateRow *other = row_at(p, i);
+        const VersionParents *parents = other->migration && (p->marks[i] & MARK_APPLIED)
+                                            ? migration_parents(p->set, other->migration)
+                                            : NULL;
+        for (size_t k = 0; parents && k < parents->versions.len; k++)
+            if (str_eq(parents->versions.items[k], row->version))
+                return other;
+    }
+    return NULL;
+}
+
 static bool problem_out_of_order(Planner *p, const StateRow *row, const StateRow *newest)
 {
+    const StateRow *follower = p->set->parents ? applied_follower(p, row) : NULL;
+    if (follower) {
+        Problem *late = planner_problem(p, row, true, "out-of-order",
+                                        "%s is not applied, though %.*s, which depends on it, is",
+                                        planner_label(p, row), STR_ARG(follower->version));
+        if (late)
+            late->hint = "--out-of-order applies it now; if what it does is there already, "
+                         "whimbrel stamp records it.";
+        return late != NULL;
+    }
     Problem *problem = planner_problem(p, row, true, "out-of-order",
                                        "%s is older than %.*s, which is applied already",
                                        planner_label(p, row), STR_ARG(newest->version));
@@ -318,7 +343,8 @@ static bool plan_ups(Planner *p, const Ups *ups)
             return false;
         if (newest && i < newest_index && row->state != STATE_OUTDATED &&
             phase_of(row) != PHASE_CONTRACT && !ups->is_redo && !p->policy->allows_out_of_order &&
-            !(row->migration && row->migration->may_come_late) &&
+            (row->state == STATE_OUT_OF_ORDER ||
+             !(row->migration && row->migration->may_come_late)) &&
             !problem_out_of_order(p, row, newest))
             return false;
         if (!step_up(p, i))

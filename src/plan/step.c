@@ -203,6 +203,23 @@ static bool check_required(Planner *p, const StateRow *row)
     return true;
 }
 
+/* What stands before it in the set comes before it in the plan; but in a graph it may depend on what is not here at all. */
+static bool check_parents(Planner *p, const StateRow *row)
+{
+    const VersionParents *parents = migration_parents(p->set, row->migration);
+    for (size_t i = 0; parents && i < parents->versions.len; i++) {
+        if (overview_find(&p->plan->overview, p->versioned, parents->versions.items[i]) != SIZE_MAX)
+            continue;
+        Problem *problem = planner_problem(
+            p, row, true, "requires", "%s depends on %.*s, which is neither applied nor here",
+            planner_label(p, row), STR_ARG(parents->versions.items[i]));
+        if (!problem)
+            return false;
+        problem->hint = "Apply that one first, with the tool that has it.";
+    }
+    return true;
+}
+
 static bool check_empty(Planner *p, const StateRow *row, const PlanStep *step, bool stops)
 {
     if (step->segments.len > 0 || step->resume_at > 0)
@@ -246,7 +263,7 @@ bool step_up(Planner *p, size_t index)
     if (is_back)
         step.row = NULL;
     step.is_resumed = !is_back && halfway(p, row) == HALFWAY_UP;
-    if (!check_required(p, row))
+    if (!check_required(p, row) || !check_parents(p, row))
         return false;
     /* A repeatable that was changed is another script: it begins again, as it must be able to. */
     step.begins_again =
