@@ -12,6 +12,8 @@ enum { MOST_CALLS = 10 };
 
 bool alembic_nomem(Renderer *r)
 {
+    if (r->refusal) /* what cannot stand in SQL makes a buffer fail too: it was refused before */
+        return false;
     r->has_failed = true;
     return error_nomem(r->err);
 }
@@ -49,6 +51,8 @@ const PyNode *alembic_resolve(Renderer *r, const PyNode *node)
             break;
         node = value;
     }
+    if (node && node->kind == PY_STRING && str_find_char(node->text, '\0', 0) != SIZE_MAX)
+        (void)alembic_refuse(r, node, NULL, "has a NUL in a string");
     return node;
 }
 
@@ -1025,11 +1029,12 @@ static bool bulk_insert(Renderer *r, const PyNode *call)
         strbuf_adds(&sql, " (");
         for (size_t k = 0; k < row->items.len; k++) {
             const PyItem *item = &row->items.items[k];
-            if (!item->key || item->key->kind != PY_STRING)
+            const PyNode *key = alembic_resolve(r, item->key);
+            if (!key || key->kind != PY_STRING)
                 return alembic_refuse(r, row, NULL, "inserts rows that only Python knows");
             strbuf_adds(&sql, k > 0 ? ", " : "");
             strbuf_adds(&values, k > 0 ? ", " : "");
-            sql_add_ident(&sql, r->target->dialect, item->key->text);
+            sql_add_ident(&sql, r->target->dialect, key->text);
             if (!add_value(r, item->value, &values))
                 return false;
         }

@@ -1182,6 +1182,8 @@ const char *python_describe(Arena *arena, const PyNode *node)
         add_written(&out, node);
         break;
     case PY_CALL:
+        if (!node->base) /* what a class is made of */
+            return "the bases of a class";
         add_written(&out, node->base);
         strbuf_adds(&out, "()");
         break;

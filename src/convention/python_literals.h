@@ -45,7 +45,7 @@ typedef enum PyStatementKind {
     PY_PASS,       /* and `...` */
     PY_RETURN,     /* value, or NULL */
     PY_DEF,        /* name, body */
-    PY_CLASS,      /* name, value: a call of which the items are its bases; body */
+    PY_CLASS,      /* name, value: a call of nothing, whose items are its bases; body */
     PY_WITH,       /* value, name: behind `as`, may be empty; body */
     PY_IMPORT,     /* see PyModule.imports */
     PY_BLOCK,      /* if, for, while, try ...: name is that word. Its body is not read */

@@ -1,0 +1,7 @@
+from alembic import op
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+def upgrade():
+    op.drop_table('a')
+    for name in ('b', 'c'):
+        op.drop_table(name)

@@ -1,0 +1,5 @@
+from alembic import op
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+def upgrade():
+    op.execute(f"DROP TABLE {name}")
