@@ -223,6 +223,9 @@ struct Convention {
     /* MAY. Comments that begin with one of these, whatever the case, are the tool's own annotations ("+goose"): in a draft there are none
      * of them. NULL-terminated. */
     const char *const *annotations;
+    /* MAY. What the files of this set say and no draft holds, as sentences: for `convert` away from here. */
+    bool (*draft_losses)(const ConventionContext *ctx, const MigrationSet *set, Arena *arena,
+                         StrVec *losses, Error *err);
     /* MAY. What `init --from` says of the project beside what every tool's configuration says: sentences. */
     bool (*init_notes)(const ConventionContext *ctx, Arena *arena, StrVec *ret_notes, Error *err);
     /* MAY. For scripts whose form says is_conditional, under the lock, right before the migration runs. *ret_why: a clause ("its
@@ -274,8 +277,8 @@ typedef struct Conversion {
     StrVec losses;      /* sentences: what the new form cannot hold */
     StrVec notes;       /* sentences: what is worth knowing and no loss */
 } Conversion;
-/* set: as from->convention's scan() left it; its scripts are read. to: configured; its folders, files and set are put to those of the
- * conversion. Errors: ERROR_UNSUPPORTED, code "not-convertible", for what can by no means be carried over. */
+/* set: as from->convention's scan() left it; its scripts are read. to: configured, with the folder into which the files will go; its files and
+ * set are put to those of the conversion. Errors: ERROR_UNSUPPORTED, code "not-convertible", for what can by no means be carried over. */
 bool conversion_make(const ConventionContext *from, MigrationSet *set, ConventionContext *to,
                      Arena *arena, Conversion *ret_conversion, Error *err);
 

@@ -79,6 +79,18 @@ static bool is_form_line(const Extract *extract, const Line *line, bool is_head,
              str_starts(line->text, STR("-- no-transaction"))));
 }
 
+/* Blanks that stand for a marker before the SQL of the same line ("--rollback DROP ..."). */
+static size_t blanked_before(const Extract *extract, const Line *line)
+{
+    size_t count = 0;
+    if (!extract->is_aligned || line->from >= extract->raw.len ||
+        extract->raw.ptr[line->from] == ' ')
+        return 0;
+    while (count < line->text.len && line->text.ptr[count] == ' ')
+        count++;
+    return count;
+}
+
 /* Blanks at the end go, and what is left ends with a line's end. */
 static bool end_text(StrBuf *out, Str *ret_sql)
 {
@@ -101,22 +113,21 @@ static bool copy_lines(const Extract *extract, Draft *draft, DraftScript *script
         size_t at = out.len;
         bool is_left = is_form_line(extract, &line, is_head, draft);
         is_head = is_head && (is_blank(line.text) || str_starts(str_trim(line.text), STR("--")));
+        size_t from = line.from + blanked_before(extract, &line);
         if (!is_left && (at > 0 || !is_blank(line.text)))
-            strbuf_add(&out, str_sub(extract->text.sql, line.from, line.to));
+            strbuf_add(&out, str_sub(extract->text.sql, from, line.to));
         else
             is_left = true;
         /* Blocks begin and end where they did. */
         for (; block < whole->len; block++) {
             SqlRange it = whole->items[block];
             if (!is_open && it.from < line.to) {
-                range.from = is_left || it.from < line.from ? at : at + it.from - line.from;
+                range.from = is_left || it.from < from ? at : at + it.from - from;
                 is_open = true;
             }
             if (!is_open || it.to > line.to)
                 break;
-            range.to = is_left ? at : at + it.to - line.from;
-            if (it.to <= line.from)
-                range.to = at;
+            range.to = is_left || it.to <= from ? at : at + it.to - from;
             is_open = false;
             if (!vec_push(extract->arena, &script->whole, range))
                 return error_nomem(err);
@@ -226,6 +237,11 @@ static bool extract_script(const ConventionContext *ctx, Arena *arena, Migration
 /* What goes into a file's name everywhere. */
 static bool name_of(Arena *arena, Str name, Str *ret_name, Error *err)
 {
+    /* Of a path, as Liquibase's changesets have it, the file. */
+    if (str_find_char(name, '/', 0) != SIZE_MAX)
+        name = path_base(name);
+    if (str_ends(name, STR(".sql")))
+        name.len -= 4;
     char *text = str_z(arena, name.len > 0 ? name : STR("migration"));
     size_t len = 0;
     if (!text)
@@ -314,8 +330,6 @@ static bool name_draft(Arena *arena, const ConventionContext *from, const Conven
         rest = str_sub(source->version, digits.len, source->version.len);
         while (rest.len > 0 && strchr("-_.", rest.ptr[0]))
             rest = str_sub(rest, 1, rest.len);
-        if (str_ends(rest, STR(".sql")))
-            rest.len -= 4;
         if (source->name.len == 0 && !name_of(arena, rest, &draft->name, err))
             return false;
         break;
@@ -377,23 +391,44 @@ static bool mismatch(const ConventionContext *to, size_t found, size_t wanted, E
     return error_code(err, "not-convertible");
 }
 
+/* The files below the folder into which they will go, where a path in memory can be that: a history may keep it. */
+static bool plant_tree(ConventionContext *to, Arena *arena, const TreeFileVec *files,
+                       FileTree *ret_tree, Error *err)
+{
+    static Str top = {".", 1};
+    Str folder = to->folders.len > 0 ? to->folders.items[0] : top;
+    TreeFileVec planted = {0};
+    Error ignored = {.arena = arena};
+    for (size_t i = 0; i < files->len; i++) {
+        TreeFile file = files->items[i];
+        const char *path = str_format(arena, "%.*s/%.*s", STR_ARG(folder), STR_ARG(file.path));
+        file.path = str_from(path);
+        if (!path || !vec_push(arena, &planted, file))
+            return error_nomem(err);
+    }
+    if (!str_eq(folder, top) &&
+        file_tree_make(arena, planted.items, planted.len, ret_tree, &ignored))
+        return true;
+    if (ignored.kind == ERROR_NOMEM)
+        return error_nomem(err);
+    to->folders = (StrVec){0};
+    return (vec_push(arena, &to->folders, top) || error_nomem(err)) &&
+           file_tree_make(arena, files->items, files->len, ret_tree, err);
+}
+
 /* Writes the drafts in the new form, in memory, and reads them there. */
 static bool write_and_read(ConventionContext *to, Arena *arena, Conversion *made, Error *err)
 {
-    static Str top = {".", 1};
     MigrationSet set = {0};
     TreeFileVec files = {0};
     size_t at = 0, versioned = 0;
+    to->lists = NULL;
+    to->are_folders_default = false;
     if (!to->convention->draft_files(to, arena, &made->drafts, &files, err) ||
-        !file_tree_make(arena, files.items, files.len, &made->tree, err))
+        !plant_tree(to, arena, &files, &made->tree, err))
         return false;
     made->files = files;
     to->files = &made->tree;
-    to->folders = (StrVec){0};
-    to->are_folders_default = false;
-    to->lists = NULL;
-    if (!vec_push(arena, &to->folders, top))
-        return error_nomem(err);
     if (!to->convention->scan(to, arena, &set, err))
         return false;
     made->set = set;
@@ -595,6 +630,13 @@ static bool tell_of_downs(const ConventionContext *to, Arena *arena, Conversion 
         const char *label = label_of(arena, draft->source);
         if (!label)
             return error_nomem(err);
+        if (draft->source->reruns != draft->made->reruns &&
+            !say(arena, &made->losses,
+                 str_format(arena, "%s runs %s in %s", label,
+                            draft->made->reruns == RERUNS_NEVER ? "but once" : "again",
+                            to->convention->title),
+                 err))
+            return false;
         if (migration_has_down(draft->source) && !migration_has_down(draft->made) &&
             !say(arena, &made->losses,
                  str_format(arena, "the down of %s stays behind: %s has none", label,
@@ -645,6 +687,9 @@ bool conversion_make(const ConventionContext *from, MigrationSet *set, Conventio
     for (size_t i = 0; i < set->migrations.len; i++)
         if (!add_draft(from, to, arena, set, &set->migrations.items[i], made, err))
             return false;
+    if (from->convention->draft_losses &&
+        !from->convention->draft_losses(from, set, arena, &made->losses, err))
+        return false;
     return name_all(from, to, arena, made, err) && compare(set, to, arena, made, err) &&
            tell_of_downs(to, arena, made, err) && tell_of_rest(set, to, arena, made, err);
 }

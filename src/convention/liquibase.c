@@ -4,6 +4,7 @@
  * Liquibase has two. Its lock is a row that nothing gives back when its holder is gone: whimbrel takes it together with a lock of its own,
  * which ends with the session, and so knows a row that another whimbrel has left behind. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/liquibase.h"
+#include "convention/draft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -717,6 +718,74 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
 
 static const char *const other_tables[] = {"databasechangelog", NULL};
 
+/* "author:id" of a version that once was one; else whimbrel is the author. */
+static void add_changeset(StrBuf *out, const Draft *draft)
+{
+    bool is_one = str_find_char(draft->version, ':', 0) != SIZE_MAX;
+    strbuf_adds(out, "\n--changeset ");
+    strbuf_adds(out, is_one ? "" : "whimbrel:");
+    strbuf_add(out, draft->version);
+    strbuf_adds(out, draft->up.no_transaction ? " runInTransaction:false\n" : "\n");
+}
+
+/* A file a changeset, numbered so that they are read in order. What came from Liquibase keeps the path by which that knows it. */
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        StrBuf text = strbuf(arena);
+        Line line = {0};
+        strbuf_adds(&text, "--liquibase formatted sql");
+        if (str_eq(draft->origin_tool, STR("liquibase")) && draft->origin_name.len > 0) {
+            strbuf_adds(&text, " logicalFilePath:");
+            strbuf_add(&text, draft->origin_name);
+        }
+        strbuf_adds(&text, "\n");
+        add_changeset(&text, draft);
+        draft_add_head(&text, draft);
+        strbuf_add(&text, draft->up.sql);
+        while (draft->has_down && line_next(draft->down.sql, &line)) {
+            strbuf_adds(&text, "--rollback ");
+            strbuf_add(&text, line.text);
+            strbuf_adds(&text, "\n");
+        }
+        const char *path = str_format(arena, "%04zu_%.*s.sql", i + 1, STR_ARG(draft->name));
+        if (!draft_file(arena, ret_files, path, &text, err))
+            return false;
+    }
+    return true;
+}
+
+static bool draft_losses(const ConventionContext *ctx, const MigrationSet *set, Arena *arena,
+                         StrVec *losses, Error *err)
+{
+    enum { COMMENT, LABELS, CONTEXTS, ENGINE, PRECONDITIONS, KINDS };
+    static const char *const words[KINDS] = {"comments", "labels", "contexts", "a dbms",
+                                             "preconditions"};
+    const LbChangeLog *log = set->own;
+    size_t counts[KINDS] = {0};
+    (void)ctx;
+    for (size_t i = 0; log && i < log->sets.len; i++) {
+        const LbChangeSet *one = log->sets.items[i];
+        counts[COMMENT] += one->comment.len > 0;
+        counts[LABELS] += one->labels.len > 0;
+        counts[CONTEXTS] += one->contexts.len > 0;
+        counts[ENGINE] += one->dbms.len > 0;
+        counts[PRECONDITIONS] += one->preconditions || one->outer;
+    }
+    for (size_t k = 0; k < KINDS; k++) {
+        const char *sentence = counts[k] == 0
+                                   ? ""
+                                   : str_format(arena, "%s of %zu changeset%s stay behind",
+                                                words[k], counts[k], counts[k] == 1 ? "" : "s");
+        if (!sentence || (counts[k] > 0 && !vec_push(arena, losses, str_from(sentence))))
+            return error_nomem(err);
+    }
+    return true;
+}
+
 const Convention convention_liquibase = {
     .version = 1,
     .name = "liquibase",
@@ -735,6 +804,8 @@ const Convention convention_liquibase = {
     .lock_key = peer_own_lock,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
+    .draft_losses = draft_losses,
     .new_text = new_text,
     .configure = liquibase_configure,
     .check = liquibase_check,

@@ -47,7 +47,7 @@ def there_and_back(whimbrel, db, layout):
     first = status(whimbrel, db, *layout.arguments())
     old = files(whimbrel.cwd)
     old.pop("app.db", None)
-    convert(whimbrel, db, "whimbrel", "--yes", "--lossy", *layout.arguments())
+    there = convert(whimbrel, db, "whimbrel", "--yes", "--lossy", *layout.arguments())
     for name, data in old.items():
         assert (whimbrel.cwd / name).read_bytes() == data
     assert rows(db, layout) == before
@@ -67,6 +67,9 @@ def there_and_back(whimbrel, db, layout):
         assert [m[field] for m in third["migrations"]] == [m[field] for m in first["migrations"]], field
     table = layout.rows_sql.split(" FROM ")[1].split()[0]
     layout_back = [[str(f) for f in row] for row in db.sql(layout.rows_sql.replace(f" FROM {table}", " FROM back"))]
+    if layout.name == "liquibase":  # comments and labels are Liquibase's alone, and told as lost
+        assert "labels of 3 changesets stay behind" in there
+        layout_back, before = ([row[:7] + row[8:9] for row in some] for some in (layout_back, before))
     assert layout_back == before
     whimbrel.ok("migrate", "-d", db.url)
     assert db.value("SELECT count(*) FROM t3") == "1"
