@@ -52,9 +52,9 @@ static void add_literal(StrBuf *out, Str text, const char *indent)
     strbuf_add_char(out, '"');
 }
 
-static void add_array(StrBuf *out, Str text, size_t number)
+static void add_array(StrBuf *out, Str text, const char *stem, size_t number)
 {
-    strbuf_addf(out, "static const unsigned char file_%zu[] = {", number);
+    strbuf_addf(out, "static const unsigned char %s_%zu[] = {", stem, number);
     size_t start = 0;
     for (size_t i = 0; i < text.len; i++) {
         if (i == 0 || out->len - start > LINE_WIDTH) {
@@ -88,18 +88,20 @@ bool embed_source(Arena *arena, Str symbol, const TreeFile *files, size_t count,
                   Str *ret_source)
 {
     StrBuf out = strbuf(arena);
+    /* The symbol is the user's to choose. */
+    const char *stem = str_starts(symbol, STR("file")) ? "content" : "file";
     strbuf_adds(&out, "/* Migrations, written by `whimbrel embed`: change those, not this. */\n"
                       "#include <whimbrel/whimbrel.h>\n\n");
     for (size_t i = 0; i < count; i++)
         if (files[i].bytes.len > LONGEST_LITERAL)
-            add_array(&out, files[i].bytes, i);
-    strbuf_adds(&out, "static const WhimbrelFile files[] = {\n");
+            add_array(&out, files[i].bytes, stem, i);
+    strbuf_addf(&out, "static const WhimbrelFile %ss[] = {\n", stem);
     for (size_t i = 0; i < count; i++) {
         strbuf_adds(&out, "    {");
         add_literal(&out, files[i].path, "     ");
         strbuf_adds(&out, ",\n     ");
         if (files[i].bytes.len > LONGEST_LITERAL)
-            strbuf_addf(&out, "file_%zu", i);
+            strbuf_addf(&out, "%s_%zu", stem, i);
         else
             add_literal(&out, files[i].bytes, "     ");
         strbuf_addf(&out, ", %zu},\n", files[i].bytes.len);
@@ -112,10 +114,10 @@ bool embed_source(Arena *arena, Str symbol, const TreeFile *files, size_t count,
                 "#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
                 "extern const WhimbrelEmbedded %.*s;\n"
                 "const WhimbrelEmbedded %.*s = {\n"
-                "    sizeof(WhimbrelEmbedded), files, %zu,\n"
+                "    sizeof(WhimbrelEmbedded), %ss, %zu,\n"
                 "    \"%s\",\n"
                 "};\n"
                 "#ifdef __cplusplus\n}\n#endif\n",
-                STR_ARG(symbol), STR_ARG(symbol), count, digest);
+                STR_ARG(symbol), STR_ARG(symbol), stem, count, digest);
     return strbuf_finish(&out, ret_source);
 }

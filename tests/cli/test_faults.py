@@ -95,6 +95,7 @@ COMMANDS = {
     "embed": (["embed", "migrations", "-o", "embedded.h"], 0, True),
     "new": (["new", "another thing"], 0, False),
     "init": (["init"], 0, False),
+    "convert": (["convert", "--to", "dbmate", "--yes", "--lossy", *NEAR], 1, True),
     "help": (["help"], 0, True),
 }
 

@@ -293,6 +293,15 @@ def test_embed_makes_the_same_bytes_again_and_a_new_digest_for_new_ones(library,
     assert changed["digest"] != first["digest"]
 
 
+@pytest.mark.parametrize("name", ["files", "file_0", "contents"])
+def test_embed_takes_a_name_that_it_uses_itself(whimbrel, tmp_path, name):
+    whimbrel.write("migrations/1_a.sql", "SELECT 1;\n")
+    whimbrel.write("migrations/2_b.sql", "SELECT 2;\n" * 10000)
+    whimbrel.ok("embed", "migrations", "-o", "made.c", "--name", name)
+    include = pathlib.Path(__file__).resolve().parents[2] / "include"
+    subprocess.run(["cc", "-fsyntax-only", "-Wall", "-Werror", f"-I{include}", "made.c"], cwd=whimbrel.cwd, check=True)
+
+
 def test_embed_of_nothing_is_an_empty_table(library, whimbrel, tmp_path):
     (tmp_path / "migrations").mkdir()
     whimbrel.ok("embed", "migrations", "-o", "migrations.c")
