@@ -333,7 +333,7 @@ static bool add_where(StrBuf *sql, const ConventionContext *ctx, const HistoryWr
 enum { LONGEST_TEXT = 250, LONGEST_PROGRAM = 20 };
 
 static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableName *name,
-                       const LbChangeSet *set, const char *type)
+                       const LbChangeSet *set, const char *type, Timestamp when)
 {
     const LbSettings *settings = liquibase_settings(ctx);
     peer_begin(sql, ctx, name, "INSERT INTO ");
@@ -345,7 +345,10 @@ static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableNam
     strbuf_adds(sql, ", ");
     sql_add_literal(sql, ctx->dialect, set->path);
     strbuf_adds(sql, ", ");
-    add_now(sql, ctx);
+    if (when != TIMESTAMP_UNKNOWN)
+        peer_add_time(sql, ctx->dialect, when);
+    else
+        add_now(sql, ctx);
     strbuf_adds(sql, ", COALESCE(MAX(ORDEREXECUTED), 0) + 1, ");
     add_or_null(sql, ctx, set->checksum, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
@@ -413,14 +416,14 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
             add_rerun(&sql, ctx, &name, set);
             has_where = add_where(&sql, ctx, write);
         } else {
-            add_insert(&sql, ctx, &name, set, "EXECUTED");
+            add_insert(&sql, ctx, &name, set, "EXECUTED", peer_finished_at(write));
         }
         break;
     case WRITE_SKIPPED:
         /* Only what a precondition says is to count as run has a row. */
         if (!write->is_marked || !set || write->row)
             return true;
-        add_insert(&sql, ctx, &name, set, "MARK_RAN");
+        add_insert(&sql, ctx, &name, set, "MARK_RAN", peer_finished_at(write));
         break;
     case WRITE_REMOVED:
     case WRITE_DELETED: /* there is no other way to say that it is gone for good */
