@@ -294,7 +294,14 @@ static bool ask_tool(Start *start, Error *err)
     for (size_t i = 0; i < context.notes.len; i++)
         if (!vec_push(cli->arena, &start->notes, context.notes.items[i]))
             return error_nomem(err);
-    return !start->convention->init_notes ||
+    /* Of files that are not there, there is nothing to say. */
+    FileInfo info;
+    const char *folder = str_z(cli->arena, start->folders.items[0]);
+    if (!folder)
+        return error_nomem(err);
+    if (!file_info(folder, &info, err))
+        return false;
+    return info.kind != FILE_FOLDER || !start->convention->init_notes ||
            start->convention->init_notes(&context, cli->arena, &start->notes, err);
 }
 
