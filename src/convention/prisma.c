@@ -882,10 +882,10 @@ static bool push_insert(const Writer *w, bool is_done, Error *err)
     if (!make_id(w->arena, &id, err))
         return false;
     peer_begin(&sql, w->ctx, &w->table, "INSERT INTO ");
-    strbuf_addf(&sql,
-                " (id, checksum, migration_name, logs, started_at, finished_at, "
-                "applied_steps_count) VALUES ('%s', ",
-                id);
+    strbuf_adds(&sql, " (id, checksum, migration_name, logs, started_at, finished_at, "
+                      "applied_steps_count) VALUES (");
+    sql_add_literal(&sql, w->ctx->dialect, str_from(id));
+    strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, w->ctx->dialect, checksum);
     strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, w->ctx->dialect, w->name);

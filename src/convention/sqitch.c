@@ -488,10 +488,10 @@ static bool push_event(const ConventionContext *ctx, Arena *arena, const SqitchC
     add_table(&sql, ctx, "events");
     strbuf_adds(&sql, " (event, change_id, ");
     sql_add_ident(&sql, ctx->dialect, STR("change"));
-    strbuf_addf(&sql,
-                ", project, note, requires, conflicts, tags, committed_at, committer_name, "
-                "committer_email, planned_at, planner_name, planner_email) SELECT '%s', ",
-                event);
+    strbuf_adds(&sql, ", project, note, requires, conflicts, tags, committed_at, committer_name, "
+                      "committer_email, planned_at, planner_name, planner_email) SELECT ");
+    add_text(&sql, ctx, str_from(event));
+    strbuf_adds(&sql, ", ");
     add_text(&sql, ctx, change->mark.id);
     strbuf_adds(&sql, ", ");
     add_text(&sql, ctx, change->mark.name);
