@@ -778,16 +778,12 @@ bool sqitch_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
     Str text;
     if (!plan)
         return error_nomem(err);
-    FileInfo info;
-    if (!ctx->files && file_info(settings->plan_path, &info, NULL) && info.kind == FILE_ABSENT) {
-        error_set(err, ERROR_USAGE, "there is no plan %s", settings->plan_path);
+    if (!peer_read(ctx, arena, settings->plan_path, &text, err)) {
         error_code(err, "no-migrations");
-        return error_hint(
-            err, "`sqitch init NAME` makes one; [core] plan_file and top_dir in sqitch.conf say "
-                 "where it is.");
+        return error_hint(err, "`sqitch init NAME` makes a plan; sqitch.conf says where it is "
+                               "(plan_file, top_dir).");
     }
-    if (!peer_read(ctx, arena, settings->plan_path, &text, err) ||
-        !sqitch_plan_read(ctx, arena, settings->plan_path, text, plan, err) ||
+    if (!sqitch_plan_read(ctx, arena, settings->plan_path, text, plan, err) ||
         !name_changes(ctx, arena, settings, plan, err))
         return false;
     for (size_t i = 0; i < plan->changes.len; i++) {
