@@ -17,9 +17,10 @@ typedef struct LbParameter {
 
 /* ConventionContext.own. */
 typedef struct LbSettings {
-    Str root;           /* changeLogFile; empty: found in the folders */
-    StrVec search_path; /* folders below which changelogs are; at least one */
-    StrVec contexts;    /* of the run; none: all changesets run */
+    Str root;               /* changeLogFile; empty: found in the folders */
+    const Str *search_path; /* folders below which changelogs are; at least one */
+    size_t search_path_len;
+    StrVec contexts; /* of the run; none: all changesets run */
     Str label_filter;
     Str schema;     /* liquibaseSchemaName, else defaultSchemaName; empty: the connection's */
     Str lock_table; /* empty: DATABASECHANGELOGLOCK */

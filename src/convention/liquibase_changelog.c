@@ -147,8 +147,8 @@ static bool is_there(const LbReading *r, const char *path, FileKind kind)
 static bool locate(LbReading *r, Str name, FileKind kind, const char **ret_path)
 {
     *ret_path = NULL;
-    for (size_t i = 0; i < r->settings->search_path.len && !*ret_path; i++) {
-        const char *folder = str_z(r->arena, r->settings->search_path.items[i]);
+    for (size_t i = 0; i < r->settings->search_path_len && !*ret_path; i++) {
+        const char *folder = str_z(r->arena, r->settings->search_path[i]);
         const char *path = folder ? path_join(r->arena, folder, name) : NULL;
         if (!path)
             return error_nomem(r->err);
@@ -820,8 +820,8 @@ static bool name_below(const ConventionContext *ctx, Arena *arena, const char *p
     const LbSettings *settings = liquibase_settings(ctx);
     Str whole = str_from(path), resources = STR("src/main/resources/");
     size_t at = str_find(whole, resources, 0);
-    for (size_t i = 0; i < settings->search_path.len; i++) {
-        Str folder = settings->search_path.items[i];
+    for (size_t i = 0; i < settings->search_path_len; i++) {
+        Str folder = settings->search_path[i];
         if (str_eq(folder, STR(".")) || !str_starts(whole, folder) || whole.len <= folder.len ||
             whole.ptr[folder.len] != '/')
             continue;

@@ -6,9 +6,11 @@
 
 enum { CONFIGURATION_BYTES = 1 << 20, DEPLOYMENT_DIGITS = 10 };
 
-static Str here[] = {{".", 1}};
-static const LbSettings defaults = {
-    .search_path = {here, 1, 1}, .deployment = {"0000000000", 10}, .owner = {"whimbrel", 8}};
+static const Str here = {".", 1};
+static const LbSettings defaults = {.search_path = &here,
+                                    .search_path_len = 1,
+                                    .deployment = {"0000000000", 10},
+                                    .owner = {"whimbrel", 8}};
 
 const LbSettings *liquibase_settings(const ConventionContext *ctx)
 {
@@ -64,7 +66,8 @@ static bool split_paths(Reading *reading, Str value)
     }
     if (paths.len == 0)
         return true;
-    reading->settings->search_path = paths;
+    reading->settings->search_path = paths.items;
+    reading->settings->search_path_len = paths.len;
     reading->has_search_path = true;
     return true;
 }
@@ -301,7 +304,8 @@ bool liquibase_configure(ConventionContext *ctx, Arena *arena, Error *err)
         StrVec paths = {0};
         if (!vec_push(arena, &paths, str_from(ctx->project_folder)))
             return error_nomem(err);
-        settings->search_path = paths;
+        settings->search_path = paths.items;
+        settings->search_path_len = paths.len;
     }
     if (reading.url.len > 0) {
         if (!peer_jdbc_url(arena, reading.url_place, reading.url, reading.user, reading.password,
