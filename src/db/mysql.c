@@ -1357,6 +1357,7 @@ static bool describe(MysqlDb *m, Error *err)
     scoped(DbRows, db_rows_done) rows = {0};
     Str also = m->db.is_adopted ? (Str){0} : m->db.options.question;
     Session session = {0};
+    Error unheard = {.arena = err->arena};
     const char *read_only = m->db.options.is_read_only ? "; SET SESSION TRANSACTION READ ONLY" : "";
     static const char question[] =
         "SELECT VERSION(), @@version_comment, DATABASE(), CURRENT_USER(); SHOW SESSION VARIABLES "
@@ -1390,7 +1391,8 @@ static bool describe(MysqlDb *m, Error *err)
     if (also.len > 0 && !m->is_galera && db_rows_next_result(&rows)) {
         m->db.answer = rows;
         rows = (DbRows){0};
-    } else if (!db_rows_finish(&rows, also.len > 0 ? NULL : err) && also.len == 0) {
+    } else if (!db_rows_finish(&rows, &unheard) && (also.len == 0 || m->db.is_broken)) {
+        *err = unheard;
         return error_wrap(err, "asking the server what it is");
     }
     /* What a node that was behind may have answered is asked for once more. */
