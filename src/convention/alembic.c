@@ -3,6 +3,7 @@
  * The files are read, never run. What upgrade() and downgrade() do is taken from SQL that lies beside them, or out of the calls
  * themselves as far as all that they are given is literal; the rest is refused by name and line. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/alembic.h"
+#include "convention/host.h"
 
 #include <string.h>
 
@@ -125,40 +126,8 @@ static bool python_prepare(const void *ctx, Arena *arena, const Script *script, 
                           ret_text, err);
 }
 
-static const char *dialect_name(SqlDialect dialect)
-{
-    switch (dialect) {
-    case SQL_POSTGRES:
-        return "postgresql";
-    case SQL_MYSQL:
-        return "mysql";
-    case SQL_SQLITE:
-        break;
-    }
-    return "sqlite";
-}
-
-/* "ae10_users.postgresql.up.sql", else "ae10_users.up.sql", beside "ae10_users.py"; NULL: neither is there. */
-static bool find_beside(const ConventionContext *ctx, Arena *arena, const PeerFileVec *files,
-                        const char *path, const char *suffix, const char **ret_path, Error *err)
-{
-    Str stem = str_sub(str_from(path), 0, strlen(path) - 3);
-    const char *names[] = {
-        str_format(arena, "%.*s.%s%s", STR_ARG(stem), dialect_name(ctx->dialect), suffix),
-        str_format(arena, "%.*s%s", STR_ARG(stem), suffix)};
-    *ret_path = NULL;
-    for (size_t n = 0; n < 2 && !*ret_path; n++) {
-        if (!names[n])
-            return error_nomem(err);
-        for (size_t i = 0; i < files->len; i++)
-            if (str_eq(str_from(files->items[i].path), str_from(names[n])))
-                *ret_path = files->items[i].path;
-    }
-    return true;
-}
-
-static bool make_script(const ConventionContext *ctx, Arena *arena, const PeerFileVec *files,
-                        const Revision *revision, bool is_down, Script **ret_script, Error *err)
+static bool make_script(const ConventionContext *ctx, Arena *arena, const Revision *revision,
+                        bool is_down, Script **ret_script, Error *err)
 {
     ScriptForm *form = arena_alloc(arena, sizeof *form);
     ScriptOwn *own = arena_alloc(arena, sizeof *own);
@@ -166,8 +135,7 @@ static bool make_script(const ConventionContext *ctx, Arena *arena, const PeerFi
     *ret_script = NULL;
     if (!form || !own)
         return error_nomem(err);
-    if (!find_beside(ctx, arena, files, revision->path, is_down ? ".down.sql" : ".up.sql", &beside,
-                     err))
+    if (!host_beside(ctx, arena, revision->path, is_down ? ".down.sql" : ".up.sql", &beside, err))
         return false;
     if (!beside && is_down && !revision->has_downgrade)
         return true;
@@ -210,15 +178,14 @@ static bool read_revisions(const ConventionContext *ctx, Arena *arena, const Pee
     return true;
 }
 
-static bool add_migration(const ConventionContext *ctx, Arena *arena, const PeerFileVec *files,
-                          const AlembicGraph *graph, size_t index, MigrationSet *set,
-                          VersionParents *parents, Error *err)
+static bool add_migration(const ConventionContext *ctx, Arena *arena, const AlembicGraph *graph,
+                          size_t index, MigrationSet *set, VersionParents *parents, Error *err)
 {
     const Revision *revision = &graph->revisions.items[index];
     Migration *migration;
     if (!peer_add(arena, set, revision->id, revision->message, &migration, err) ||
-        !make_script(ctx, arena, files, revision, false, &migration->up, err) ||
-        !make_script(ctx, arena, files, revision, true, &migration->down, err))
+        !make_script(ctx, arena, revision, false, &migration->up, err) ||
+        !make_script(ctx, arena, revision, true, &migration->down, err))
         return false;
     migration->may_come_late = true; /* a branch of its own is no late comer */
     for (size_t i = 0; i < revision->parents.len; i++)
@@ -247,8 +214,7 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
         return error_nomem(err);
     for (size_t i = 0; i < graph->order.len; i++) {
         parents[i] = (VersionParents){0};
-        if (!add_migration(ctx, arena, &files, graph, graph->order.items[i], &set, &parents[i],
-                           err))
+        if (!add_migration(ctx, arena, graph, graph->order.items[i], &set, &parents[i], err))
             return false;
     }
     set.parents = parents;

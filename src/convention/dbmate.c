@@ -161,13 +161,9 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
     static const char *const usual[] = {"db/migrations", NULL};
-    Str dir, table;
-    if (peer_variable(ctx, STR("DBMATE_MIGRATIONS_DIR"), &dir) && dir.len > 0 && !ctx->files &&
-        !peer_take_folder(ctx, arena, str_z(arena, dir), err))
-        return false;
-    if (peer_variable(ctx, STR("DBMATE_MIGRATIONS_TABLE"), &table) && ctx->table.len == 0)
-        ctx->table = table;
-    return peer_take_usual_folder(ctx, arena, usual, err);
+    return peer_take_variables(ctx, arena, STR("DBMATE_MIGRATIONS_DIR"),
+                               STR("DBMATE_MIGRATIONS_TABLE"), err) &&
+           peer_take_usual_folder(ctx, arena, usual, err);
 }
 
 static bool recognise(const ConventionContext *given, Db *db, Arena *arena,

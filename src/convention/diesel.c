@@ -182,16 +182,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
                      Error *err)
 {
-    PeerReader *reader = ctx;
     HistoryRow *row;
-    *ret_is_good = !cols[0].is_null && cols[0].text.len > 0;
-    *ret_what = "a row has no version";
-    if (!*ret_is_good)
-        return true;
-    if (!peer_push_row(reader, cols[0].text, (Str){0}, &row, err))
-        return false;
-    row->finished_at = peer_instant_of(reader->ctx->dialect, &cols[1]);
-    return true;
+    return peer_push_timed_row(ctx, cols, "a row has no version", ret_is_good, ret_what, &row, err);
 }
 
 static const char *order_of(SqlDialect dialect)

@@ -474,13 +474,7 @@ static bool takes(const ConventionContext *ctx, const PeerFile *file, Str text)
 /* goose has no file for its settings, only its variables. */
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
-    Str dir, table;
-    if (peer_variable(ctx, STR("GOOSE_MIGRATION_DIR"), &dir) && dir.len > 0 && !ctx->files &&
-        !peer_take_folder(ctx, arena, str_z(arena, dir), err))
-        return false;
-    if (peer_variable(ctx, STR("GOOSE_TABLE"), &table) && ctx->table.len == 0)
-        ctx->table = table;
-    return true;
+    return peer_take_variables(ctx, arena, STR("GOOSE_MIGRATION_DIR"), STR("GOOSE_TABLE"), err);
 }
 
 static bool recognise(const ConventionContext *given, Db *db, Arena *arena,

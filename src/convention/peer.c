@@ -689,6 +689,20 @@ bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow *
     return true;
 }
 
+bool peer_push_timed_row(const PeerReader *reader, const DbValue *cols, const char *lacks,
+                         bool *ret_is_good, const char **ret_what, HistoryRow **ret_row, Error *err)
+{
+    *ret_row = NULL;
+    *ret_is_good = !cols[0].is_null && cols[0].text.len > 0;
+    *ret_what = lacks;
+    if (!*ret_is_good)
+        return true;
+    if (!peer_push_row(reader, cols[0].text, (Str){0}, ret_row, err))
+        return false;
+    (*ret_row)->finished_at = peer_instant_of(reader->ctx->dialect, &cols[1]);
+    return true;
+}
+
 const char *peer_instant(SqlDialect dialect, Arena *arena, const char *column, bool is_utc)
 {
     switch (dialect) {
@@ -890,6 +904,18 @@ bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Er
         return true;
     ctx->folders = folders;
     ctx->are_folders_default = false;
+    return true;
+}
+
+bool peer_take_variables(ConventionContext *ctx, Arena *arena, Str folder_name, Str table_name,
+                         Error *err)
+{
+    Str folder, table;
+    if (peer_variable(ctx, folder_name, &folder) && folder.len > 0 && !ctx->files &&
+        !peer_take_folder(ctx, arena, str_z(arena, folder), err))
+        return false;
+    if (peer_variable(ctx, table_name, &table) && ctx->table.len == 0)
+        ctx->table = table;
     return true;
 }
 

@@ -145,6 +145,11 @@ bool peer_check_schema(const ConventionContext *ctx, const Db *db, Str schema, E
 /* The row at the end of the history, its version copied. ret_row (may be NULL) is valid until the next. */
 bool peer_push_row(const PeerReader *reader, Str version, Str name, HistoryRow **ret_row,
                    Error *err);
+/* The same for a row of a text and an instant: cols[0] is the version, cols[1] what peer_instant() has selected. A row without a version is
+ * not good, and lacks says so ("a row has no name"); *ret_row is then NULL. */
+bool peer_push_timed_row(const PeerReader *reader, const DbValue *cols, const char *lacks,
+                         bool *ret_is_good, const char **ret_what, HistoryRow **ret_row,
+                         Error *err);
 /* What selects an instant, or with is_utc a time without zone that is UTC, such that peer_instant_of() understands the value; NULL when memory is out. */
 const char *peer_instant(SqlDialect dialect, Arena *arena, const char *column, bool is_utc);
 Timestamp peer_instant_of(SqlDialect dialect, const DbValue *value);
@@ -203,6 +208,9 @@ bool peer_take_table(ConventionContext *ctx, Arena *arena, Str schema, Str table
 bool peer_note(ConventionContext *ctx, Arena *arena, const char *sentence, Error *err);
 /* One folder of migrations, unless the user named some. */
 bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Error *err);
+/* Folder and table as the tool's variables of these names have them, where nobody else names them. */
+bool peer_take_variables(ConventionContext *ctx, Arena *arena, Str folder_name, Str table_name,
+                         Error *err);
 /* The first of these that is there, beside the project: where the tool looks if it is told nothing. NULL-terminated. */
 bool peer_take_usual_folder(ConventionContext *ctx, Arena *arena, const char *const *usual,
                             Error *err);

@@ -203,14 +203,10 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     PeerReader *reader = ctx;
     const SqlMigrateSettings *settings = reader->ctx->own;
     HistoryRow *row;
-    *ret_is_good = !cols[0].is_null && cols[0].text.len > 0;
-    *ret_what = "a row has no id";
-    if (!*ret_is_good)
-        return true;
-    if (!peer_push_row(reader, cols[0].text, (Str){0}, &row, err))
+    if (!peer_push_timed_row(reader, cols, "a row has no id", ret_is_good, ret_what, &row, err))
         return false;
-    row->finished_at = peer_instant_of(reader->ctx->dialect, &cols[1]);
-    row->is_tolerated = settings && settings->ignores_unknown;
+    if (row)
+        row->is_tolerated = settings && settings->ignores_unknown;
     return true;
 }
 
