@@ -108,10 +108,11 @@ const Explanation explanations[] = {
              "wrote. A plan of a rollback is run by rollback, that of a migrate by migrate."},
     {.code = "bad-revision",
      .title = "a revision's file does not fit into the graph",
-     .text = "Alembic's revisions name what they follow: revision and down_revision at the top of\n"
-             "each file; Django's migrations have dependencies. One of them cannot be read without\n"
-             "Python, names what is not here, or the line leads back to itself. Mend the head of\n"
-             "the file that is named; nothing else of the file is looked at for this."},
+     .text =
+         "Alembic's revisions name what they follow: revision and down_revision at the top of\n"
+         "each file; Django's migrations have dependencies. One of them cannot be read without\n"
+         "Python, names what is not here, or the line leads back to itself. Mend the head of\n"
+         "the file that is named; nothing else of the file is looked at for this."},
     {.code = "bad-setting",
      .title = "a setting has a value that it cannot have",
      .text = "The message says where it stands and what it takes. 'whimbrel config' shows\n"
