@@ -10,11 +10,11 @@
 
 enum { MAX_FILES = 64 };
 
-/* "Rename it to NAME, or ...": scans a folder with that name alone. */
+/* "Rename it to NAME, or ...": scans a folder with that name alone; "something like" is an example, no name. */
 static void try_proposal(const ConventionContext *ctx, Arena *arena, const char *hint)
 {
     static const char before[] = "Rename it to ";
-    if (!hint || strncmp(hint, before, sizeof before - 1) != 0)
+    if (!hint || strncmp(hint, before, sizeof before - 1) != 0 || strstr(hint, "something like"))
         return;
     Str name = str_from(hint + sizeof before - 1);
     name = str_sub(name, 0, str_find(name, STR(", or"), 0));
