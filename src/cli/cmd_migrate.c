@@ -5,7 +5,7 @@
 typedef struct MigrateArgs {
     Str to, phase, plan;
     uint32_t steps;
-    bool single_transaction, out_of_order, dry_run, fake;
+    bool single_transaction, out_of_order, ignore_missing, dry_run, fake;
 } MigrateArgs;
 
 static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
@@ -24,6 +24,7 @@ static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
     cli->runner.policy.phase = saved.phase;
     cli->runner.policy.is_single_transaction = saved.is_single_transaction;
     cli->runner.policy.allows_out_of_order = saved.allows_out_of_order;
+    cli->runner.policy.allows_missing = saved.allows_missing;
     bool is_ok =
         run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
     return cli_finish_run(cli, is_ok, false, err);
@@ -53,6 +54,7 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
     policy->is_single_transaction |= options->single_transaction;
     policy->is_single_by_habit &= !options->single_transaction;
     policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
+    policy->allows_missing = policy->allows_missing || options->ignore_missing;
     const PlanRequest request = {
         .verb = PLAN_MIGRATE,
         .to = options->to,
@@ -92,6 +94,10 @@ static const Option migrate_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(MigrateArgs, out_of_order),
      .help = "apply those too that are older than the newest applied one"},
+    {.name = "ignore-missing",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, ignore_missing),
+     .help = "go on though applied ones have no file here"},
     {.name = "dry-run",
      .type = OPTION_FLAG,
      .offset = offsetof(MigrateArgs, dry_run),

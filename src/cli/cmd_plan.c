@@ -4,7 +4,7 @@
 
 typedef struct PlanArgs {
     Str to, phase, save;
-    bool down, all, last_run, out_of_order, single_transaction;
+    bool down, all, last_run, out_of_order, ignore_missing, single_transaction;
     uint32_t steps;
 } PlanArgs;
 
@@ -33,6 +33,7 @@ static void plan_request(Cli *cli, const PlanArgs *options, PlanRequest *ret_req
     policy->is_single_transaction |= options->single_transaction;
     policy->is_single_by_habit &= !options->single_transaction;
     policy->allows_out_of_order = policy->allows_out_of_order || options->out_of_order;
+    policy->allows_missing = policy->allows_missing || options->ignore_missing;
     *ret_request = (PlanRequest){
         .verb = options->down ? PLAN_ROLLBACK : PLAN_MIGRATE,
         .to = options->to,
@@ -118,6 +119,10 @@ static const Option plan_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(PlanArgs, out_of_order),
      .help = "with migrations that are older than the newest applied one"},
+    {.name = "ignore-missing",
+     .type = OPTION_FLAG,
+     .offset = offsetof(PlanArgs, ignore_missing),
+     .help = "as for migrate"},
     {.name = "save",
      .type = OPTION_STRING,
      .value = "FILE",

@@ -4,17 +4,18 @@
 #include "cli/line_diff.h"
 
 typedef struct ValidateArgs {
-    bool diff;
+    bool diff, ignore_missing;
 } ValidateArgs;
 
 /* A finding, or NULL when the row is as it should be. */
-static const char *finding_of(const StateRow *row)
+static const char *finding_of(const Cli *cli, const StateRow *row)
 {
+    bool may_miss = cli->runner.policy.allows_missing || (row->row && row->row->is_tolerated);
     switch (row->state) {
     case STATE_CHANGED:
         return "the file differs from what was applied";
     case STATE_MISSING:
-        return "applied, but its file is not here";
+        return may_miss ? NULL : "applied, but its file is not here";
     case STATE_OUT_OF_ORDER:
         return "not applied, but older than the newest applied one";
     case STATE_FAILED:
@@ -72,7 +73,7 @@ static bool validate_json(Cli *cli, const Overview *overview, bool with_diff, Er
     json_begin_array(&json.w);
     for (size_t i = 0; i < overview->rows.len; i++) {
         const StateRow *row = &overview->rows.items[i];
-        const char *finding = finding_of(row), *note = note_of(cli, row);
+        const char *finding = finding_of(cli, row), *note = note_of(cli, row);
         if (!finding && !note)
             continue;
         json_begin_object(&json.w);
@@ -120,7 +121,7 @@ static bool validate_text(Cli *cli, const Overview *overview, bool with_diff, Er
     size_t findings = 0;
     for (size_t i = 0; i < overview->rows.len; i++) {
         const StateRow *row = &overview->rows.items[i];
-        const char *finding = finding_of(row), *note = note_of(cli, row);
+        const char *finding = finding_of(cli, row), *note = note_of(cli, row);
         if (!finding && !note)
             continue;
         findings += finding != NULL;
@@ -159,6 +160,7 @@ static bool validate_run(Cli *cli, const void *args, Error *err)
     const ValidateArgs *options = args;
     History history;
     Overview overview;
+    cli->runner.policy.allows_missing |= options->ignore_missing;
     if (!cli_scan(cli, err) || !run_overview(&cli->runner, cli->arena, &history, &overview, err)) {
         /* Duplicate versions, a file that cannot be read as SQL: that is what this command looks for. */
         if (err->kind == ERROR_PARSE || err->kind == ERROR_STATE)
@@ -176,6 +178,10 @@ static const Option validate_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(ValidateArgs, diff),
      .help = "show the applied text beside the file's"},
+    {.name = "ignore-missing",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ValidateArgs, ignore_missing),
+     .help = "an applied one without a file is no finding"},
     {0},
 };
 

@@ -92,6 +92,7 @@ bool saved_plan_write(Cli *cli, const char *path, const Plan *plan, const Report
     json_key_int(&w, "phase", cli->runner.policy.phase);
     json_key_bool(&w, "single_transaction", cli->runner.policy.is_single_transaction);
     json_key_bool(&w, "out_of_order", cli->runner.policy.allows_out_of_order);
+    json_key_bool(&w, "ignore_missing", cli->runner.policy.allows_missing);
     json_end_object(&w);
     json_key(&w, "plan");
     report_plan_json(&w, &place, plan, steps, digest);
@@ -129,6 +130,7 @@ static bool read_request(Cli *cli, const json_t *root, SavedPlan *saved)
     saved->request.is_last_run = json_is_true(json_object_get(request, "last_run"));
     saved->is_single_transaction = json_is_true(json_object_get(request, "single_transaction"));
     saved->allows_out_of_order = json_is_true(json_object_get(request, "out_of_order"));
+    saved->allows_missing = json_is_true(json_object_get(request, "ignore_missing"));
     saved->digest = str_z(cli->arena, str_from(digest));
     return saved->digest && str_copy(cli->arena, str_from(to), &saved->request.to);
 }

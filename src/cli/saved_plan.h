@@ -7,7 +7,7 @@
 typedef struct SavedPlan {
     PlanRequest request;
     Phase phase;
-    bool is_single_transaction, allows_out_of_order;
+    bool is_single_transaction, allows_out_of_order, allows_missing;
     const char *digest;
 } SavedPlan;
 

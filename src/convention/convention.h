@@ -232,6 +232,9 @@ struct Convention {
      * precondition does not hold"), where it does not run or only with a warning; else NULL. Errors stop the run. */
     bool (*check)(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
                   ConventionVerdict *ret_verdict, const char **ret_why, Error *err);
+    /* MAY. Statements by which the tool sets up its session when it connects: a migration may mean something else without them. */
+    bool (*session)(const ConventionContext *ctx, const Db *db, Arena *arena, StrVec *out,
+                    Error *err);
     /* MAY, the next three together: a lock that the tool keeps in a table, and that ends with no session. It is taken by whoever
      * holds the lock of lock_key() and given back at the end; one that another whimbrel has left behind is taken over. */
     bool (*lock_try)(const ConventionContext *ctx, Db *db, Arena *arena, bool *ret_is_ours,

@@ -99,6 +99,31 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
            (toml_parse(arena, path, text, &doc, err) && read_migrate_table(ctx, arena, &doc, err));
 }
 
+/* ---- the session ------------------------------------------------------------------------------------- */
+
+/* What SQLx's own connections say as soon as they are open. */
+static bool session(const ConventionContext *ctx, const Db *db, Arena *arena, StrVec *out,
+                    Error *err)
+{
+    Str sql = {0};
+    (void)db;
+    switch (ctx->dialect) {
+    case SQL_POSTGRES:
+        sql = STR("SELECT set_config('DateStyle', 'ISO, MDY', false), set_config('TimeZone', "
+                  "'UTC', false), set_config('extra_float_digits', '2', false)");
+        break;
+    case SQL_MYSQL:
+        sql = STR("SET sql_mode = (SELECT CONCAT(@@sql_mode, "
+                  "',IGNORE_SPACE,PIPES_AS_CONCAT,NO_ENGINE_SUBSTITUTION')), time_zone = "
+                  "'+00:00'"); /* the first by a flag of its handshake */
+        break;
+    case SQL_SQLITE:
+        sql = STR("PRAGMA foreign_keys = ON");
+        break;
+    }
+    return vec_push(arena, out, sql) || error_nomem(err);
+}
+
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
 typedef enum SqlxForm { SQLX_IGNORED, SQLX_BAD, SQLX_SIMPLE, SQLX_UP, SQLX_DOWN } SqlxForm;
@@ -790,5 +815,6 @@ const Convention convention_sqlx = {
     .recognise = recognise,
     .new_paths = new_paths,
     .draft_files = draft_files,
+    .session = session,
     .configure = configure,
 };

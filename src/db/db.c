@@ -441,11 +441,45 @@ bool db_reopen(Db *db, const DbUrl *url, Error *err)
         return error_set(err, ERROR_UNSUPPORTED, "this connection cannot be opened again");
     if (!db_open(url, &db->options, &fresh, err))
         return false;
+    StrVec defaults = db->defaults;
+    for (size_t i = 0; i < defaults.len; i++) {
+        if (!db_exec(fresh, defaults.items[i], err)) {
+            db_close(fresh);
+            return false;
+        }
+    }
     uint64_t round_trips = db->round_trips;
     db_rows_done(&db->answer); /* the question of the beginning is not asked again */
     db_rows_done(&fresh->answer);
     db->driver->replace(db, fresh);
     db->round_trips += round_trips;
+    db->defaults = defaults;
+    return true;
+}
+
+bool db_set_defaults(Db *db, const StrVec *statements, bool *ret_is_set, Error *err)
+{
+    *ret_is_set = !db->info.is_pooled;
+    if (db->info.is_pooled || db->defaults.len > 0)
+        return true;
+    for (size_t i = 0; i < statements->len; i++) {
+        Str sql;
+        if (!db_exec(db, statements->items[i], err))
+            return false;
+        if (!str_copy(db->arena, statements->items[i], &sql) ||
+            !vec_push(db->arena, &db->defaults, sql))
+            return error_nomem(err);
+    }
+    return true;
+}
+
+bool db_reset_session(Db *db, Arena *arena, DbStatementVec *out)
+{
+    if (!db->driver->reset_session(db, arena, out))
+        return false;
+    for (size_t i = 0; i < db->defaults.len; i++)
+        if (!vec_push(arena, out, ((DbStatement){.sql = db->defaults.items[i]})))
+            return false;
     return true;
 }
 

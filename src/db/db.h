@@ -158,6 +158,7 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     void (*meanwhile)(void *ctx); /* waits for a query to be done with */
     void *meanwhile_ctx;
     DbLead lead_answer;
+    StrVec defaults; /* see db_set_defaults() */
 };
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
@@ -354,6 +355,12 @@ struct DbDriver {
                      Error *err);
 };
 
+/* Statements that set what is to hold for the session besides the server's own: said now, and again where a session is put back or its
+ * connection opened again. Once is enough: nothing is done when there are some. Where a proxy lends sessions for single transactions
+ * nothing can be set, and *ret_is_set is false. */
+bool db_set_defaults(Db *db, const StrVec *statements, bool *ret_is_set, Error *err);
+/* DbDriver.reset_session(), and the defaults behind it. */
+bool db_reset_session(Db *db, Arena *arena, DbStatementVec *out);
 /* Does the driver's server (not only the driver) have all these features? */
 bool db_has(const Db *db, unsigned features);
 /* Options for the splitter as this server's session lexes. */

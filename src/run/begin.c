@@ -36,6 +36,28 @@ static bool fill_placeholders(Run *run, Error *err)
     return true;
 }
 
+/* What the convention's tool sets for its session. */
+static bool set_up_session(Run *run, Error *err)
+{
+    const ConventionContext *context = run->convention;
+    StrVec statements = {0};
+    bool is_set = true;
+    if (!context->convention->session)
+        return true;
+    if (!context->convention->session(context, run->db, run->arena, &statements, err) ||
+        (statements.len > 0 && !db_set_defaults(run->db, &statements, &is_set, err)))
+        return error_wrap(err, "setting up the session as %s does", context->convention->title);
+    char *note =
+        is_set ? NULL
+               : str_format(run->arena,
+                            "the session is not set up as %s does it: the proxy in between lends "
+                            "sessions for single transactions",
+                            context->convention->title);
+    if (note)
+        event_note(run->runner, note);
+    return is_set || note || error_nomem(err);
+}
+
 bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err)
 {
     *run = (Run){.runner = runner,
@@ -65,7 +87,7 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
     run->session_step = NO_STEP;
     if (!run->chunk.arena || !run->feed.arena || !run->timeouts_arena || !run->session_arena)
         return error_nomem(err);
-    return fill_placeholders(run, err);
+    return set_up_session(run, err) && fill_placeholders(run, err);
 }
 
 void work_done(Run *run)

@@ -302,7 +302,7 @@ static bool reset_settings(Run *run, Error *err)
         return true;
     if (run->db->info.is_pooled)
         return db_exec(run->db, STR("ROLLBACK"), err);
-    if (!run->db->driver->reset_session(run->db, run->arena, &reset))
+    if (!db_reset_session(run->db, run->arena, &reset))
         return error_nomem(err);
     return reset.len == 0 || db_run(run->db, reset.items, reset.len, NULL, NULL, &outcome, err);
 }

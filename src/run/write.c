@@ -351,7 +351,7 @@ bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)
 bool reset_add(Run *run, Error *err)
 {
     DbStatementVec statements = {0};
-    if (!run->db->driver->reset_session(run->db, run->chunk.arena, &statements))
+    if (!db_reset_session(run->db, run->chunk.arena, &statements))
         return error_nomem(err);
     run->sent_timeouts = (Str){0};
     return chunk_add_all(run, &statements, (Tag){.kind = TAG_PLUMBING}, err);

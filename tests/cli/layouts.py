@@ -411,6 +411,45 @@ class NodePgMigrate(Layout):
         return [[self.id(i)] for i in range(1, n + 1)]
 
 
+class Sqlx(Layout):
+    name = "sqlx"
+    rows_sql = "SELECT version, description, CASE WHEN success THEN 1 ELSE 0 END FROM _sqlx_migrations ORDER BY version"
+
+    def prepare(self, db):
+        # A checksum's bytes are compared by the text that the client makes of them.
+        digest = "encode(checksum, 'hex')" if db.engine == "postgres" else "lower(hex(checksum))"
+        self.rows_sql = Sqlx.rows_sql.replace(", CASE", f", {digest}, CASE")
+
+    def write(self, program, n):
+        program.write(f"migrations/{self.version(n)}_make_t{n}.up.sql", self.up(n))
+        program.write(f"migrations/{self.version(n)}_make_t{n}.down.sql", self.down(n))
+
+    def version(self, n):
+        return f"2024010100{n:04}"
+
+    def digest(self, n):
+        return hashlib.sha384(self.up(n).encode()).hexdigest()
+
+    def history(self, engine, n):
+        instant, blob = {
+            "postgres": ("TIMESTAMPTZ NOT NULL DEFAULT now()", "BYTEA"),
+        }.get(engine, ("TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP", "BLOB"))
+        made = [
+            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, "
+            f"installed_on {instant}, success BOOLEAN NOT NULL, checksum {blob} NOT NULL, execution_time BIGINT NOT NULL)"
+        ]
+        for i in range(1, n + 1):
+            checksum = f"'\\x{self.digest(i)}'" if engine == "postgres" else f"x'{self.digest(i)}'"
+            made.append(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
+                f"VALUES ({self.version(i)}, 'make t{i}', TRUE, {checksum}, 1500000)"
+            )
+        return made
+
+    def rows(self, n):
+        return [[self.version(i), f"make t{i}", self.digest(i), "1"] for i in range(1, n + 1)]
+
+
 class Alembic(Layout):
     name = "alembic"
     folder = "alembic/versions"
@@ -748,6 +787,7 @@ LAYOUTS = [
     Refinery(),
     Sqitch(),
     SqlMigrate(),
+    Sqlx(),
     Rails(),
     Laravel(),
     Django(),

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -176,3 +177,90 @@ def test_a_file_that_would_stop_sqlx_stops_us(whimbrel, db):
     whimbrel.write("migrations/R__views.sql", "SELECT 1;\n")
     result = whimbrel("status", "-d", db.url, "--convention", "sqlx")
     assert result.code != 0 and "R__views.sql" in result.err and "repeatable" in result.err
+
+
+# ---- the session that SQLx's connections set up ----------------------------------------------------------------------
+
+
+SESSION = {
+    "postgres": (
+        "SET TimeZone = 'Asia/Tokyo';\nSET DateStyle = 'SQL, DMY';\nCREATE TABLE said (a text);\n",
+        "INSERT INTO said SELECT current_setting('TimeZone') || ' ' || current_setting('DateStyle');\n",
+        "UTC ISO, MDY",
+    ),
+    "mariadb": (
+        "SET sql_mode = '', time_zone = '+09:00';\nCREATE TABLE said (a text);\n",
+        "INSERT INTO said VALUES (@@time_zone || ' ' || (@@sql_mode LIKE '%NO_ENGINE_SUBSTITUTION%'));\n",
+        "+00:00 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ["pg", "maria"])
+def test_the_session_is_as_sqlx_sets_it_up(whimbrel, request, engine):
+    db = request.getfixturevalue(engine)
+    first, second, said = SESSION[db.engine]
+    if db.engine == "postgres":
+        db.sql(f"ALTER DATABASE {db.name} SET TimeZone = 'Europe/Berlin'")
+    whimbrel.write("migrations/1_first.sql", first)
+    whimbrel.write("migrations/2_second.sql", second)
+    # What a migration sets for its session is undone before the next one, and not what SQLx sets.
+    whimbrel.ok("migrate", "--convention", "sqlx", "-d", db.url)
+    assert db.value("SELECT a FROM said") == said
+
+
+def test_foreign_keys_hold_on_sqlite_as_with_sqlx(whimbrel, sqlite):
+    whimbrel.write(
+        "migrations/1_family.sql",
+        "CREATE TABLE parent (id int PRIMARY KEY);\nCREATE TABLE child (p int REFERENCES parent ON DELETE CASCADE);\n"
+        "INSERT INTO parent VALUES (1);\nINSERT INTO child VALUES (1);\n",
+    )
+    whimbrel.write("migrations/2_gone.sql", "DELETE FROM parent;\n")
+    whimbrel.ok("migrate", "--convention", "sqlx", "-d", sqlite.url)
+    assert sqlite.value("SELECT count(*) FROM child") == "0"
+
+
+def test_the_session_is_made_again_after_a_lost_connection(whimbrel, maria):
+    whimbrel.write("migrations/1_first.sql", "CREATE TABLE said (a text);\n")
+    whimbrel.write("migrations/2_second.sql", "SET @dummy = SLEEP(3);\nINSERT INTO said VALUES ('a' || 'b');\n")
+    running = whimbrel.start("migrate", "--convention", "sqlx", "-d", maria.url)
+    for _ in range(200):
+        found = maria.sql(
+            f"SELECT id FROM information_schema.processlist WHERE db = '{maria.name}' AND info LIKE '%SLEEP(3)%' AND id <> connection_id()"
+        )
+        if found:
+            break
+        time.sleep(0.05)
+    maria.sql(f"KILL CONNECTION {found[0][0]}")
+    running.communicate(timeout=60)
+    result = whimbrel("migrate", "--convention", "sqlx", "-d", maria.url)
+    if result.code != 0:  # it cannot know how far the lost one came, and SQLx's table does not say
+        maria.sql("DELETE FROM _sqlx_migrations WHERE success = FALSE")
+        whimbrel.ok("migrate", "--convention", "sqlx", "-d", maria.url)
+    assert maria.sql("SELECT DISTINCT a FROM said") == [("ab",)]
+
+
+def test_missing_ones_are_ignored_where_it_is_said(whimbrel, sqlite):
+    for name in NAMES[:2]:
+        add(whimbrel, name)
+    whimbrel.ok("migrate", "--convention", "sqlx", "-d", sqlite.url)
+    for end in ("up", "down"):
+        (whimbrel.cwd / f"migrations/{NAMES[0]}.{end}.sql").unlink()
+    add(whimbrel, NAMES[2])
+    assert whimbrel("migrate", "-d", sqlite.url).code != 0
+    assert whimbrel("validate", "-d", sqlite.url).code == 3
+    assert whimbrel.ok("validate", "--ignore-missing", "-d", sqlite.url).out.startswith("Files and history agree")
+    assert whimbrel("plan", "-d", sqlite.url).code != 0
+    whimbrel.ok("plan", "--ignore-missing", "--save", "p.json", "-d", sqlite.url)
+    whimbrel.ok("migrate", "--plan", "p.json", "-d", sqlite.url)
+    assert sqlite.value("SELECT count(*) FROM orders") == "2"
+    add(whimbrel, NAMES[3])
+    whimbrel.ok("migrate", "--ignore-missing", "-d", sqlite.url)
+    assert sqlite.value("SELECT count(*) FROM _sqlx_migrations") == "4"
+
+
+def test_the_variable_with_the_url_may_have_another_name(whimbrel, sqlite):
+    whimbrel.write("sqlx.toml", '[common]\ndatabase-url-var = "SHOP_URL"\n[migrate]\ntable-name = "steps"\n')
+    add(whimbrel, NAMES[0])
+    whimbrel.ok("migrate", env={"SHOP_URL": sqlite.url})
+    assert sqlite.value("SELECT count(*) FROM steps") == "1"
