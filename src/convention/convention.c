@@ -1,16 +1,9 @@
 /* The register of conventions, and telling which one a project has. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/conventions.h"
 
-static const Convention *const all[] = {&convention_whimbrel,    &convention_atlas,
-                                        &convention_sqlx,        &convention_golang_migrate,
-                                        &convention_goose,       &convention_dbmate,
-                                        &convention_diesel,      &convention_flyway,
-                                        &convention_refinery,    &convention_prisma,
-                                        &convention_sql_migrate, &convention_node_pg_migrate,
-                                        &convention_alembic,     &convention_rails,
-                                        &convention_laravel,     &convention_liquibase,
-                                        &convention_sqitch,      &convention_graphile,
-                                        &convention_django,      NULL};
+#define CONVENTION_ADDRESS(name) &convention_##name,
+static const Convention *const all[] = {EACH_CONVENTION(CONVENTION_ADDRESS) NULL};
+#undef CONVENTION_ADDRESS
 
 const Convention *const *conventions(void)
 {
@@ -31,15 +24,28 @@ bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err)
     return !ctx->convention->configure || ctx->convention->configure(ctx, arena, err);
 }
 
-static void add_names(StrBuf *sql, SqlDialect dialect)
+/* Which of a convention's names: those in whatever schema the connection works in, those that name their schema (PostgreSQL), and of
+ * these the table's part alone. */
+typedef enum NameKind { NAMES_PLAIN, NAMES_QUALIFIED, NAMES_TABLE_PART } NameKind;
+
+static void add_name(StrBuf *sql, SqlDialect dialect, NameKind kind, const char *name, bool *has)
+{
+    Str whole = str_from(name);
+    size_t dot = str_find_char(whole, '.', 0);
+    if ((dot != SIZE_MAX) != (kind != NAMES_PLAIN))
+        return;
+    strbuf_adds(sql, *has ? ", " : "");
+    *has = true;
+    sql_add_literal(sql, dialect,
+                    kind == NAMES_TABLE_PART ? str_sub(whole, dot + 1, whole.len) : whole);
+}
+
+static void add_names(StrBuf *sql, SqlDialect dialect, NameKind kind, bool *has)
 {
     for (size_t i = 0; all[i]; i++) {
-        strbuf_adds(sql, i > 0 ? ", " : "");
-        sql_add_literal(sql, dialect, str_from(all[i]->default_table));
-        for (size_t j = 0; all[i]->other_tables && all[i]->other_tables[j]; j++) {
-            strbuf_adds(sql, ", ");
-            sql_add_literal(sql, dialect, str_from(all[i]->other_tables[j]));
-        }
+        add_name(sql, dialect, kind, all[i]->default_table, has);
+        for (size_t j = 0; all[i]->other_tables && all[i]->other_tables[j]; j++)
+            add_name(sql, dialect, kind, all[i]->other_tables[j], has);
     }
 }
 
@@ -51,9 +57,38 @@ static void add_own_schemas(StrBuf *sql, SqlDialect dialect)
             continue;
         strbuf_adds(sql, " OR (c.relname = ");
         sql_add_literal(sql, dialect, str_from(all[i]->default_table));
-        strbuf_adds(sql, " AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE "
-                         "n.nspname = c.relname))");
+        strbuf_adds(sql, " AND n.nspname = c.relname)");
     }
+}
+
+static void add_is_qualified(StrBuf *sql)
+{
+    bool has = false;
+    strbuf_adds(sql, "(n.nspname || '.' || c.relname) IN (");
+    add_names(sql, SQL_POSTGRES, NAMES_QUALIFIED, &has);
+    strbuf_adds(sql, ")");
+}
+
+static void add_postgres_question(StrBuf *sql)
+{
+    bool has = false, has_plain = false;
+    strbuf_adds(sql, "SELECT CASE WHEN ");
+    add_is_qualified(sql);
+    strbuf_adds(sql,
+                " THEN n.nspname || '.' || c.relname ELSE c.relname END, CASE WHEN "
+                "pg_catalog.pg_relation_size(c.oid) > 0 THEN 1 ELSE 0 END, (SELECT "
+                "pg_catalog.string_agg(a.attname, ',') FROM pg_catalog.pg_attribute a WHERE "
+                "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) FROM "
+                "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE c.relkind = 'r' AND c.relname IN (");
+    add_names(sql, SQL_POSTGRES, NAMES_PLAIN, &has);
+    add_names(sql, SQL_POSTGRES, NAMES_TABLE_PART, &has);
+    strbuf_adds(sql, ") AND ((pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN (");
+    add_names(sql, SQL_POSTGRES, NAMES_PLAIN, &has_plain);
+    strbuf_adds(sql, ")) OR ");
+    add_is_qualified(sql);
+    add_own_schemas(sql, SQL_POSTGRES);
+    strbuf_adds(sql, ")");
 }
 
 /* Which of the conventions' own tables are there, which of those surely hold something, and their columns, since some tools' tables
@@ -61,17 +96,15 @@ static void add_own_schemas(StrBuf *sql, SqlDialect dialect)
  * evidence too. MySQL and MariaDB know how many rows there are, though 0 may be out of date. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err)
 {
-    StrBuf sql = strbuf(arena);
+    StrBuf sql = strbuf(arena), names = strbuf(arena);
+    Str list;
+    bool has = false;
+    add_names(&names, dialect, NAMES_PLAIN, &has);
+    if (!strbuf_finish(&names, &list))
+        return error_nomem(err);
     switch (dialect) {
     case SQL_POSTGRES:
-        strbuf_adds(
-            &sql, "SELECT c.relname, CASE WHEN pg_catalog.pg_relation_size(c.oid) > 0 THEN 1 ELSE "
-                  "0 END, (SELECT pg_catalog.string_agg(a.attname, ',') FROM "
-                  "pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT "
-                  "a.attisdropped) FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND "
-                  "(pg_catalog.pg_table_is_visible(c.oid)");
-        add_own_schemas(&sql, dialect);
-        strbuf_adds(&sql, ") AND c.relname IN (");
+        add_postgres_question(&sql);
         break;
     case SQL_MYSQL:
         /* Not one query within the other: MariaDB would open every table of the database for each that it finds. */
@@ -79,18 +112,20 @@ bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *
                           "c.names FROM information_schema.tables t JOIN (SELECT table_name, "
                           "GROUP_CONCAT(column_name) AS names FROM information_schema.columns "
                           "WHERE table_schema = DATABASE() AND table_name IN (");
-        add_names(&sql, dialect);
+        strbuf_add(&sql, list);
         strbuf_adds(&sql, ") GROUP BY table_name) c ON c.table_name = t.table_name WHERE "
                           "t.table_schema = DATABASE() AND t.table_name IN (");
+        strbuf_add(&sql, list);
+        strbuf_adds(&sql, ")");
         break;
     case SQL_SQLITE:
         strbuf_adds(&sql, "SELECT m.name, 0, (SELECT group_concat(c.name) FROM "
                           "pragma_table_info(m.name) c) FROM sqlite_master m WHERE m.type = "
                           "'table' AND m.name IN (");
+        strbuf_add(&sql, list);
+        strbuf_adds(&sql, ")");
         break;
     }
-    add_names(&sql, dialect);
-    strbuf_adds(&sql, ")");
     return strbuf_finish(&sql, ret_sql) || error_nomem(err);
 }
 

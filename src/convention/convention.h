@@ -49,7 +49,7 @@ enum {
 /* A table under one of the conventions' names. is_filled: it surely holds something; of the others PostgreSQL's are empty, elsewhere one
  * has to ask. */
 typedef struct KnownTable {
-    Str name, columns; /* columns: separated by ',' */
+    Str name, columns; /* name: as the convention has it; columns: separated by ',' */
     bool is_filled;
 } KnownTable;
 typedef Vec(KnownTable) KnownTableVec;
@@ -181,8 +181,10 @@ struct Convention {
     const char *name;    /* "whimbrel", "sqlx" */
     const char *title;   /* "SQLx" */
     const char *summary; /* one line for `whimbrel conventions` */
-    const char *default_table;
-    const char *const *other_tables; /* more by which it is told; NULL-terminated; may be NULL */
+    const char *
+        default_table; /* with its schema ("public.x"), where the tool names that itself: on PostgreSQL alone */
+    const char *const
+        *other_tables; /* more by which it is told, likewise; NULL-terminated; may be NULL */
     unsigned features;
     HashKind checksum_hash;
     VersionOrderKind versions;

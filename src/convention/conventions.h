@@ -1,28 +1,13 @@
-/* All conventions there are; a new one adds a line here and one in convention.c. SPDX-License-Identifier: Apache-2.0 */
+/* All conventions there are, out of the list in meson.build. SPDX-License-Identifier: Apache-2.0 */
 #ifndef WHIMBREL_CONVENTION_CONVENTIONS_H
 #define WHIMBREL_CONVENTION_CONVENTIONS_H
 
+#include "convention/each.h" /* made by meson.build: EACH_CONVENTION(DO) is DO(whimbrel) DO(alembic) ... */
 #include "convention/history_table.h"
 
-extern const Convention convention_whimbrel;
-extern const Convention convention_sqlx;
-extern const Convention convention_alembic;
-extern const Convention convention_golang_migrate;
-extern const Convention convention_goose;
-extern const Convention convention_dbmate;
-extern const Convention convention_diesel;
-extern const Convention convention_flyway;
-extern const Convention convention_prisma;
-extern const Convention convention_atlas;
-extern const Convention convention_refinery;
-extern const Convention convention_sqitch;
-extern const Convention convention_graphile;
-extern const Convention convention_sql_migrate;
-extern const Convention convention_node_pg_migrate;
-extern const Convention convention_rails;
-extern const Convention convention_laravel;
-extern const Convention convention_liquibase;
-extern const Convention convention_django;
+#define DECLARE_CONVENTION(name) extern const Convention convention_##name;
+EACH_CONVENTION(DECLARE_CONVENTION)
+#undef DECLARE_CONVENTION
 
 /* What one of the folders holds. */
 typedef struct FolderList {

@@ -131,40 +131,20 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     return true;
 }
 
-static bool push_row(Arena *arena, History *history, Str version, Str name, HistoryOutcome outcome,
-                     Error *err)
-{
-    HistoryRow row = peer_row(version, name, (int64_t)history->rows.len + 1);
-    row.outcome = outcome;
-    return vec_push(arena, &history->rows, row) || error_nomem(err);
-}
-
 /* What the one row stands for, given the files. */
 static bool spread_row(const ConventionContext *ctx, Arena *arena, const Row *row, History *history,
                        Error *err)
 {
     const char *text = str_format(arena, "%lld", (long long)row->version);
-    const Migration *first = NULL;
-    bool has_file = false;
+    Str version = str_from(text);
+    bool has_files = ctx->set && ctx->set->migrations.len > 0;
     if (!text)
         return error_nomem(err);
-    for (size_t i = 0; ctx->set && i < ctx->set->migrations.len; i++) {
-        const Migration *migration = &ctx->set->migrations.items[i];
-        int order = version_compare(migration->version, str_from(text));
-        if (!first)
-            first = migration;
-        if (order > 0)
-            break;
-        has_file = has_file || order == 0;
-        if (!push_row(arena, history, migration->version, migration->name,
-                      order == 0 && row->is_dirty ? HISTORY_FAILED : HISTORY_APPLIED, err))
-            return false;
-    }
-    if (row->version < 0) /* the way down to nothing failed: at the first one */
-        return push_row(arena, history, first ? first->version : str_from(text),
-                        first ? first->name : (Str){0}, HISTORY_FAILED, err);
-    return has_file || push_row(arena, history, str_from(text), (Str){0},
-                                row->is_dirty ? HISTORY_FAILED : HISTORY_APPLIED, err);
+    if (row->version < 0 && has_files) /* the way down to nothing failed: at the first one */
+        version = ctx->set->migrations.items[0].version;
+    return peer_push_up_to(ctx, arena, version,
+                           row->is_dirty || row->version < 0 ? HISTORY_FAILED : HISTORY_APPLIED,
+                           history, err);
 }
 
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,

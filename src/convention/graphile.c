@@ -525,12 +525,9 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     }
     if (!peer_recognise(&ctx, NULL, arena, &signs, ret_guess, err))
         return false;
-    /* Its table is in a schema of its own: that is asked for where something else speaks for the tool. */
-    return !db || given->table.len > 0 || ret_guess->weight == 0 ||
-           guess_table(
-               &(ConventionContext){.convention = given->convention, .dialect = given->dialect}, db,
-               arena, &migrations_table, "hash, previous_hash, filename, date", false, ret_guess,
-               err);
+    return !db || given->table.len > 0 ||
+           guess_table(given, db, arena, &migrations_table, "hash, previous_hash, filename, date",
+                       false, ret_guess, err);
 }
 
 static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,

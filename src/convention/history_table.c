@@ -235,7 +235,10 @@ bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, cons
 {
     *ret_has_table = *ret_has_rows = false;
     if (ctx->table.len == 0 && ctx->known_tables) {
-        const KnownTable *known = known_table(ctx, name->table);
+        const char *plain = table_name_plain(arena, name, "");
+        if (!plain)
+            return error_nomem(err);
+        const KnownTable *known = known_table(ctx, str_from(plain));
         *ret_has_table = known && has_columns(known, str_from(columns), is_exact);
         *ret_has_rows = *ret_has_table && known->is_filled;
         if (!*ret_has_table || *ret_has_rows || ctx->dialect == SQL_POSTGRES)

@@ -351,8 +351,11 @@ static bool section_prepare(const void *ctx, Arena *arena, const Script *script,
     if (sections.text.len > 0)
         text = sections.text;
     char *sql = str_z(arena, text);
-    ScriptText made = {.no_transaction = own->is_down ? sections.no_transaction_down
-                                                      : sections.no_transaction_up};
+    ScriptText made = {.no_transaction =
+                           own->is_down ? sections.no_transaction_down : sections.no_transaction_up,
+                       .refusal = sections.refusal,
+                       .refusal_hint = sections.refusal_hint,
+                       .refusal_line = sections.refusal_line};
     if (!sql)
         return error_nomem(err);
     keep_ranges(sql, text.len, kept);
@@ -726,6 +729,24 @@ Timestamp peer_instant_of(SqlDialect dialect, const DbValue *value)
     return is_known ? found : TIMESTAMP_UNKNOWN;
 }
 
+bool peer_push_up_to(const ConventionContext *ctx, Arena *arena, Str version, HistoryOutcome last,
+                     History *history, Error *err)
+{
+    const PeerReader reader = {ctx, arena, history, NULL};
+    HistoryRow *row = NULL;
+    int order = -1;
+    for (size_t i = 0; ctx->set && i < ctx->set->migrations.len && order < 0; i++) {
+        const Migration *migration = &ctx->set->migrations.items[i];
+        order = version_compare(migration->version, version);
+        if (order <= 0 && !peer_push_row(&reader, migration->version, migration->name, &row, err))
+            return false;
+    }
+    if (order != 0 && !peer_push_row(&reader, version, (Str){0}, &row, err))
+        return false;
+    row->outcome = last;
+    return true;
+}
+
 bool peer_create_table(const ConventionContext *ctx, Arena *arena, const History *history,
                        const char *columns, DbStatementVec *out, Error *err)
 {
@@ -1008,29 +1029,47 @@ typedef struct Look {
     const PeerSigns *signs;
     Arena *scratch;
     size_t looked; /* files that were read */
-    Str found;     /* the first that is taken, below its folder; empty: none yet */
+    Str found; /* the first that is taken, below its folder, rather one with a marker; empty: none yet */
+    bool has_marker; /* found has */
     Error *err;
 } Look;
+
+static bool is_seen(const Look *look)
+{
+    return look->found.len > 0 && (!look->signs->marker || look->has_marker);
+}
+
+/* What cannot be read is no sign, and empty. */
+static bool look_into(Look *look, const char *folder, PeerFile *file, Str *ret_text)
+{
+    Error local = {.arena = look->scratch};
+    look->looked++;
+    return (file->path = path_join(look->scratch, folder, file->name)) &&
+           (peer_read(look->ctx, look->scratch, file->path, ret_text, &local) ||
+            local.kind != ERROR_NOMEM);
+}
 
 static bool look_at_file(Look *look, const char *folder, Str relative, Str name)
 {
     PeerFile file = {.relative = relative, .name = name};
-    const char *suffix = look->signs->suffix ? look->signs->suffix : ".sql";
+    const PeerSigns *signs = look->signs;
+    const char *suffix = signs->suffix ? signs->suffix : ".sql";
+    bool may_read = look->looked < FILES_LOOKED_INTO && str_ends(name, str_from(suffix));
     Str text = {0};
-    if (look->signs->reads) {
-        if (look->looked == FILES_LOOKED_INTO || !str_ends(name, str_from(suffix)))
-            return true;
-        look->looked++;
-        if (!(file.path = path_join(look->scratch, folder, name)))
-            return error_nomem(look->err);
-        /* What cannot be read is no sign. */
-        Error local = {.arena = look->scratch};
-        if (!peer_read(look->ctx, look->scratch, file.path, &text, &local))
-            return local.kind != ERROR_NOMEM || error_nomem(look->err);
-    }
-    if (look->signs->takes(look->ctx, &file, text))
-        return str_copy(look->scratch, relative, &look->found) || error_nomem(look->err);
-    return true;
+    if (signs->reads && !may_read)
+        return true;
+    if (signs->reads && !look_into(look, folder, &file, &text))
+        return error_nomem(look->err);
+    if (!signs->takes(look->ctx, &file, text))
+        return true;
+    if (signs->marker && may_read && !look_into(look, folder, &file, &text))
+        return error_nomem(look->err);
+    bool has_marker =
+        signs->reads || (signs->marker && str_find(text, str_from(signs->marker), 0) != SIZE_MAX);
+    if (look->found.len > 0 && !has_marker)
+        return true;
+    look->has_marker = has_marker;
+    return str_copy(look->scratch, relative, &look->found) || error_nomem(look->err);
 }
 
 static bool look_at_folder(Look *look, const char *folder, Str below, unsigned depth)
@@ -1046,7 +1085,7 @@ static bool look_at_folder(Look *look, const char *folder, Str below, unsigned d
         if (!check_entry(entry, folder, look->scratch, look->err))
             return false;
         bool is_folder = entry->kind == FILE_FOLDER;
-        if (is_folder ? depth == 0 : look->found.len > 0)
+        if (is_folder ? depth == 0 : is_seen(look))
             continue;
         if (below.len > 0) {
             const char *text =
@@ -1092,17 +1131,18 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, const Peer
             if (local.kind == ERROR_NOMEM)
                 return error_nomem(err);
             look.found = (Str){0};
+            look.has_marker = false;
             continue;
         }
         if (look.found.len == 0)
             continue;
         guess->has_files = true;
-        guess->has_markers = signs->reads;
-        return guess_add(arena, guess, signs->reads ? 2 : 1,
+        guess->has_markers = look.has_marker;
+        return guess_add(arena, guess, look.has_marker ? 2 : 1,
                          str_format(arena, "%.*s %s %s %s", STR_ARG(look.found),
-                                    signs->reads ? "is written as" : "is named as",
+                                    look.has_marker ? "is written as" : "is named as",
                                     ctx->convention->title,
-                                    signs->reads ? "has it" : "names migrations"),
+                                    look.has_marker ? "has it" : "names migrations"),
                          err);
     }
     return true;

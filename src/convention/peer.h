@@ -85,6 +85,9 @@ typedef struct Sections {
     bool has_down;
     bool no_transaction_up, no_transaction_down;
     Str text; /* with variables replaced, where the tool does that: the ranges are of this text then. Empty: the file's */
+    /* What only the tool itself can run: see ScriptText. The file keeps its place. */
+    const char *refusal, *refusal_hint;
+    uint32_t refusal_line;
 } Sections;
 /* One tool's reading of its markers. Errors: ERROR_PARSE with the place. */
 typedef bool SectionReader(const ConventionContext *ctx, Arena *arena, const char *path, Str text,
@@ -156,6 +159,10 @@ Timestamp peer_instant_of(SqlDialect dialect, const DbValue *value);
 /* The whole of Convention.history_prepare() for such a tool: CREATE TABLE IF NOT EXISTS with this behind the name. */
 bool peer_create_table(const ConventionContext *ctx, Arena *arena, const History *history,
                        const char *columns, DbStatementVec *out, Error *err);
+/* For a table that says how far a database came and nothing else: a row for each migration of ctx->set up to that version, the last one with
+ * this outcome; also where there is no such file. */
+bool peer_push_up_to(const ConventionContext *ctx, Arena *arena, Str version, HistoryOutcome last,
+                     History *history, Error *err);
 /* "column = 'value'" for peer_write_row(). */
 bool peer_where_text(const ConventionContext *ctx, Arena *arena, const char *column, Str value,
                      Str *ret_where, Error *err);
@@ -192,7 +199,10 @@ typedef struct PeerSigns {
     unsigned depth; /* of the files */
     /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
-    bool reads;         /* takes() wants the text (of the first files only) */
+    bool
+        reads; /* takes() wants the text (of the first files only), and what it takes is written for this tool alone */
+    const char *
+        marker; /* without reads: what a file has that is written for this tool alone; NULL: nothing tells */
     const char *suffix; /* of the files that it wants; NULL: ".sql" */
 } PeerSigns;
 /* Fills a guess as ConventionGuess says. */

@@ -783,10 +783,17 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     ConventionGuess guess = {.convention = given->convention};
     FileInfo info = {0};
     Error local = {.arena = err ? err->arena : arena};
-    bool is_there = false;
+    bool is_there = false, is_seen = false;
     const char *beside = peer_beside(given, arena, STR("sqitch.conf"));
     if (!beside)
         return error_nomem(err);
+    /* On PostgreSQL the usual registry is seen without any of its files. */
+    if (db && given->known_tables && given->dialect == SQL_POSTGRES) {
+        const TableName usual = {STR("sqitch"), STR("changes")};
+        if (!guess_table(given, db, arena, &usual, "change_id, script_hash", false, &guess, err))
+            return false;
+        is_seen = guess.weight > 0;
+    }
     *ret_guess = guess;
     if (!sqitch_configure(&ctx, arena, &local)) {
         /* What is wrong with it is told when Sqitch is meant. */
@@ -804,7 +811,8 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     guess.has_files = true;
     if (!guess_add(arena, &guess, 2, str_format(arena, "%s is there", settings->plan_path), err))
         return false;
-    if (db && given->table.len == 0) {
+    is_seen = is_seen && str_eq(settings->registry, STR("sqitch"));
+    if (db && given->table.len == 0 && !is_seen) {
         const TableName name = table_of(&ctx, "changes");
         if (!attach(&ctx, db, arena, false, &is_there, err) ||
             (is_there &&
