@@ -67,9 +67,11 @@ typedef struct Renderer {
     const AlembicTarget *target;
     const PyModule *module;
     StrBuf out;
-    uint32_t line;      /* in out, from 1 */
-    SqlRangeVec whole;  /* see ScriptText */
-    Vec(PyName) locals; /* of the function, as far as it has come */
+    uint32_t line;     /* in out, from 1 */
+    SqlRangeVec whole; /* see ScriptText */
+    Vec(PyName)
+        locals; /* of the function, as far as it has come, and before them those of its callers */
+    size_t locals_from;
     unsigned depth;     /* of functions that call each other */
     bool is_autocommit; /* within autocommit_block() */
     /* within batch_alter_table(): the operations' object, the table */
@@ -85,8 +87,16 @@ typedef struct Renderer {
 bool alembic_refuse(Renderer *r, const PyNode *node, const char *hint, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 bool alembic_nomem(Renderer *r);
-/* The node, or what the name that it is stands for. */
+/* The node, or what the name that it is stands for, and of operations with known values what comes of them. alembic_values.c */
 const PyNode *alembic_resolve(Renderer *r, const PyNode *node);
+/* The same with whatever is in it: what a name stands for now, whatever it does later. NULL: memory is out. */
+const PyNode *alembic_freeze(Renderer *r, const PyNode *node);
+/* Whether all that a list, tuple, set or dict holds stands in it. */
+bool alembic_is_whole(const PyNode *list);
+/* As a condition: 1, 0, or -1 where only Python knows. */
+int alembic_truth(Renderer *r, const PyNode *node);
+/* op.get_bind(), op.get_context() and what is reached from there. */
+bool alembic_is_bind(Renderer *r, const PyNode *node);
 /* The dotted name of what is called, or of the node itself. */
 bool alembic_path(Renderer *r, const PyNode *node, Str *ret_path);
 /* A string, also within op.f(). what: "the table's name". */

@@ -6,9 +6,9 @@
 
 #include <stdarg.h>
 
-enum { MOST_CALLS = 10 };
+enum { MOST_CALLS = 10, MOST_DEPTH = 30 };
 
-/* ---- refusing, resolving ------------------------------------------------------------------------------------ */
+/* ---- refusing, reading names ------------------------------------------------------------------------------------ */
 
 bool alembic_nomem(Renderer *r)
 {
@@ -34,26 +34,6 @@ bool alembic_refuse(Renderer *r, const PyNode *node, const char *hint, const cha
     r->hint = hint;
     r->refusal_line = node ? node->line : 0;
     return false;
-}
-
-const PyNode *alembic_resolve(Renderer *r, const PyNode *node)
-{
-    for (unsigned i = 0; node && node->kind == PY_NAME && i < MOST_CALLS; i++) {
-        const PyNode *value = NULL;
-        for (size_t k = r->locals.len; k-- > 0 && !value;)
-            if (str_eq(r->locals.items[k].name, node->text))
-                value = r->locals.items[k].value;
-        if (!value) {
-            const PyStatement *top = python_find(&r->module->body, PY_ASSIGN, node->text);
-            value = top ? top->value : NULL;
-        }
-        if (!value)
-            break;
-        node = value;
-    }
-    if (node && node->kind == PY_STRING && str_find_char(node->text, '\0', 0) != SIZE_MAX)
-        (void)alembic_refuse(r, node, NULL, "has a NUL in a string");
-    return node;
 }
 
 bool alembic_path(Renderer *r, const PyNode *node, Str *ret_path)
@@ -85,7 +65,7 @@ static const PyNode *without_final(Renderer *r, const PyNode *node)
 bool alembic_string(Renderer *r, const PyNode *node, const char *what, Str *ret_text)
 {
     const PyNode *value = without_final(r, node);
-    if (!value || value->kind != PY_STRING)
+    if (!value || value->kind != PY_STRING || value->base)
         return alembic_refuse(r, node, "Write it as a string.", "gives %s as %s", what,
                               value ? python_describe(r->arena, value) : "nothing");
     if (str_find_char(value->text, '\0', 0) != SIZE_MAX)
@@ -719,35 +699,21 @@ static bool add_index_tail(Renderer *r, const PyNode *call, StrBuf *sql)
     return true;
 }
 
-static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
+typedef struct IndexCall {
+    const PyNode *at;   /* where its statement stands */
+    const PyNode *call; /* its options */
+    const PyNode *columns;
+    Str name, schema, table;
+} IndexCall;
+
+static bool write_index(Renderer *r, const IndexCall *index)
 {
-    static const char *const known[] = {"index_name",
-                                        "table_name",
-                                        "columns",
-                                        "schema",
-                                        "unique",
-                                        "if_not_exists",
-                                        "info",
-                                        "postgresql_using",
-                                        "postgresql_where",
-                                        "postgresql_concurrently",
-                                        "postgresql_include",
-                                        "postgresql_with",
-                                        "postgresql_ops",
-                                        "postgresql_nulls_not_distinct",
-                                        "sqlite_where",
-                                        "mysql_length",
-                                        "mysql_prefix",
-                                        "mysql_using",
-                                        NULL};
     SqlDialect dialect = r->target->dialect;
-    Place place;
-    Str name, using = {0}, prefix = {0};
+    const PyNode *call = index->call;
+    Str using = {0}, prefix = {0};
     int is_unique, if_not_exists, is_concurrent = 0;
     StrBuf sql = strbuf(r->arena);
-    if (!alembic_check(r, call, known) || !alembic_need(r, call, 0, "index_name", &name) ||
-        !find_place(r, call, 1, is_batch, &place) ||
-        !alembic_flag(r, call, "unique", 0, &is_unique) ||
+    if (!alembic_flag(r, call, "unique", 0, &is_unique) ||
         !alembic_flag(r, call, "if_not_exists", 0, &if_not_exists) ||
         (dialect == SQL_POSTGRES &&
          (!alembic_flag(r, call, "postgresql_concurrently", 0, &is_concurrent) ||
@@ -759,14 +725,52 @@ static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
         strbuf_addf(&sql, "%.*s ", STR_ARG(prefix));
     strbuf_adds(&sql, is_concurrent ? "INDEX CONCURRENTLY " : "INDEX ");
     strbuf_adds(&sql, if_not_exists ? "IF NOT EXISTS " : "");
-    alembic_add_name(r, &sql, dialect == SQL_SQLITE ? place.schema : (Str){0}, name);
+    alembic_add_name(r, &sql, dialect == SQL_SQLITE ? index->schema : (Str){0}, index->name);
     strbuf_adds(&sql, " ON ");
-    alembic_add_name(r, &sql, dialect == SQL_SQLITE ? (Str){0} : place.schema, place.table);
+    alembic_add_name(r, &sql, dialect == SQL_SQLITE ? (Str){0} : index->schema, index->table);
     strbuf_adds(&sql, " ");
     if (using.len > 0)
         strbuf_addf(&sql, "USING %.*s ", STR_ARG(using));
-    return add_index_columns(r, call, python_argument(call, place.next, "columns"), &sql) &&
-           add_index_tail(r, call, &sql) && alembic_statement(r, call, &sql);
+    return add_index_columns(r, call, index->columns, &sql) && add_index_tail(r, call, &sql) &&
+           alembic_statement(r, index->at, &sql);
+}
+
+#define INDEX_OPTIONS                                                                              \
+    "unique", "info", "postgresql_using", "postgresql_where", "postgresql_concurrently",           \
+        "postgresql_include", "postgresql_with", "postgresql_ops",                                 \
+        "postgresql_nulls_not_distinct", "sqlite_where", "mysql_length", "mysql_prefix",           \
+        "mysql_using"
+
+static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
+{
+    static const char *const known[] = {"index_name",    "table_name",  "columns", "schema",
+                                        "if_not_exists", INDEX_OPTIONS, NULL};
+    IndexCall index = {.at = call, .call = call};
+    Place place;
+    if (!alembic_check(r, call, known) || !alembic_need(r, call, 0, "index_name", &index.name) ||
+        !find_place(r, call, 1, is_batch, &place))
+        return false;
+    index.schema = place.schema;
+    index.table = place.table;
+    index.columns = python_argument(call, place.next, "columns");
+    return write_index(r, &index);
+}
+
+bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str schema, Str table)
+{
+    static const char *const known[] = {"name", INDEX_OPTIONS, NULL};
+    PyNode columns = {.kind = PY_LIST, .line = call->line, .column = call->column};
+    IndexCall index = {
+        .at = at, .call = call, .columns = &columns, .schema = schema, .table = table};
+    const PyNode *column;
+    if (!alembic_check(r, call, known) || !alembic_need(r, call, 0, "name", &index.name))
+        return false;
+    for (size_t place = 1; (column = python_argument(call, place, NULL)); place++) {
+        PyItem item = {.value = column};
+        if (!vec_push(r->arena, &columns.items, item))
+            return alembic_nomem(r);
+    }
+    return write_index(r, &index);
 }
 
 static bool drop_index(Renderer *r, const PyNode *call, bool is_batch)
@@ -979,6 +983,7 @@ static bool add_value(Renderer *r, const PyNode *node, StrBuf *sql)
     case PY_TUPLE:
     case PY_SET:
     case PY_DICT:
+    case PY_OPERATION:
     case PY_OTHER:
         break;
     }
@@ -1162,15 +1167,6 @@ static const struct {
 
 static bool run_body(Renderer *r, const PyStatementVec *body, bool *ret_returned);
 
-static bool is_bind(Renderer *r, const PyNode *node)
-{
-    Str path;
-    node = alembic_resolve(r, node);
-    return node && node->kind == PY_CALL && alembic_path(r, node, &path) &&
-           (str_eq(path, STR("alembic.op.get_bind")) ||
-            str_eq(path, STR("alembic.op.get_context")));
-}
-
 /* A method of something that is no operations' object. *ret_done false: it is none that is read. */
 static bool run_method(Renderer *r, const PyNode *call, bool *ret_done)
 {
@@ -1178,7 +1174,7 @@ static bool run_method(Renderer *r, const PyNode *call, bool *ret_done)
     Str name = call->base->text;
     bool is_create = str_eq(name, STR("create")), is_drop = str_eq(name, STR("drop"));
     *ret_done = true;
-    if (str_eq(name, STR("execute")) && is_bind(r, call->base->base))
+    if (str_eq(name, STR("execute")) && alembic_is_bind(r, call->base->base))
         return execute(r, call);
     if ((is_create || is_drop) && alembic_enum(r, call->base->base, &type))
         return enum_alone(r, call, &type, is_drop);
@@ -1186,21 +1182,55 @@ static bool run_method(Renderer *r, const PyNode *call, bool *ret_done)
     return !r->refusal && !r->has_failed;
 }
 
+/* What the parameters stand for; *ret_fits false: it is not called as it is written. */
+static bool bind_parameters(Renderer *r, const PyStatement *function, const PyNode *call,
+                            bool *ret_fits)
+{
+    size_t given = 0;
+    *ret_fits = !function->has_more_parameters && !function->is_decorated && !python_unpacks(call);
+    for (size_t i = 0; i < function->items.len && *ret_fits; i++) {
+        const PyItem *parameter = &function->items.items[i];
+        const char *name = str_z(r->arena, parameter->name);
+        const PyNode *value = name ? python_argument(call, i, name) : NULL;
+        if (!name)
+            return alembic_nomem(r);
+        given += value != NULL;
+        value = value ? alembic_freeze(r, value) : parameter->value;
+        PyName local = {parameter->name, value};
+        *ret_fits = value != NULL;
+        if (value && !vec_push(r->arena, &r->locals, local))
+            return alembic_nomem(r);
+    }
+    *ret_fits = *ret_fits && given == call->items.len;
+    return !r->has_failed && !r->refusal;
+}
+
 static bool run_function(Renderer *r, const PyNode *call, bool *ret_done)
 {
-    bool returned;
+    bool returned, fits;
     const PyStatement *function = call->base->kind == PY_NAME
                                       ? python_find(&r->module->body, PY_DEF, call->base->text)
                                       : NULL;
-    *ret_done = function != NULL && call->items.len == 0;
-    if (!*ret_done)
+    size_t locals = r->locals.len, locals_from = r->locals_from;
+    Str batch_name = r->batch_name;
+    *ret_done = false;
+    if (!function)
         return true;
     if (r->depth == MOST_CALLS)
         return alembic_refuse(r, call, NULL, "has functions that call each other too deep");
-    size_t locals = r->locals.len;
-    r->depth++;
-    bool is_ok = run_body(r, &function->body, &returned);
-    r->depth--;
+    if (!bind_parameters(r, function, call, &fits))
+        return false;
+    *ret_done = fits;
+    bool is_ok = true;
+    if (fits) {
+        r->depth++;
+        r->locals_from = locals;
+        r->batch_name = (Str){0};
+        is_ok = run_body(r, &function->body, &returned);
+        r->batch_name = batch_name;
+        r->locals_from = locals_from;
+        r->depth--;
+    }
     r->locals.len = locals;
     return is_ok;
 }
@@ -1237,29 +1267,48 @@ static bool run_call(Renderer *r, const PyNode *call)
                                      python_describe(r->arena, call));
 }
 
-/* What may stand behind `=` although it is not run: it is looked at where the name is used. */
-static bool is_harmless(Renderer *r, const PyNode *node, bool *ret_is_harmless)
+/* What may stand behind `=` although it is not run: it is looked at where the name is used. Calls that may do something are not among it,
+ * wherever they stand. */
+static bool is_harmless(Renderer *r, const PyNode *node, unsigned depth, bool *ret_is_harmless)
 {
     Str path;
-    *ret_is_harmless = true;
-    if (node->kind != PY_CALL)
-        return true;
-    if (!alembic_path(r, node, &path))
-        return false;
     *ret_is_harmless =
-        str_starts(path, STR("sqlalchemy.")) || str_starts(path, STR("sqlmodel.")) ||
-        str_eq(path, STR("alembic.op.get_bind")) || str_eq(path, STR("alembic.op.get_context")) ||
-        str_eq(path, STR("alembic.op.f")) ||
-        (node->base->kind == PY_ATTRIBUTE && str_eq(node->base->text, STR("with_variant")));
+        depth < MOST_DEPTH && (node->kind != PY_OTHER || str_eq(node->text, STR("a lambda")));
+    if (!*ret_is_harmless)
+        return true;
+    if (node->kind == PY_CALL) {
+        if (!alembic_path(r, node, &path))
+            return false;
+        Str last = node->base->kind == PY_NAME || node->base->kind == PY_ATTRIBUTE
+                       ? node->base->text
+                       : (Str){0};
+        /* A type of somebody's among the arguments is only made. */
+        bool is_class = depth > 0 && last.len > 0 && last.ptr[0] >= 'A' && last.ptr[0] <= 'Z';
+        *ret_is_harmless =
+            is_class || str_starts(path, STR("sqlalchemy.")) ||
+            str_starts(path, STR("sqlmodel.")) || str_eq(path, STR("alembic.op.f")) ||
+            alembic_is_bind(r, node) ||
+            (node->base->kind == PY_ATTRIBUTE && (str_eq(node->base->text, STR("with_variant")) ||
+                                                  str_eq(node->base->text, STR("format"))));
+    }
+    bool has_base = (node->kind == PY_ATTRIBUTE || node->kind == PY_CALL) && node->base;
+    if (has_base && *ret_is_harmless && !is_harmless(r, node->base, depth + 1, ret_is_harmless))
+        return false;
+    for (size_t i = 0; i < node->items.len && *ret_is_harmless; i++)
+        if (!is_harmless(r, node->items.items[i].value, depth + 1, ret_is_harmless))
+            return false;
     return true;
 }
 
 static bool run_assignment(Renderer *r, const PyStatement *statement)
 {
-    PyName name = {statement->name, statement->value};
+    PyName name = {statement->name, alembic_freeze(r, statement->value)};
     bool harmless;
-    if (!is_harmless(r, statement->value, &harmless))
+    if (!name.value || !is_harmless(r, statement->value, 0, &harmless))
         return false;
+    if (!harmless && statement->value->kind != PY_CALL)
+        return alembic_refuse(r, statement->value, NULL, "has %s, which only Python can run",
+                              python_describe(r->arena, statement->value));
     if (!harmless && !run_call(r, statement->value))
         return false;
     return vec_push(r->arena, &r->locals, name) || alembic_nomem(r);
@@ -1296,7 +1345,7 @@ static bool run_with(Renderer *r, const PyStatement *statement, bool *ret_return
     const PyNode *call = statement->value;
     bool is_block = call->kind == PY_CALL && call->base->kind == PY_ATTRIBUTE &&
                     str_eq(call->base->text, STR("autocommit_block")) &&
-                    is_bind(r, call->base->base);
+                    alembic_is_bind(r, call->base->base);
     if (r->refusal || r->has_failed || !alembic_path(r, call, &path))
         return false;
     if (str_eq(path, STR("alembic.op.batch_alter_table")))
@@ -1311,6 +1360,53 @@ static bool run_with(Renderer *r, const PyStatement *statement, bool *ret_return
     return is_ok;
 }
 
+static bool run_if(Renderer *r, const PyStatement *statement, bool *ret_returned)
+{
+    PyNode place = {.line = statement->line};
+    int value = alembic_truth(r, statement->value);
+    if (r->refusal || r->has_failed)
+        return false;
+    if (value < 0)
+        return alembic_refuse(r, &place, NULL, "has a condition that only Python knows");
+    return run_body(r, value ? &statement->body : &statement->otherwise, ret_returned);
+}
+
+/* The names of a loop, or the one, and what one round gives them. */
+static bool bind_round(Renderer *r, const PyStatement *statement, const PyNode *value)
+{
+    value = alembic_resolve(r, value);
+    bool is_one = statement->items.len == 1;
+    if (!is_one && ((value->kind != PY_TUPLE && value->kind != PY_LIST) ||
+                    value->items.len != statement->items.len || !alembic_is_whole(value)))
+        return alembic_refuse(r, statement->value, NULL,
+                              "goes through values that only Python knows");
+    for (size_t i = 0; i < statement->items.len; i++) {
+        PyName name = {statement->items.items[i].name,
+                       alembic_freeze(r, is_one ? value : value->items.items[i].value)};
+        if (!name.value || !vec_push(r->arena, &r->locals, name))
+            return alembic_nomem(r);
+    }
+    return true;
+}
+
+enum { MOST_ROUNDS = 1000 };
+
+static bool run_for(Renderer *r, const PyStatement *statement, bool *ret_returned)
+{
+    const PyNode *values = alembic_resolve(r, statement->value);
+    if (r->refusal || r->has_failed)
+        return false;
+    if ((values->kind != PY_TUPLE && values->kind != PY_LIST) || !alembic_is_whole(values) ||
+        values->items.len > MOST_ROUNDS)
+        return alembic_refuse(r, statement->value, NULL,
+                              "goes through values that only Python knows");
+    for (size_t i = 0; i < values->items.len && !*ret_returned; i++)
+        if (!bind_round(r, statement, values->items.items[i].value) ||
+            !run_body(r, &statement->body, ret_returned))
+            return false;
+    return true;
+}
+
 static bool run_statement(Renderer *r, const PyStatement *statement, bool *ret_returned)
 {
     PyNode place = {.line = statement->line};
@@ -1322,6 +1418,10 @@ static bool run_statement(Renderer *r, const PyStatement *statement, bool *ret_r
         return run_assignment(r, statement);
     case PY_WITH:
         return run_with(r, statement, ret_returned);
+    case PY_IF:
+        return run_if(r, statement, ret_returned);
+    case PY_FOR:
+        return run_for(r, statement, ret_returned);
     case PY_RETURN:
         *ret_returned = true;
         if (statement->value && statement->value->kind != PY_NONE)
@@ -1374,6 +1474,9 @@ bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *m
                              module->trouble);
     } else if (!body) {
         (void)alembic_refuse(&r, NULL, NULL, "has no %.*s()", STR_ARG(function));
+    } else if (body->is_decorated) {
+        PyNode place = {.line = body->line};
+        (void)alembic_refuse(&r, &place, NULL, "has a decorator on %.*s()", STR_ARG(function));
     } else {
         (void)run_body(&r, &body->body, &returned);
     }

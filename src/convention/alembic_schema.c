@@ -653,7 +653,8 @@ typedef struct Table {
     Str comment;
     ColumnVec columns;
     Vec(const PyNode *) constraints; /* but the primary key, in order */
-    const PyNode *key;               /* sa.PrimaryKeyConstraint(...) */
+    Vec(const PyNode *) indexes;
+    const PyNode *key; /* sa.PrimaryKeyConstraint(...) */
     StrVec key_columns;
     bool is_sqlite_count;
     bool is_in_lines;
@@ -700,6 +701,8 @@ static bool read_element(Renderer *r, Table *table, const PyNode *raw)
     if (is_call_of(r, node, "UniqueConstraint", "CheckConstraint") ||
         is_call_of(r, node, "ForeignKeyConstraint", NULL))
         return vec_push(r->arena, &table->constraints, node) || alembic_nomem(r);
+    if (is_call_of(r, node, "Index", NULL))
+        return vec_push(r->arena, &table->indexes, node) || alembic_nomem(r);
     return alembic_refuse(r, raw, NULL, "creates a table with %s", python_describe(r->arena, raw));
 }
 
@@ -1049,6 +1052,10 @@ bool alembic_create_table(Renderer *r, const PyNode *call, bool is_batch)
         return false;
     for (size_t i = 0; i < table.columns.len; i++)
         if (!create_column_index(r, call, &table.target, &table.columns.items[i]))
+            return false;
+    for (size_t i = 0; i < table.indexes.len; i++)
+        if (!alembic_table_index(r, call, table.indexes.items[i], table.target.schema,
+                                 table.target.table))
             return false;
     return comment_on_table(r, &table);
 }

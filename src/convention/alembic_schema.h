@@ -16,6 +16,8 @@ bool alembic_word(Renderer *r, const PyNode *call, size_t place, const char *nam
 bool alembic_need(Renderer *r, const PyNode *call, size_t place, const char *name, Str *ret_text);
 bool alembic_schema(Renderer *r, const PyNode *call, const char *name, Str *ret_schema);
 bool alembic_strings(Renderer *r, const PyNode *node, const char *what, StrVec *ret_strings);
+/* sa.Index("name", "column", ...), as a statement at this place. */
+bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str schema, Str table);
 /* One statement, in the line of the call. */
 bool alembic_statement(Renderer *r, const PyNode *node, StrBuf *sql);
 void alembic_begin(Renderer *r, const PyNode *node);

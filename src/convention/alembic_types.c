@@ -468,6 +468,11 @@ static bool named_type(const TypeReading *t, TypeFamily *ret_family, EnumType *r
     }
     if (is_name(t, "DateTime") || is_name(t, "DATETIME")) {
         *ret_family = TYPE_DATETIME;
+        /* The name in capitals stands for itself, also where the engine has no such type. */
+        if (is_name(t, "DATETIME") && t->r->target->dialect == SQL_POSTGRES) {
+            strbuf_adds(t->out, "DATETIME");
+            return true;
+        }
         return moment(t, "DATETIME");
     }
     if (is_name(t, "TIMESTAMP")) {

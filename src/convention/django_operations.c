@@ -23,17 +23,11 @@ static bool refuse(Reader *r, uint32_t line, const char *fmt, const char *what)
     return host_refuse(&r->file, line, what ? str_format(r->arena, fmt, what) : NULL, r->err);
 }
 
-/* The value that a name at the top of the file has, or the node itself. Where more happens there than definitions, no name is sure. */
+/* The value that a name at the top of the file has, or the node itself. */
 static const PyNode *value_of(const Reader *r, const PyNode *node)
 {
-    for (size_t i = 0; node->kind == PY_NAME && i < r->module.body.len; i++) {
-        PyStatementKind kind = r->module.body.items[i].kind;
-        if (kind == PY_BLOCK || kind == PY_WITH || kind == PY_SIMPLE)
-            return node;
-    }
-    const PyStatement *assigned =
-        node->kind == PY_NAME ? python_find(&r->module.body, PY_ASSIGN, node->text) : NULL;
-    return assigned && assigned->value ? assigned->value : node;
+    const PyNode *value = node->kind == PY_NAME ? python_constant(&r->module, node->text) : NULL;
+    return value ? value : node;
 }
 
 static bool take_text(Reader *r, const PyNode *node, HostSqlVec *calls)

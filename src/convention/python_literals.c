@@ -13,7 +13,7 @@ typedef enum TokenKind {
     TOKEN_NUMBER,
     TOKEN_STRING,
     TOKEN_BYTES,
-    TOKEN_FORMATTED, /* an f-string that has something to fill in */
+    TOKEN_FORMATTED, /* an f-string that has something to fill in; pieces: see read_placeholder() */
     TOKEN_OPERATOR,
     TOKEN_NEWLINE,
     TOKEN_INDENT,
@@ -25,6 +25,7 @@ typedef struct Token {
     TokenKind kind;
     uint32_t line, column;
     Str text; /* strings: the value */
+    const StrVec *pieces;
 } Token;
 
 enum { MOST_INDENTS = 100, MOST_DEPTH = 200, TAB_COLUMNS = 8 };
@@ -69,7 +70,7 @@ static bool stop(Scanner *s, const char *trouble)
 
 static bool add_token(Scanner *s, TokenKind kind, uint32_t line, uint32_t column, Str text)
 {
-    Token token = {kind, line, column, text};
+    Token token = {.kind = kind, .line = line, .column = column, .text = text};
     if (!vec_push(s->arena, &s->tokens, token)) {
         s->has_failed = true;
         return false;
@@ -203,9 +204,46 @@ static bool ends_here(const Scanner *s, const StringForm *form)
            (!form->is_long || (peek(s, 1) == form->quote && peek(s, 2) == form->quote));
 }
 
+/* "{name}" or "{a.b}" in an f-string: what was before it and the name become two pieces. Anything more in the braces is left to Python: the
+ * pieces are given up then. */
+static bool read_placeholder(Scanner *s, StrBuf *out, StrVec *pieces, bool *is_simple)
+{
+    size_t len = 1;
+    Str before;
+    while (is_name_start(peek(s, len)) || (len > 1 && is_digit(peek(s, len))) ||
+           (len > 1 && peek(s, len) == '.' && is_name_start(peek(s, len + 1))))
+        len++;
+    *is_simple = *is_simple && len > 1 && peek(s, len) == '}';
+    if (!*is_simple)
+        return true;
+    if (!strbuf_finish(out, &before) || !vec_push(s->arena, pieces, before) ||
+        !vec_push(s->arena, pieces, str_sub(s->text, s->at + 1, s->at + len))) {
+        s->has_failed = true;
+        return false;
+    }
+    *out = strbuf(s->arena);
+    s->at += len; /* at the closing brace, which is passed like any other */
+    return true;
+}
+
+/* The last piece, and the whole of them with the token that was just added. */
+static bool keep_pieces(Scanner *s, StrVec *pieces, Str last)
+{
+    StrVec *kept = arena_alloc(s->arena, sizeof *kept);
+    if (!kept || !vec_push(s->arena, pieces, last)) {
+        s->has_failed = true;
+        return false;
+    }
+    *kept = *pieces;
+    s->tokens.items[s->tokens.len - 1].pieces = kept;
+    return true;
+}
+
 static bool read_string(Scanner *s, const StringForm *form, size_t prefix)
 {
     StrBuf out = strbuf(s->arena);
+    StrVec pieces = {0};
+    bool is_simple = true;
     uint32_t line = s->line, column = (uint32_t)(s->at - s->line_start + 1);
     bool fills_in = false;
     Str value;
@@ -228,10 +266,18 @@ static bool read_string(Scanner *s, const StringForm *form, size_t prefix)
             c = peek(s, 0);
         }
         if (form->is_formatted && (c == '{' || c == '}')) {
-            if (peek(s, 1) == c)
+            if (peek(s, 1) == c) {
                 s->at++;
-            else
+            } else {
                 fills_in = true;
+                is_simple = is_simple && c == '{';
+                if (!read_placeholder(s, &out, &pieces, &is_simple))
+                    return false;
+                if (is_simple) {
+                    s->at++;
+                    continue;
+                }
+            }
         }
         if (c == '\n' || c == '\r') {
             strbuf_add_char(&out, '\n');
@@ -250,7 +296,8 @@ static bool read_string(Scanner *s, const StringForm *form, size_t prefix)
                      fills_in         ? TOKEN_FORMATTED
                      : form->is_bytes ? TOKEN_BYTES
                                       : TOKEN_STRING,
-                     line, column, value);
+                     line, column, value) &&
+           (!fills_in || !is_simple || keep_pieces(s, &pieces, value));
 }
 
 static size_t number_len(const Scanner *s)
@@ -385,6 +432,7 @@ typedef struct Parser {
     const Token *tokens; /* the last is TOKEN_END */
     size_t at;
     unsigned depth;
+    unsigned functions; /* that this stands in */
     PyModule *module;
     bool has_failed; /* memory */
 } Parser;
@@ -522,34 +570,71 @@ static const PyNode *parse_bracket(Parser *p)
     return node;
 }
 
-/* Adjacent strings, and those joined by +: a literal that is written in pieces. */
+/* "a.b.c" as the node that it would be. */
+static const PyNode *dotted_node(Parser *p, const Token *token, Str path)
+{
+    PyNode *node = NULL;
+    Str part;
+    while (path.len > 0) {
+        path = str_cut(path, '.', &part);
+        PyNode *next = new_node(p, node ? PY_ATTRIBUTE : PY_NAME, token);
+        if (!next)
+            return NULL;
+        next->text = part;
+        next->base = node;
+        node = next;
+    }
+    return node;
+}
+
+static bool add_piece(Parser *p, PyNode *node, const Token *token, Str text)
+{
+    PyNode *piece = text.len > 0 ? new_node(p, PY_STRING, token) : NULL;
+    if (text.len == 0)
+        return true;
+    if (!piece)
+        return false;
+    piece->text = text;
+    return add_item(p, node, (Str){0}, NULL, piece);
+}
+
+/* The pieces of one token of an f-string: text, name, text, name ... text. */
+static bool add_pieces(Parser *p, PyNode *node, const Token *token)
+{
+    if (token->kind == TOKEN_STRING)
+        return add_piece(p, node, token, token->text);
+    for (size_t i = 0; i < token->pieces->len; i++) {
+        Str text = token->pieces->items[i];
+        if (i % 2 == 0 ? !add_piece(p, node, token, text)
+                       : !add_item(p, node, (Str){0}, NULL, dotted_node(p, token, text)))
+            return false;
+    }
+    return !p->has_failed;
+}
+
+/* Adjacent strings: a literal that is written in pieces. */
 static const PyNode *parse_strings(Parser *p)
 {
     const Token *first = now(p);
-    bool is_formatted = false, is_mixed = false;
+    bool is_formatted = false, is_mixed = false, is_known = true;
     StrBuf text = strbuf(p->arena);
-    for (;;) {
+    PyNode *pieces = new_node(p, PY_OPERATION, first);
+    if (!pieces)
+        return NULL;
+    pieces->text = STR("f");
+    for (;; advance(p)) {
         TokenKind kind = now(p)->kind;
-        bool is_string = kind == TOKEN_STRING || kind == TOKEN_BYTES || kind == TOKEN_FORMATTED;
-        if (!is_string) {
-            TokenKind next = is_operator(p, "+") ? p->tokens[p->at + 1].kind : TOKEN_END;
-            /* `"a" + "b".upper()` is left to what reads expressions, which makes "other" of it. */
-            bool goes_on = next == TOKEN_STRING && p->tokens[p->at + 1].kind != TOKEN_END &&
-                           !(p->tokens[p->at + 2].kind == TOKEN_OPERATOR &&
-                             (str_eq(p->tokens[p->at + 2].text, STR(".")) ||
-                              str_eq(p->tokens[p->at + 2].text, STR("%")) ||
-                              str_eq(p->tokens[p->at + 2].text, STR("*")) ||
-                              str_eq(p->tokens[p->at + 2].text, STR("["))));
-            if (!goes_on)
-                break;
-            advance(p);
-            continue;
-        }
+        if (kind != TOKEN_STRING && kind != TOKEN_BYTES && kind != TOKEN_FORMATTED)
+            break;
         is_formatted = is_formatted || kind == TOKEN_FORMATTED;
         is_mixed = is_mixed || (kind == TOKEN_BYTES) != (first->kind == TOKEN_BYTES);
+        is_known = is_known && kind != TOKEN_BYTES && (kind == TOKEN_STRING || now(p)->pieces);
+        if (is_known && !add_pieces(p, pieces, now(p)))
+            return NULL;
         strbuf_add(&text, now(p)->text);
-        advance(p);
     }
+    if (is_formatted && is_known)
+        return pieces;
     if (is_formatted || is_mixed)
         return other(p, first, is_formatted ? "an f-string" : "strings and bytes in one");
     PyNode *node = new_node(p, first->kind == TOKEN_BYTES ? PY_BYTES : PY_STRING, first);
@@ -701,13 +786,136 @@ static bool goes_on(const Parser *p)
     return false;
 }
 
+static PyNode *operation(Parser *p, const char *operator, const PyNode * one, const PyNode *two,
+                         const PyNode *three)
+{
+    const PyNode *const operands[] = {one, two, three};
+    const Token place = {.line = one->line, .column = one->column};
+    PyNode *node = new_node(p, PY_OPERATION, &place);
+    if (!node)
+        return NULL;
+    node->text = str_from(operator);
+    for (size_t i = 0; i < 3 && operands[i]; i++)
+        if (!add_item(p, node, (Str){0}, NULL, operands[i]))
+            return NULL;
+    return node;
+}
+
+/* Two literals are one. */
+static const PyNode *joined(Parser *p, const PyNode *one, const PyNode *two)
+{
+    const Token place = {.line = one->line, .column = one->column};
+    StrBuf text = strbuf(p->arena);
+    PyNode *node = new_node(p, PY_STRING, &place);
+    strbuf_add(&text, one->text);
+    strbuf_add(&text, two->text);
+    if (!node || !strbuf_finish(&text, &node->text)) {
+        p->has_failed = true;
+        return NULL;
+    }
+    return node;
+}
+
+/* Operators by how tightly they bind, from the loosest; at the end what stands between them. An operator that is not known ends it, and
+ * parse_expression() makes "other" of the whole. */
+enum { BIND_OR, BIND_AND, BIND_NOT, BIND_COMPARE, BIND_SUM, BIND_TERM, BIND_PRIMARY };
+
+static const PyNode *parse_bound(Parser *p, unsigned bind);
+
+static const char *operator_here(const Parser *p, unsigned bind)
+{
+    switch (bind) {
+    case BIND_OR:
+        return is_word(p, "or") ? "or" : NULL;
+    case BIND_AND:
+        return is_word(p, "and") ? "and" : NULL;
+    case BIND_COMPARE:
+        if (is_word(p, "not") && p->tokens[p->at + 1].kind == TOKEN_NAME &&
+            str_eq(p->tokens[p->at + 1].text, STR("in")))
+            return "not in";
+        return is_word(p, "in")       ? "in"
+               : is_operator(p, "==") ? "=="
+               : is_operator(p, "!=") ? "!="
+                                      : NULL;
+    case BIND_SUM:
+        return is_operator(p, "+") ? "+" : NULL;
+    case BIND_TERM:
+        return is_operator(p, "%") ? "%" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static const PyNode *parse_negation(Parser *p)
+{
+    if (!is_word(p, "not"))
+        return parse_bound(p, BIND_COMPARE);
+    if (p->depth == MOST_DEPTH)
+        return NULL;
+    advance(p);
+    p->depth++;
+    const PyNode *node = parse_negation(p);
+    p->depth--;
+    return node ? operation(p, "not", node, NULL, NULL) : NULL;
+}
+
+static const PyNode *parse_bound(Parser *p, unsigned bind)
+{
+    const char *operator;
+    if (bind == BIND_NOT)
+        return parse_negation(p);
+    if (bind == BIND_PRIMARY)
+        return parse_postfix(p, parse_primary(p));
+    const PyNode *node = parse_bound(p, bind + 1);
+    PyNode *chain = NULL; /* a + b + c is one operation of three */
+    while (node && (operator= operator_here(p, bind))) {
+        bool is_pair = bind == BIND_COMPARE || bind == BIND_TERM;
+        if (is_pair && chain)
+            return node; /* a == b == c means another thing */
+        advance(p);
+        if (str_eq(str_from(operator), STR("not in")))
+            advance(p);
+        const PyNode *right = parse_bound(p, bind + 1);
+        if (!right)
+            return NULL;
+        if (bind == BIND_SUM && !chain && node->kind == PY_STRING && right->kind == PY_STRING) {
+            node = joined(p, node, right);
+        } else if (chain) {
+            if (!add_item(p, chain, (Str){0}, NULL, right))
+                return NULL;
+        } else {
+            node = chain = operation(p, operator, node, right, NULL);
+        }
+    }
+    return node;
+}
+
+static const PyNode *parse_choice(Parser *p)
+{
+    const Token *token = now(p);
+    const PyNode *node = parse_bound(p, BIND_OR);
+    if (!node || !is_word(p, "if"))
+        return node;
+    advance(p);
+    const PyNode *condition = parse_bound(p, BIND_OR);
+    if (!condition)
+        return NULL;
+    if (!is_word(p, "else")) {
+        skip_expression(p);
+        return other(p, token, "an expression");
+    }
+    advance(p);
+    const PyNode *otherwise = parse_expression(p);
+    return otherwise ? operation(p, "if", condition, node, otherwise) : NULL;
+}
+
 static const PyNode *parse_expression(Parser *p)
 {
     const Token *token = now(p);
     if (p->depth == MOST_DEPTH)
         return NULL;
     p->depth++;
-    const PyNode *node = parse_postfix(p, parse_primary(p));
+    const PyNode *node = parse_choice(p);
     p->depth--;
     if (!node || !goes_on(p))
         return node;
@@ -733,6 +941,18 @@ static void skip_line(Parser *p)
         advance(p);
 }
 
+/* In what is not read: a name of the module that is perhaps assigned to. */
+static void doubt(Parser *p)
+{
+    const Token *next = &p->tokens[p->at + 1];
+    if (p->functions > 0 || now(p)->kind != TOKEN_NAME || next->kind != TOKEN_OPERATOR ||
+        !(str_eq(next->text, STR(",")) || str_eq(next->text, STR(":")) ||
+          str_eq(next->text, STR(".")) || str_ends(next->text, STR("="))))
+        return;
+    if (!vec_push(p->arena, &p->module->doubtful, now(p)->text))
+        p->has_failed = true;
+}
+
 /* Past the ':' that opens a block; what stands before it is not looked at. */
 static void skip_to_colon(Parser *p)
 {
@@ -751,6 +971,8 @@ static void skip_block(Parser *p)
 {
     unsigned depth = 0;
     if (now(p)->kind != TOKEN_NEWLINE) {
+        for (; !is_line_end(p); advance(p))
+            doubt(p);
         skip_line(p);
         return;
     }
@@ -760,6 +982,7 @@ static void skip_block(Parser *p)
     do {
         depth += now(p)->kind == TOKEN_INDENT;
         depth -= now(p)->kind == TOKEN_DEDENT;
+        doubt(p);
         advance(p);
     } while (depth > 0 && now(p)->kind != TOKEN_END);
 }
@@ -898,6 +1121,133 @@ static bool parse_class(Parser *p, PyStatement *statement)
     return parse_body(p, &statement->body);
 }
 
+static bool parse_if(Parser *p, PyStatement *statement)
+{
+    const Token *token = now(p);
+    statement->kind = PY_IF;
+    statement->name = STR("if");
+    advance(p);
+    statement->value = parse_expression(p);
+    if (p->has_failed)
+        return false;
+    if (!statement->value || !is_operator(p, ":")) {
+        statement->value = other(p, token, "an expression");
+        skip_to_colon(p);
+    } else {
+        advance(p);
+    }
+    if (!statement->value || !parse_body(p, &statement->body))
+        return false;
+    if (is_word(p, "elif")) {
+        PyStatement next = {.line = now(p)->line, .column = now(p)->column};
+        if (p->depth == MOST_DEPTH)
+            return false;
+        p->depth++;
+        bool is_ok = parse_if(p, &next);
+        p->depth--;
+        if (is_ok && !vec_push(p->arena, &statement->otherwise, next))
+            p->has_failed = true;
+        return is_ok && !p->has_failed;
+    }
+    if (!is_word(p, "else"))
+        return true;
+    skip_to_colon(p);
+    return parse_body(p, &statement->otherwise);
+}
+
+/* for a in ...: or for a, b in ...: */
+static bool parse_for(Parser *p, PyStatement *statement)
+{
+    size_t from = p->at;
+    advance(p);
+    while (now(p)->kind == TOKEN_NAME && !is_word(p, "in")) {
+        PyItem item = {.name = now(p)->text};
+        if (!vec_push(p->arena, &statement->items, item)) {
+            p->has_failed = true;
+            return false;
+        }
+        advance(p);
+        if (!is_operator(p, ","))
+            break;
+        advance(p);
+    }
+    if (statement->items.len > 0 && is_word(p, "in")) {
+        advance(p);
+        statement->value = parse_expression(p);
+    }
+    if (p->has_failed)
+        return false;
+    if (!statement->value || !is_operator(p, ":")) {
+        statement->kind = PY_BLOCK;
+        p->at = from;
+        skip_to_colon(p);
+        skip_block(p);
+        return !p->has_failed;
+    }
+    statement->kind = PY_FOR;
+    advance(p);
+    return parse_body(p, &statement->body);
+}
+
+/* (a, b: int = 1, *args): names and what they are if nothing is given. */
+static bool parse_parameters(Parser *p, PyStatement *statement)
+{
+    if (!is_operator(p, "("))
+        return true;
+    advance(p);
+    while (!is_operator(p, ")") && !is_line_end(p)) {
+        PyItem item = {.name = now(p)->text};
+        bool is_plain = now(p)->kind == TOKEN_NAME;
+        size_t from = p->at;
+        advance(p);
+        if (is_plain && is_operator(p, ":")) {
+            advance(p);
+            is_plain = parse_expression(p) != NULL;
+        }
+        if (is_plain && is_operator(p, "=")) {
+            advance(p);
+            item.value = parse_expression(p);
+            is_plain = item.value != NULL;
+        }
+        is_plain = is_plain && (is_operator(p, ",") || is_operator(p, ")"));
+        if (!is_plain) {
+            statement->has_more_parameters = true;
+            p->at = from;
+            return !p->has_failed;
+        }
+        if (!vec_push(p->arena, &statement->items, item)) {
+            p->has_failed = true;
+            return false;
+        }
+        if (is_operator(p, ","))
+            advance(p);
+    }
+    if (is_operator(p, ")"))
+        advance(p);
+    return true;
+}
+
+/* Behind the first value: a tuple without brackets. */
+static bool parse_tuple(Parser *p, PyStatement *statement)
+{
+    const Token place = {.line = statement->value->line, .column = statement->value->column};
+    if (!is_operator(p, ","))
+        return true;
+    PyNode *tuple = new_node(p, PY_TUPLE, &place);
+    if (!tuple || !add_item(p, tuple, (Str){0}, NULL, statement->value))
+        return false;
+    while (is_operator(p, ",")) {
+        advance(p);
+        if (is_line_end(p) || is_operator(p, ";"))
+            break;
+        const PyNode *next = parse_expression(p);
+        if (!next || !add_item(p, tuple, (Str){0}, NULL, next))
+            return false;
+    }
+    statement->value = tuple;
+    return true;
+}
+
 /* A line that begins with an expression. */
 static bool parse_plain(Parser *p, PyStatement *statement)
 {
@@ -919,26 +1269,13 @@ static bool parse_plain(Parser *p, PyStatement *statement)
     }
     if (is_operator(p, "=") && value->kind == PY_NAME) {
         advance(p);
-        const Token *right = now(p);
         statement->kind = PY_ASSIGN;
         statement->name = value->text;
         statement->value = parse_expression(p);
         if (!statement->value)
             return false;
-        if (is_operator(p, ",")) { /* a tuple without brackets */
-            PyNode *tuple = new_node(p, PY_TUPLE, right);
-            if (!tuple || !add_item(p, tuple, (Str){0}, NULL, statement->value))
-                return false;
-            while (is_operator(p, ",")) {
-                advance(p);
-                if (is_line_end(p) || is_operator(p, ";"))
-                    break;
-                const PyNode *next = parse_expression(p);
-                if (!next || !add_item(p, tuple, (Str){0}, NULL, next))
-                    return false;
-            }
-            statement->value = tuple;
-        }
+        if (!parse_tuple(p, statement))
+            return false;
     }
     if (is_line_end(p) || is_operator(p, ";"))
         return true;
@@ -951,8 +1288,8 @@ static bool parse_plain(Parser *p, PyStatement *statement)
 
 static bool is_compound(const Parser *p)
 {
-    static const char *const words[] = {"if",  "elif",   "else",    "for",   "while",
-                                        "try", "except", "finally", "async", NULL};
+    static const char *const words[] = {"elif",   "else",    "while", "try",
+                                        "except", "finally", "async", NULL};
     for (size_t i = 0; words[i]; i++)
         if (is_word(p, words[i]))
             return true;
@@ -982,9 +1319,19 @@ static bool parse_statement(Parser *p, PyStatement *statement)
         advance(p);
         statement->kind = PY_DEF;
         statement->name = now(p)->text;
+        advance(p);
+        if (!parse_parameters(p, statement))
+            return false;
         skip_to_colon(p);
-        return parse_body(p, &statement->body);
+        p->functions++;
+        bool is_ok = parse_body(p, &statement->body);
+        p->functions--;
+        return is_ok;
     }
+    if (is_word(p, "if"))
+        return parse_if(p, statement);
+    if (is_word(p, "for"))
+        return parse_for(p, statement);
     if (is_word(p, "class")) {
         statement->kind = PY_CLASS;
         return parse_class(p, statement);
@@ -1010,7 +1357,7 @@ static bool parse_statement(Parser *p, PyStatement *statement)
         advance(p);
         if (is_line_end(p) || is_operator(p, ";"))
             return true;
-        return (statement->value = parse_expression(p)) != NULL;
+        return (statement->value = parse_expression(p)) != NULL && parse_tuple(p, statement);
     }
     if (is_other_simple(p) || is_operator(p, "@")) {
         while (!is_line_end(p) && !is_operator(p, ";"))
@@ -1021,19 +1368,35 @@ static bool parse_statement(Parser *p, PyStatement *statement)
     return parse_plain(p, statement);
 }
 
+static bool is_decorator(const PyStatement *statement)
+{
+    return statement->kind == PY_SIMPLE && str_eq(statement->name, STR("@"));
+}
+
 /* One line, with what hangs on it. False: what stands here is no Python, or memory is out. */
 static bool parse_line(Parser *p, PyStatementVec *body)
 {
     while (now(p)->kind != TOKEN_NEWLINE) {
         PyStatement statement;
-        if (!parse_statement(p, &statement))
-            return false;
+        const Token *first = now(p);
+        if (!parse_statement(p, &statement)) {
+            /* Within a block it is enough to know that here is something; who runs it stops there. */
+            if (p->has_failed || p->depth == 0 || p->depth == MOST_DEPTH)
+                return false;
+            statement = (PyStatement){.kind = PY_SIMPLE,
+                                      .line = first->line,
+                                      .column = first->column,
+                                      .name = first->text};
+            while (!is_line_end(p))
+                advance(p);
+        }
+        statement.is_decorated = body->len > 0 && is_decorator(&body->items[body->len - 1]);
         if (!vec_push(p->arena, body, statement)) {
             p->has_failed = true;
             return false;
         }
         if (statement.kind == PY_DEF || statement.kind == PY_CLASS || statement.kind == PY_WITH ||
-            statement.kind == PY_BLOCK)
+            statement.kind == PY_BLOCK || statement.kind == PY_IF || statement.kind == PY_FOR)
             return true; /* its body took the end of the line along */
         if (is_operator(p, ";"))
             advance(p);
@@ -1087,6 +1450,40 @@ const PyStatement *python_find(const PyStatementVec *body, PyStatementKind kind,
         if (body->items[i].kind == kind && str_eq(body->items[i].name, name))
             return &body->items[i];
     return NULL;
+}
+
+/* Whether one of the statements, or one within them, gives the name a value or may change it. */
+static bool is_touched(const PyStatementVec *body, Str name, unsigned depth)
+{
+    for (size_t i = 0; i < body->len; i++) {
+        const PyStatement *statement = &body->items[i];
+        const PyNode *value = statement->value;
+        if (statement->kind == PY_DEF || statement->kind == PY_CLASS)
+            continue;
+        bool is_named = str_eq(statement->name, name) &&
+                        (statement->kind == PY_SIMPLE || statement->kind == PY_WITH ||
+                         (depth > 0 && statement->kind == PY_ASSIGN));
+        for (size_t k = 0; statement->kind == PY_FOR && k < statement->items.len; k++)
+            is_named = is_named || str_eq(statement->items.items[k].name, name);
+        /* name.append(...) */
+        if (statement->kind == PY_EXPRESSION && value->kind == PY_CALL)
+            for (value = value->base; value && value->base; value = value->base)
+                is_named =
+                    is_named || (value->base->kind == PY_NAME && str_eq(value->base->text, name));
+        if (is_named || is_touched(&statement->body, name, depth + 1) ||
+            is_touched(&statement->otherwise, name, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+const PyNode *python_constant(const PyModule *module, Str name)
+{
+    const PyStatement *found = python_find(&module->body, PY_ASSIGN, name);
+    for (size_t i = 0; found && i < module->doubtful.len; i++)
+        if (str_eq(module->doubtful.items[i], name))
+            return NULL;
+    return found && !is_touched(&module->body, name, 0) ? found->value : NULL;
 }
 
 static bool add_path(StrBuf *out, const PyModule *module, const PyNode *node)
@@ -1187,6 +1584,8 @@ const char *python_describe(Arena *arena, const PyNode *node)
         add_written(&out, node->base);
         strbuf_adds(&out, "()");
         break;
+    case PY_OPERATION:
+        return str_eq(node->text, STR("f")) ? "an f-string" : "an expression";
     case PY_OTHER:
         strbuf_add(&out, node->text);
         break;

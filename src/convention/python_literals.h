@@ -19,7 +19,9 @@ typedef enum PyKind {
     PY_TUPLE,
     PY_SET,
     PY_DICT,
-    PY_OTHER, /* only Python knows; text says what: "an f-string", "an expression" */
+    PY_OPERATION, /* text: the operator: "+", "%", "==", "!=", "in", "not in", "not", "and", "or"; "if" of (a if b else c), in the order
+                     b, a, c; "f" of an f-string, whose pieces are strings and names */
+    PY_OTHER,     /* only Python knows; text says what: "an expression", "a lambda" */
 } PyKind;
 
 typedef struct PyNode PyNode;
@@ -44,11 +46,13 @@ typedef enum PyStatementKind {
     PY_ASSIGN,     /* name = value; an annotation is passed over */
     PY_PASS,       /* and `...` */
     PY_RETURN,     /* value, or NULL */
-    PY_DEF,        /* name, body */
+    PY_DEF,        /* name, items: its parameters with their defaults; body */
     PY_CLASS,      /* name, value: a call of nothing, whose items are its bases; body */
     PY_WITH,       /* value, name: behind `as`, may be empty; body */
     PY_IMPORT,     /* see PyModule.imports */
-    PY_BLOCK,      /* if, for, while, try ...: name is that word. Its body is not read */
+    PY_IF,         /* value, body, otherwise: an elif is an if in there */
+    PY_FOR,        /* items: the names that take a value each time; value, body */
+    PY_BLOCK,      /* while, try, else of a loop ...: name is that word. Its body is not read */
     PY_SIMPLE,     /* any other line; name is its first word */
 } PyStatementKind;
 
@@ -59,7 +63,9 @@ struct PyStatement {
     uint32_t line, column;
     Str name;
     const PyNode *value;
-    PyStatementVec body;
+    PyItemVec items;
+    bool is_decorated, has_more_parameters; /* of a function: *args and the like */
+    PyStatementVec body, otherwise;
 };
 
 typedef struct PyImport {
@@ -71,6 +77,7 @@ typedef Vec(PyImport) PyImportVec;
 typedef struct PyModule {
     PyStatementVec body;
     PyImportVec imports; /* of the whole file */
+    StrVec doubtful;     /* names that a block which is not read may give another value */
     Str doc;             /* its docstring */
     /* Where reading had to stop; what is above it is there. NULL: it was read to its end. */
     const char *trouble;
@@ -82,6 +89,8 @@ bool python_read(Arena *arena, Str text, PyModule *ret_module, Error *err);
 
 /* The statement that defines or assigns the name last at the top of the file (or of a body); NULL: none. */
 const PyStatement *python_find(const PyStatementVec *body, PyStatementKind kind, Str name);
+/* What a name at the top stands for once the file was run through; NULL: that is not known, or more than one line has a say in it. */
+const PyNode *python_constant(const PyModule *module, Str name);
 /* "sqlalchemy.Column" for sa.Column, by the imports; empty when the node is no dotted name. A name that is not imported stands for
  * itself. Memory out: false. */
 bool python_path(Arena *arena, const PyModule *module, const PyNode *node, Str *ret_path,

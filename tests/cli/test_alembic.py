@@ -222,14 +222,60 @@ def test_a_graph_that_does_not_fit_is_refused(project, change, code, part):
 # ---- what is run
 
 
+MADE_OF_PARTS = """from alembic import op
+import sqlalchemy as sa
+revision = "aa11"
+down_revision = None
+TABLES = ("t1", "t2")
+def make(table, column="name"):
+    op.create_table(table, sa.Column("id", sa.Integer(), primary_key=True), sa.Column(column, sa.String(20)))
+def upgrade():
+    engine = op.get_bind().dialect.name
+    for table in TABLES:
+        make(table)
+        op.execute(f"INSERT INTO {table} (name) VALUES ('{engine}')")
+    if engine == "oracle":
+        op.execute("no SQL at all")
+def downgrade():
+    for table in TABLES:
+        op.drop_table(table)
+"""
+
+
+def test_loops_helpers_and_conditions_are_followed(whimbrel):
+    whimbrel.write("alembic.ini", "[alembic]\nscript_location = alembic\n")
+    whimbrel.write("alembic/versions/aa11.py", MADE_OF_PARTS)
+    whimbrel.ok("migrate", "-d", URL)
+    assert whimbrel.database("SELECT name FROM t1 UNION ALL SELECT name FROM t2") == [("sqlite",), ("sqlite",)]
+    whimbrel.ok("rollback", "-d", URL, "--yes")
+    assert whimbrel.database("SELECT name FROM sqlite_master WHERE name LIKE 't_'") == []
+
+
+@pytest.mark.parametrize(
+    "change, part",
+    [
+        (lambda text: text.replace("def upgrade", "@skipped\ndef upgrade"), "a decorator on upgrade()"),
+        (lambda text: text.replace("def make", "if x:\n    TABLES = ()\ndef make"), "goes through values"),
+        (lambda text: text.replace("make(table)", "make(table, width=2)"), "calls make()"),
+        (lambda text: text.replace("def make(table,", "def make(*table,"), "calls make()"),
+    ],
+    ids=["decorated", "assigned twice", "another parameter", "more parameters"],
+)
+def test_what_may_mean_more_is_refused(whimbrel, change, part):
+    whimbrel.write("alembic.ini", "[alembic]\nscript_location = alembic\n")
+    whimbrel.write("alembic/versions/aa11.py", change(MADE_OF_PARTS))
+    result = whimbrel("migrate", "-d", URL)
+    assert result.code == 1 and part in result.err
+
+
 def test_what_only_python_can_run_stops_by_name_and_line(project):
-    write(project, "cc33", "bb22", up="op.drop_table('x')\n    for name in ('a', 'b'):\n        op.drop_table(name)")
+    write(project, "cc33", "bb22", up="op.drop_table('x')\n    for name in names():\n        op.drop_table(name)")
     write(project, "dd44", "cc33")
     states = [m["state"] for m in project.ok("status", "-d", URL, "--output", "json").json["migrations"]]
     assert states == ["pending"] * 4
     result = project("migrate", "-d", URL)
     assert result.code == 1
-    assert 'cc33_made.py has a line with "for", which only Python can run' in result.err
+    assert "cc33_made.py goes through values that only Python knows" in result.err
     assert "cc33_made.py:12" in result.err and "--from alembic" in result.err
     assert project.database("SELECT name FROM sqlite_master") == []
     project.ok("migrate", "--to", "bb22", "-d", URL)

@@ -8,7 +8,7 @@
 
 static void walk_node(const PyNode *node, unsigned depth)
 {
-    FUZZ_REQUIRE(depth < 1000 && node->line > 0);
+    FUZZ_REQUIRE(depth < 2000 && node->line > 0);
     if (node->base)
         walk_node(node->base, depth + 1);
     for (size_t i = 0; i < node->items.len; i++) {
@@ -28,6 +28,7 @@ static void walk(const PyStatementVec *body, unsigned depth)
         if (statement->value)
             walk_node(statement->value, 0);
         walk(&statement->body, depth + 1);
+        walk(&statement->otherwise, depth + 1);
     }
 }
 

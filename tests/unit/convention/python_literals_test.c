@@ -50,12 +50,17 @@ static void strings_are_decoded(void **state)
         {"b'\\xff'", "\xff", PY_BYTES},
         {"u'a'", "a", PY_STRING},
         {"f'plain {{}}'", "plain {}", PY_STRING},
-        {"f'{a}'", "an f-string", PY_OTHER},
-        {"'a' f'{b}'", "an f-string", PY_OTHER},
-        {"'a' % b", "an expression", PY_OTHER},
+        {"f'{a}'", "f", PY_OPERATION},
+        {"'a' f'{b.c}'", "f", PY_OPERATION},
+        {"f'{a()}'", "an f-string", PY_OTHER},
+        {"f'{a!r}' 'b'", "an f-string", PY_OTHER},
+        {"f'{a}' b'c'", "an f-string", PY_OTHER},
+        {"'a' % b", "%", PY_OPERATION},
+        {"'a' * 2", "an expression", PY_OTHER},
+        {"'a' % b % c", "an expression", PY_OTHER},
         {"'a'.upper()", NULL, PY_CALL},
-        {"'a' + b", "an expression", PY_OTHER},
-        {"'a' + 'b'.upper()", "an expression", PY_OTHER},
+        {"'a' + b", "+", PY_OPERATION},
+        {"'a' + 'b'.upper()", "+", PY_OPERATION},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const PyNode *node = value_of(f, cases[i].written);
@@ -91,12 +96,19 @@ static void literals_and_calls_are_told_apart(void **state)
         {"a.b.c", PY_ATTRIBUTE, 0},
         {"a[1]", PY_OTHER, 0},
         {"a[1].b", PY_ATTRIBUTE, 0},
-        {"1 if a else 2", PY_OTHER, 0},
+        {"1 if a else 2", PY_OPERATION, 3},
+        {"1 if a < b else 2", PY_OTHER, 0},
+        {"a and b and not c or d", PY_OPERATION, 2},
+        {"a + b + c", PY_OPERATION, 3},
+        {"a not in (b, c)", PY_OPERATION, 2},
+        {"a == b == c", PY_OTHER, 0},
+        {"a is not None", PY_OTHER, 0},
+        {"f'x{a}y' f'{b}'", PY_OPERATION, 4},
         {"[x for x in y]", PY_LIST, 1},
         {"lambda a, b=1: a", PY_OTHER, 0},
-        {"not a", PY_OTHER, 0},
+        {"not a", PY_OPERATION, 1},
         {"1 << 2", PY_OTHER, 0},
-        {"a == b", PY_OTHER, 0},
+        {"a == b", PY_OPERATION, 2},
         {"...", PY_OTHER, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -167,14 +179,78 @@ static void statements_and_blocks_are_read(void **state)
     assert_text(up->body.items[0].name, "b");
     assert_int_equal(up->body.items[0].body.len, 2);
     assert_int_equal(up->body.items[0].body.items[1].line, 22);
-    assert_int_equal(up->body.items[1].kind, PY_BLOCK);
-    assert_text(up->body.items[1].name, "for");
+    assert_int_equal(up->body.items[1].kind, PY_FOR);
+    assert_text(up->body.items[1].items.items[0].name, "i");
+    assert_true(up->is_decorated);
+    assert_int_equal(up->items.len, 2);
+    assert_text(up->items.items[1].value->text, "3");
     assert_int_equal(up->body.items[2].kind, PY_RETURN);
+    assert_false(python_find(&module.body, PY_DEF, STR("downgrade"))->is_decorated);
     assert_int_equal(python_find(&module.body, PY_DEF, STR("downgrade"))->body.items[0].kind,
                      PY_PASS);
     const PyStatement *class = python_find(&module.body, PY_CLASS, STR("M"));
     assert_int_equal(class->body.len, 1);
     assert_int_equal(class->value->items.len, 1);
+}
+
+static void conditions_have_two_sides(void **state)
+{
+    Fixture *f = *state;
+    PyModule module = read_text(f, "if a == 'b':\n"
+                                   "    x = 1\n"
+                                   "elif c < d:\n"
+                                   "    return 1, 2\n"
+                                   "    *y, z = 5\n"
+                                   "else: x = 3\n"
+                                   "for k, v in m: pass\n"
+                                   "else:\n"
+                                   "    x = 4\n");
+    const PyStatement *first = &module.body.items[0];
+    assert_null(module.trouble);
+    assert_int_equal(module.body.len, 3);
+    assert_int_equal(first->kind, PY_IF);
+    assert_text(first->value->text, "==");
+    const PyStatement *second = &first->otherwise.items[0];
+    assert_int_equal(second->kind, PY_IF);
+    assert_int_equal(second->value->kind, PY_OTHER);
+    assert_int_equal(second->body.len, 2);
+    assert_int_equal(second->body.items[0].value->items.len, 2);
+    assert_int_equal(second->body.items[1].kind, PY_SIMPLE);
+    assert_int_equal(second->otherwise.items[0].kind, PY_ASSIGN);
+    assert_int_equal(module.body.items[1].items.len, 2);
+    assert_int_equal(module.body.items[2].kind, PY_BLOCK);
+}
+
+/* What may have another value once the file was run through is no constant. */
+static void constants_are_sure(void **state)
+{
+    Fixture *f = *state;
+    PyModule module = read_text(f, "sure = 'a'\n"
+                                   "also = sure\n"
+                                   "also = 'b'\n"
+                                   "chosen = 1\n"
+                                   "if x:\n"
+                                   "    chosen = 2\n"
+                                   "tried = 1\n"
+                                   "try:\n"
+                                   "    tried = 2\n"
+                                   "except E: pass\n"
+                                   "grown = []\n"
+                                   "grown.append(1)\n"
+                                   "more = 'a'\n"
+                                   "more += 'b'\n"
+                                   "counted = 1\n"
+                                   "for counted in y: pass\n"
+                                   "def upgrade():\n"
+                                   "    sure = 'c'\n");
+    assert_text(python_constant(&module, STR("sure"))->text, "a");
+    assert_text(python_constant(&module, STR("also"))->text, "b");
+    assert_null(python_constant(&module, STR("chosen")));
+    assert_null(python_constant(&module, STR("tried")));
+    assert_null(python_constant(&module, STR("grown")));
+    assert_null(python_constant(&module, STR("more")));
+    assert_null(python_constant(&module, STR("counted")));
+    assert_null(python_constant(&module, STR("nothing")));
 }
 
 static void imports_give_names_their_paths(void **state)
@@ -245,6 +321,8 @@ UNIT_TESTS(python_literals) = {
     TEST(literals_and_calls_are_told_apart),
     TEST(arguments_are_found_by_place_and_name),
     TEST(statements_and_blocks_are_read),
+    TEST(conditions_have_two_sides),
+    TEST(constants_are_sure),
     TEST(imports_give_names_their_paths),
     TEST(trouble_is_told_with_its_line),
     TEST(nothing_lies_too_deep),
