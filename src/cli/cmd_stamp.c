@@ -1,4 +1,4 @@
-/* whimbrel baseline, stamp, resume: what sets the history right without, or half-way through, a migration.
+/* whimbrel baseline, stamp, tag, resume: what sets the history right without, or half-way through, a migration.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -123,6 +123,56 @@ const Command cmd_stamp = {
     .args_size = sizeof(VersionArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
     .run = stamp_run,
+};
+
+/* ---- tag --------------------------------------------------------------------------------------------------------------- */
+
+static bool tag_run(Cli *cli, const void *args, Error *err)
+{
+    const VersionArgs *options = args;
+    cli->has_result = true;
+    if (!run_tag(&cli->runner, cli->arena, options->name, &cli->result, err))
+        return false;
+    const RunItem *item = &cli->result.applied.items[0];
+    const char *label = migration_label(cli->arena, item->version, item->name, item->kind);
+    const char *line =
+        label ? str_format(cli->arena, "%s is tagged %.*s.", label, STR_ARG(options->name)) : NULL;
+    if (!line)
+        return error_nomem(err);
+    cli->result.applied.len = 0; /* nothing was */
+    if (cli->is_json)
+        return cli_finish_run(cli, true, true, err);
+    Text text = cli_text(cli);
+    text_add_line(&text, str_from(line));
+    text_adds(&text, "\n");
+    return cli_print(cli, &text, err);
+}
+
+static const Argument tag_arguments[] = {
+    {.name = "NAME",
+     .type = OPTION_STRING,
+     .offset = offsetof(VersionArgs, name),
+     .help = "what to call this point"},
+    {0},
+};
+
+static const Example tag_examples[] = {
+    {"whimbrel tag v1.2", "whimbrel rollback --to v1.2 leads back to here"},
+    {0},
+};
+
+const Command cmd_tag = {
+    .name = "tag",
+    .summary = "give the point where the database is a name to go back to",
+    .about = "Names what was applied last, in the history of a tool that has tags (Liquibase). "
+             "Wherever a version is asked for, the tag will do.",
+    .group = GROUP_MENDING,
+    .arguments = tag_arguments,
+    .examples = tag_examples,
+    .exits = lock_exits,
+    .args_size = sizeof(VersionArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
+    .run = tag_run,
 };
 
 /* ---- resume ------------------------------------------------------------------------------------------------------------ */

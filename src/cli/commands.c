@@ -12,11 +12,11 @@ const Command *const command_table[] = {
 
     &cmd_init,       &cmd_conventions,
     &cmd_baseline,   &cmd_stamp,
-    &cmd_repair,     &cmd_resume,
-    &cmd_validate,   &cmd_history,
-    &cmd_current,    &cmd_heads,
-    &cmd_convert,    &cmd_lock,
-    &cmd_rebase,
+    &cmd_tag,        &cmd_repair,
+    &cmd_resume,     &cmd_validate,
+    &cmd_history,    &cmd_current,
+    &cmd_heads,      &cmd_convert,
+    &cmd_lock,       &cmd_rebase,
 
     &cmd_check,      &cmd_doctor,
 

@@ -8,6 +8,6 @@ extern const Command cmd_baseline, cmd_check, cmd_completion, cmd_config, cmd_co
     cmd_convert, cmd_current, cmd_database, cmd_doctor, cmd_drop, cmd_embed, cmd_explain,
     cmd_generate, cmd_goto, cmd_heads, cmd_help, cmd_history, cmd_init, cmd_lock, cmd_migrate,
     cmd_new, cmd_plan, cmd_rebase, cmd_redo, cmd_repair, cmd_reset, cmd_resume, cmd_rollback,
-    cmd_scratch, cmd_seed, cmd_stamp, cmd_status, cmd_sync, cmd_validate;
+    cmd_scratch, cmd_seed, cmd_stamp, cmd_status, cmd_sync, cmd_tag, cmd_validate;
 
 #endif

@@ -250,6 +250,9 @@ struct Convention {
      * *ret_sentence what it would do ("rewrites migrations/atlas.sum"). Empty: nothing is to be done. */
     bool (*settle_files)(const ConventionContext *ctx, Arena *arena, bool does, Str *ret_sentence,
                          Error *err);
+    /* MAY. Marks the point at which the history is with a name of the user's: row is the last one applied. */
+    bool (*tag)(const ConventionContext *ctx, Arena *arena, const HistoryRow *row, Str tag,
+                DbStatementVec *out, Error *err);
     /* MAY. The stored texts of one migration (CONVENTION_STORES_TEXT); ret_has_... false when not kept. */
     bool (*history_text)(const ConventionContext *ctx, Db *db, Arena *arena, const HistoryRow *row,
                          Str *ret_up, bool *ret_has_up, Str *ret_down, bool *ret_has_down,

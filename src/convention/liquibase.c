@@ -80,6 +80,7 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
             !make_script(ctx, arena, one, false, &migration->up, err) ||
             (one->has_down && !make_script(ctx, arena, one, true, &migration->down, err)))
             return false;
+        migration->tag = one->tag;
         migration->may_come_late = true; /* its place is where it stands in the changelog */
         /* What is not for this run has no turn. */
         migration->reruns = one->is_off           ? RERUNS_NEVER
@@ -152,10 +153,10 @@ static const LbChangeSet *find_set(const ConventionContext *ctx, Arena *arena, c
 }
 
 /* What no changelog here has is called author:id, unless another has that name. */
-static bool version_of(const Reader *reader, const RowOwn *own, Str *ret_version, Error *err)
+static bool version_of(const Reader *reader, const RowOwn *own, const LbChangeSet *set,
+                       Str *ret_version, Error *err)
 {
     const ConventionContext *ctx = reader->ctx;
-    const LbChangeSet *set = find_set(ctx, reader->arena, own);
     if (set) {
         *ret_version = set->version;
         return true;
@@ -170,6 +171,21 @@ static bool version_of(const Reader *reader, const RowOwn *own, Str *ret_version
                              STR_ARG(own->id), STR_ARG(own->author));
     *ret_version = str_from(version);
     return version || error_nomem(err);
+}
+
+/* Releases before 4.22 wrote sums of version 8. One that fits stands for today's; one that does not says that what runs on a change
+ * has changed. Else it is taken as it is, as are those of still older releases. False: it is not compared, and *sum is empty. */
+static bool sum_of_row(const LbChangeSet *set, Str *sum)
+{
+    if (sum->len == 0 || str_starts(*sum, STR("9:")))
+        return true;
+    bool is_known = set && set->older_sum.len > 0 && str_starts(*sum, STR("8:"));
+    bool fits = is_known && str_eq(*sum, set->older_sum);
+    if (fits)
+        *sum = set->checksum;
+    else if (!is_known || !set->runs_on_change)
+        *sum = (Str){0};
+    return sum->len > 0;
 }
 
 enum { COL_ID, COL_AUTHOR, COL_PATH, COL_AT, COL_TYPE, COL_SUM, COL_PROGRAM, COL_TAG, COL_COUNT };
@@ -190,19 +206,22 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
         !str_copy(arena, cols[COL_PATH].text, &own->path))
         return error_nomem(err);
     name = own->path;
-    if (!version_of(reader, own, &version, err))
+    const LbChangeSet *set = find_set(reader->ctx, arena, own);
+    if (!version_of(reader, own, set, &version, err))
         return false;
     HistoryRow row = peer_row(version, name, (int64_t)reader->history->rows.len + 1);
     row.own = own;
     bool is_marked = str_eq_nocase(cols[COL_TYPE].text, STR("MARK_RAN"));
-    bool is_older = sum.len > 0 && !str_starts(sum, STR("9:"));
-    const char *program = str_format(arena, "Liquibase %.*s%s%s", STR_ARG(cols[COL_PROGRAM].text),
-                                     is_marked ? ", marked as run" : "",
-                                     is_older ? ", whose checksum is not compared" : "");
+    bool is_compared = sum_of_row(set, &sum);
+    const char *program = str_format(
+        arena, "Liquibase %.*s%s%s%s%.*s", STR_ARG(cols[COL_PROGRAM].text),
+        is_marked ? ", marked as run" : "", is_compared ? "" : ", with a checksum of an older form",
+        cols[COL_TAG].text.len > 0 ? ", tagged " : "", STR_ARG(cols[COL_TAG].text));
     bool is_ours = str_starts(cols[COL_PROGRAM].text, STR("whimbrel"));
     row.program = is_ours && program ? str_from(program + strlen("Liquibase ")) : str_from(program);
-    /* Sums of older versions are taken as they are: those versions read the text in other ways. */
-    if (!program || (str_starts(sum, STR("9:")) && !str_copy(arena, sum, &row.checksum)))
+    if (!program || !str_copy(arena, sum, &row.checksum))
+        return error_nomem(err);
+    if (cols[COL_TAG].text.len > 0 && !(row.tag = str_z(arena, cols[COL_TAG].text)))
         return error_nomem(err);
     if (reader->ctx->dialect == SQL_SQLITE ? !timestamp_parse(cols[COL_AT].text, &row.finished_at)
                                            : !db_value_i64(&cols[COL_AT], &row.finished_at))
@@ -337,8 +356,9 @@ static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableNam
 {
     const LbSettings *settings = liquibase_settings(ctx);
     peer_begin(sql, ctx, name, "INSERT INTO ");
-    strbuf_adds(sql, " (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, "
-                     "COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, DEPLOYMENT_ID) SELECT ");
+    strbuf_adds(sql,
+                " (ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, MD5SUM, DESCRIPTION, "
+                "COMMENTS, EXECTYPE, CONTEXTS, LABELS, LIQUIBASE, TAG, DEPLOYMENT_ID) SELECT ");
     sql_add_literal(sql, ctx->dialect, set->id);
     strbuf_adds(sql, ", ");
     sql_add_literal(sql, ctx->dialect, set->author);
@@ -363,6 +383,8 @@ static void add_insert(StrBuf *sql, const ConventionContext *ctx, const TableNam
     add_or_null(sql, ctx, set->labels, LONGEST_TEXT);
     strbuf_adds(sql, ", ");
     add_text(sql, ctx, ctx->program, LONGEST_PROGRAM);
+    strbuf_adds(sql, ", ");
+    add_or_null(sql, ctx, str_from(set->tag), LONGEST_TEXT);
     strbuf_adds(sql, ", ");
     sql_add_literal(sql, ctx->dialect, settings->deployment);
     peer_begin(sql, ctx, name, " FROM ");
@@ -389,6 +411,10 @@ static void add_rerun(StrBuf *sql, const ConventionContext *ctx, const TableName
     add_or_null(sql, ctx, set->labels, LONGEST_TEXT);
     strbuf_adds(sql, ", LIQUIBASE = ");
     add_text(sql, ctx, ctx->program, LONGEST_PROGRAM);
+    if (set->tag) {
+        strbuf_adds(sql, ", TAG = ");
+        add_text(sql, ctx, str_from(set->tag), LONGEST_TEXT);
+    }
     strbuf_adds(sql, ", DEPLOYMENT_ID = ");
     sql_add_literal(sql, ctx->dialect, liquibase_settings(ctx)->deployment);
 }
@@ -448,6 +474,20 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     if (!has_where)
         return error_set(err, ERROR_STATE, "a row of the history without an identity");
     return statement_push(arena, &sql, out, err);
+}
+
+static bool tag(const ConventionContext *ctx, Arena *arena, const HistoryRow *row, Str tag,
+                DbStatementVec *out, Error *err)
+{
+    TableName name;
+    StrBuf sql = strbuf(arena);
+    if (!liquibase_table(ctx, arena, false, &name, err))
+        return false;
+    peer_begin(&sql, ctx, &name, "UPDATE ");
+    strbuf_adds(&sql, " SET TAG = ");
+    add_text(&sql, ctx, tag, LONGEST_TEXT);
+    return add_where(&sql, ctx, &(HistoryWrite){.row = row}) ? statement_push(arena, &sql, out, err)
+                                                             : error_nomem(err);
 }
 
 /* ---- the lock in the table ------------------------------------------------------------------------------------ */
@@ -812,6 +852,7 @@ const Convention convention_liquibase = {
     .new_text = new_text,
     .configure = liquibase_configure,
     .check = liquibase_check,
+    .tag = tag,
     .lock_try = lock_try,
     .lock_give = lock_give,
     .lock_holder = lock_holder,

@@ -48,6 +48,12 @@ typedef enum LbTest {
     LB_DBMS,
     LB_RUNNING_AS,
     LB_RAN,
+    LB_INDEX,
+    LB_FOREIGN_KEY,
+    LB_PRIMARY_KEY,
+    LB_UNIQUE,
+    LB_SEQUENCE,
+    LB_PROPERTY,
 } LbTest;
 
 typedef struct LbCheck LbCheck;
@@ -55,6 +61,8 @@ typedef Vec(LbCheck *) LbCheckVec;
 struct LbCheck {
     LbTest test;
     Str schema, table, column; /* of LB_RAN: path, id, author */
+    Str name;                  /* of an index, a constraint, a property */
+    bool holds;                /* of LB_PROPERTY: what it comes to */
     Str text;                  /* SQL, a list of databases, a user */
     Str expected;
     LbCheckVec parts;
@@ -67,6 +75,8 @@ typedef struct LbPreconditions {
     Str fail_message, error_message;
     const char *file;
     uint32_t line;
+    const char *refusal; /* it holds a test that is not known here; NULL: none such */
+    uint32_t refusal_line;
 } LbPreconditions;
 
 /* SQL of one direction. */
@@ -86,8 +96,10 @@ typedef struct LbChangeSet {
     uint32_t line;
     bool no_transaction, runs_on_change, runs_always, may_fail, is_ignored;
     LbSql up, down;
-    bool has_down;
-    Str checksum; /* "9:..."; empty: not known */
+    bool has_down, has_rollback, has_sql; /* has_rollback: its file says how to go back */
+    Str checksum;                         /* "9:..."; empty: not known */
+    Str older_sum;   /* "8:...", as releases before 4.22 wrote it; empty: not known */
+    const char *tag; /* of tagDatabase; NULL: none */
     StrVec valid_checksums;
     bool takes_any_checksum;
     LbPreconditions *preconditions; /* NULL: none */
@@ -125,6 +137,8 @@ typedef struct LbReading {
     LbChangeLog *log;
     Vec(LbParameter)
         parameters; /* of the changelogs, in the order in which they are defined: the first counts */
+    LbPreconditions *checking;  /* those that are being read */
+    LbCheckVec property_checks; /* settled once all properties are known */
     Error *err;
     unsigned depth;
 } LbReading;
@@ -152,6 +166,15 @@ bool liquibase_find_root(const ConventionContext *ctx, Arena *arena, const char 
                          Str *ret_name, Error *err);
 /* A changeset with what its file says of all of them. */
 LbChangeSet *liquibase_new_set(LbReading *r, const LbFile *file, uint32_t line);
+/* The changes of a set, each with its sum. */
+typedef struct LbSums {
+    StrVec now, older;
+} LbSums;
+/* How a change of SQL is cut; older sums hold it too. */
+typedef struct LbCutting {
+    Str delimiter; /* empty: the usual one */
+    bool splits, strips;
+} LbCutting;
 /* One sum more that counts as the changeset's own; "any" and its like take all. */
 bool liquibase_add_valid_sum(LbReading *r, LbChangeSet *set, Str sum);
 /* The changeset that a rollback names, defined before; NULL: there is none. path: empty: any */
@@ -166,15 +189,21 @@ bool liquibase_add_property(LbReading *r, const LbFile *file, Str name, Str valu
 
 /* ${name} replaced, as far as it is known. */
 bool liquibase_expand(LbReading *r, const LbFile *file, Str text, Str *ret_text);
+/* What a parameter comes to; false: it is not known. */
+bool liquibase_parameter(const LbReading *r, const LbFile *file, Str name, Str *ret_value);
 /* "a and !(b or c), d" over a list of words. */
 bool liquibase_matches(Str expression, const StrVec *words);
 bool liquibase_split_words(Arena *arena, Str text, StrVec *ret_words);
 /* "postgresql, !mysql" */
 bool liquibase_is_for(const ConventionContext *ctx, Str dbms);
 const char *liquibase_dbms(const ConventionContext *ctx);
-/* The sum of one change of SQL, and of a changeset of such: "9:" and 32 digits. */
-bool liquibase_sql_sum(Arena *arena, Str sql, Str *ret_sum);
-bool liquibase_set_sum(Arena *arena, const StrVec *sums, Str *ret_sum);
+/* The sums of one change: of SQL, or of the text into which the tool puts any other; and of a changeset of such. */
+bool liquibase_add_sums(Arena *arena, Str sql, LbCutting cutting, LbSums *sums);
+bool liquibase_add_text_sums(Arena *arena, Str text, LbSums *sums);
+bool liquibase_set_sums(Arena *arena, const LbSums *sums, LbChangeSet *set);
+/* Java's properties: "key=value", "key: value", "#" and "!" begin comments, a backslash at the end goes on with the next line. */
+typedef bool LbTakeProperty(void *ctx, Str key, Str value, uint32_t line);
+bool liquibase_read_properties(Arena *arena, Str text, LbTakeProperty *take, void *ctx, Error *err);
 /* As the history keeps it. */
 bool liquibase_path(Arena *arena, Str path, Str *ret_path);
 /* Appends a piece of SQL to what is there, cut as the tool cuts it. */

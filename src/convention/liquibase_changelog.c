@@ -109,6 +109,13 @@ bool liquibase_add_set(LbReading *r, const LbFile *file, LbChangeSet *set)
     }
     if (!strbuf_finish(&list, &set->labels))
         return error_nomem(r->err);
+    const LbPreconditions *wanted[] = {set->preconditions, set->outer};
+    for (size_t i = 0; i < 2; i++) {
+        if (set->refusal || !wanted[i] || !wanted[i]->refusal)
+            continue;
+        set->refusal = wanted[i]->refusal;
+        set->refusal_line = wanted[i]->refusal_line;
+    }
     bool has_label = labels.len == 0 || liquibase_matches(r->settings->label_filter, &labels);
     set->is_off = set->is_ignored || !liquibase_is_for(r->ctx, set->dbms) ||
                   !is_in_contexts(r, set) || !has_label;
@@ -308,15 +315,14 @@ static int by_name(const void *a, const void *b)
 static bool add_raw(LbReading *r, const LbFile *file, Str text)
 {
     LbChangeSet *set = liquibase_new_set(r, file, 1);
-    StrVec sums = {0};
-    Str sum;
+    LbSums sums = {0};
     if (!set)
         return false;
     set->id = STR("raw");
     set->author = STR("includeAll");
     set->description = STR("sql");
-    return ((liquibase_sql_sum(r->arena, text, &sum) && vec_push(r->arena, &sums, sum) &&
-             liquibase_set_sum(r->arena, &sums, &set->checksum)) ||
+    return ((liquibase_add_sums(r->arena, text, (LbCutting){0}, &sums) &&
+             liquibase_set_sums(r->arena, &sums, set)) ||
             error_nomem(r->err)) &&
            liquibase_add_sql(r, &set->up, text, 1, true, (Str){0}) &&
            liquibase_add_set(r, file, set);
@@ -396,6 +402,44 @@ static bool read_checks(LbReading *r, const LbFile *file, const MarkupNode *node
     return true;
 }
 
+/* What cannot be looked at stops only who comes to run the changeset. */
+static bool refuse_check(LbReading *r, const MarkupNode *node, const char *why)
+{
+    if (r->checking->refusal)
+        return true;
+    r->checking->refusal =
+        str_format(r->arena, "has the precondition %.*s, %s", STR_ARG(node->name), why);
+    r->checking->refusal_line = node->line;
+    return r->checking->refusal || error_nomem(r->err);
+}
+
+/* Those that are looked for by a name, and with it or without it on a table. */
+static bool read_named_check(LbReading *r, const MarkupNode *node, LbCheck *check)
+{
+    bool is_sqlite = r->ctx->dialect == SQL_SQLITE;
+    bool has_columns_only = false;
+    if (check->test == LB_INDEX) {
+        check->name = markup_text(node, STR("indexName"));
+    } else if (check->test == LB_FOREIGN_KEY) {
+        check->name = markup_text(node, STR("foreignKeyName"));
+        check->table = markup_text(node, STR("foreignKeyTableName"));
+        if (check->schema.len == 0)
+            check->schema = markup_text(node, STR("foreignKeyTableSchemaName"));
+    } else if (check->test == LB_PRIMARY_KEY) {
+        check->name = markup_text(node, STR("primaryKeyName"));
+    } else {
+        check->name = markup_text(node, STR("constraintName"));
+    }
+    has_columns_only = check->name.len == 0 && check->test != LB_PRIMARY_KEY;
+    if (has_columns_only || (check->name.len == 0 && check->table.len == 0))
+        return refuse_check(r, node, "which is known here only by a name");
+    /* SQLite keeps no names of constraints where they could be asked for. */
+    bool is_nameless = check->test == LB_FOREIGN_KEY || check->test == LB_UNIQUE ||
+                       (check->test == LB_PRIMARY_KEY && check->table.len == 0);
+    return !is_sqlite || !is_nameless ||
+           refuse_check(r, node, "which SQLite's catalog has no answer to");
+}
+
 static bool read_check(LbReading *r, const LbFile *file, const MarkupNode *node, LbCheckVec *out)
 {
     static const struct {
@@ -414,6 +458,12 @@ static bool read_check(LbReading *r, const LbFile *file, const MarkupNode *node,
         {"tableIsEmpty", LB_TABLE_EMPTY},
         {"runningAs", LB_RUNNING_AS},
         {"changeSetExecuted", LB_RAN},
+        {"indexExists", LB_INDEX},
+        {"foreignKeyConstraintExists", LB_FOREIGN_KEY},
+        {"primaryKeyExists", LB_PRIMARY_KEY},
+        {"uniqueConstraintExists", LB_UNIQUE},
+        {"sequenceExists", LB_SEQUENCE},
+        {"changeLogPropertyDefined", LB_PROPERTY},
     };
     LbCheck *check = arena_alloc(r->arena, sizeof *check);
     size_t found = 0, count = sizeof known / sizeof *known;
@@ -421,15 +471,8 @@ static bool read_check(LbReading *r, const LbFile *file, const MarkupNode *node,
         found++;
     if (!check)
         return error_nomem(r->err);
-    if (found == count) {
-        const char *what = str_format(r->arena, "the precondition %.*s is not known to whimbrel",
-                                      STR_ARG(node->name));
-        return what ? liquibase_bad(r->err, file->path, node->line, what,
-                                    "Known are and, or, not, sqlCheck, tableExists, viewExists, "
-                                    "columnExists, tableIsEmpty, rowCount, dbms, runningAs and "
-                                    "changeSetExecuted. A sqlCheck can ask for anything.")
-                    : error_nomem(r->err);
-    }
+    if (found == count)
+        return refuse_check(r, node, "which is not known here");
     *check = (LbCheck){.test = known[found].test,
                        .line = node->line,
                        .schema = markup_text(node, STR("schemaName")),
@@ -470,6 +513,22 @@ static bool read_check(LbReading *r, const LbFile *file, const MarkupNode *node,
         if (check->schema.len == 0)
             check->schema = file->logical.len > 0 ? file->logical : file->name;
         break;
+    case LB_INDEX:
+    case LB_FOREIGN_KEY:
+    case LB_PRIMARY_KEY:
+    case LB_UNIQUE:
+        if (!read_named_check(r, node, check))
+            return false;
+        break;
+    case LB_SEQUENCE:
+        check->name = markup_text(node, STR("sequenceName"));
+        break;
+    case LB_PROPERTY:
+        check->name = markup_text(node, STR("property"));
+        check->expected = markup_text(node, STR("value"));
+        if (!vec_push(r->arena, &r->property_checks, check))
+            return error_nomem(r->err);
+        break;
     case LB_TABLE:
     case LB_COLUMN:
     case LB_TABLE_EMPTY:
@@ -507,7 +566,7 @@ static bool read_preconditions(LbReading *r, const LbFile *file, const MarkupNod
         return liquibase_bad(r->err, file->path, node->line,
                              "onFail and onError know HALT, CONTINUE, MARK_RAN and WARN",
                              "Write one of them.");
-    *ret = made;
+    *ret = r->checking = made;
     return read_checks(r, file, node, &all->parts);
 }
 
@@ -531,10 +590,10 @@ static bool refuse(LbReading *r, LbChangeSet *set, const MarkupNode *change)
 
 /* One sql or sqlFile, for the up or for the down. */
 static bool add_change(LbReading *r, const LbFile *file, const MarkupNode *change, LbSql *out,
-                       StrVec *sums)
+                       LbSums *sums)
 {
     bool is_file = str_eq(change->name, STR("sqlFile"));
-    Str sql = change->text, sum, name, dbms = markup_text(change, STR("dbms"));
+    Str sql = change->text, name, dbms = markup_text(change, STR("dbms"));
     const MarkupNode *inner = markup_child(change, STR("sql"));
     uint32_t line = change->text_line;
     if (is_file) {
@@ -561,10 +620,12 @@ static bool add_change(LbReading *r, const LbFile *file, const MarkupNode *chang
         return true;
     if (!liquibase_expand(r, file, sql, &sql))
         return false;
-    if (!liquibase_sql_sum(r->arena, sql, &sum) || (sums && !vec_push(r->arena, sums, sum)))
+    LbCutting cutting = {markup_text(change, STR("endDelimiter")),
+                         flag(change, STR("splitStatements"), true),
+                         flag(change, STR("stripComments"), false)};
+    if (sums && !liquibase_add_sums(r->arena, sql, cutting, sums))
         return error_nomem(r->err);
-    return liquibase_add_sql(r, out, sql, line, flag(change, STR("splitStatements"), true),
-                             markup_text(change, STR("endDelimiter")));
+    return liquibase_add_sql(r, out, sql, line, cutting.splits, cutting.delimiter);
 }
 
 static bool is_sql(const MarkupNode *node)
@@ -577,7 +638,7 @@ static bool read_rollback(LbReading *r, const LbFile *file, const MarkupNode *no
                           LbChangeSet *set)
 {
     Str text = node->text, id = markup_text(node, STR("changeSetId"));
-    set->has_down = true;
+    set->has_down = set->has_rollback = true;
     set->down.path = file->path;
     if (id.len > 0) {
         Str author = markup_text(node, STR("changeSetAuthor")),
@@ -609,8 +670,35 @@ static bool read_rollback(LbReading *r, const LbFile *file, const MarkupNode *no
            liquibase_add_sql(r, &set->down, text, node->text_line, true, (Str){0});
 }
 
+/* "sql; sqlFile path=a.sql" */
+static bool describe(LbReading *r, LbChangeSet *set, const MarkupNode *change)
+{
+    Str path = markup_text(change, STR("path"));
+    const char *name = str_format(r->arena, "%.*s%s%.*s%s%.*s", STR_ARG(set->description),
+                                  set->description.len > 0 ? "; " : "", STR_ARG(change->name),
+                                  path.len > 0 ? " path=" : "", STR_ARG(path));
+    set->description = str_from(name);
+    return name || error_nomem(r->err);
+}
+
+/* The row of the changeset has the tag; nothing else comes of it. */
+static bool add_tag(LbReading *r, const LbFile *file, const MarkupNode *change, LbChangeSet *set,
+                    LbSums *sums)
+{
+    Str tag;
+    if (!liquibase_expand(r, file, markup_text(change, STR("tag")), &tag))
+        return false;
+    if (tag.len == 0)
+        return liquibase_bad(r->err, file->path, change->line, "tagDatabase names no tag",
+                             "Write tag: and its name.");
+    const char *text = str_format(r->arena, "tagDatabase:[\n    tag=\"%.*s\"\n]", STR_ARG(tag));
+    set->tag = str_z(r->arena, tag);
+    return (text && set->tag && liquibase_add_text_sums(r->arena, str_from(text), sums)) ||
+           error_nomem(r->err);
+}
+
 static bool read_part(LbReading *r, const LbFile *file, const MarkupNode *part, LbChangeSet *set,
-                      StrVec *sums)
+                      LbSums *sums)
 {
     if (part->name.len == 0 || str_eq(part->name, STR("changes"))) {
         for (size_t i = 0; i < part->children.len; i++)
@@ -619,15 +707,14 @@ static bool read_part(LbReading *r, const LbFile *file, const MarkupNode *part, 
         return true;
     }
     if (is_sql(part)) {
-        Str path = markup_text(part, STR("path"));
-        const char *name = str_format(r->arena, "%.*s%s%.*s%s%.*s", STR_ARG(set->description),
-                                      set->description.len > 0 ? "; " : "", STR_ARG(part->name),
-                                      path.len > 0 ? " path=" : "", STR_ARG(path));
-        if (!name)
-            return error_nomem(r->err);
-        set->description = str_from(name);
-        return add_change(r, file, part, &set->up, sums);
+        set->has_sql = true;
+        return describe(r, set, part) && add_change(r, file, part, &set->up, sums);
     }
+    if (str_eq(part->name, STR("tagDatabase")))
+        return describe(r, set, part) && add_tag(r, file, part, set, sums);
+    if (str_eq(part->name, STR("empty")))
+        return describe(r, set, part) &&
+               (liquibase_add_text_sums(r->arena, STR("empty:[]"), sums) || error_nomem(r->err));
     if (str_eq(part->name, STR("rollback")))
         return read_rollback(r, file, part, set);
     if (str_eq(part->name, STR("preConditions")))
@@ -677,10 +764,24 @@ static bool is_attribute(Str name)
     return false;
 }
 
+/* How names are quoted in the SQL that Liquibase itself makes of a change. Here there is none such: SQL goes to the server as it is
+ * written, and history and preconditions do not depend on it either. What Liquibase would not take is refused all the same. */
+static bool check_quoting(const LbReading *r, const LbFile *file, Str strategy, uint32_t line)
+{
+    static const char *const known[] = {"LEGACY", "QUOTE_ALL_OBJECTS", "QUOTE_ONLY_RESERVED_WORDS",
+                                        NULL};
+    bool is_known = strategy.len == 0;
+    for (size_t i = 0; known[i] && !is_known; i++)
+        is_known = str_eq_nocase(strategy, str_from(known[i]));
+    return is_known ||
+           liquibase_bad(r->err, file->path, line, "an unknown objectQuotingStrategy",
+                         "It is LEGACY, QUOTE_ALL_OBJECTS or QUOTE_ONLY_RESERVED_WORDS.");
+}
+
 static bool read_set(LbReading *r, const LbFile *file, const MarkupNode *node)
 {
     LbChangeSet *set = liquibase_new_set(r, file, node->line);
-    StrVec sums = {0};
+    LbSums sums = {0};
     Str context = markup_text(node, STR("contextFilter"));
     Str logical = markup_text(node, STR("logicalFilePath"));
     Str run_with = markup_text(node, STR("runWith"));
@@ -714,25 +815,51 @@ static bool read_set(LbReading *r, const LbFile *file, const MarkupNode *node)
         if (!set->refusal)
             return error_nomem(r->err);
     }
-    if (!set->refusal && !liquibase_set_sum(r->arena, &sums, &set->checksum))
+    if (!set->refusal && !liquibase_set_sums(r->arena, &sums, set))
         return error_nomem(r->err);
-    return liquibase_add_set(r, file, set);
+    /* Where nothing was done there is nothing to undo. */
+    set->has_down = set->has_down || (!set->has_rollback && !set->has_sql && !set->refusal);
+    return check_quoting(r, file, markup_text(node, STR("objectQuotingStrategy")), node->line) &&
+           liquibase_add_set(r, file, set);
 }
 
 /* ---- one changelog --------------------------------------------------------------------------------------------------------- */
 
+typedef struct PropertyFile {
+    LbReading *r;
+    const LbFile *file;
+    const MarkupNode *node;
+} PropertyFile;
+
+static bool add_property(void *ctx, Str key, Str value, uint32_t line)
+{
+    const PropertyFile *of = ctx;
+    Str context = markup_text(of->node, STR("contextFilter"));
+    (void)line;
+    return liquibase_add_property(of->r, of->file, key, value,
+                                  context.len > 0 ? context : markup_text(of->node, STR("context")),
+                                  markup_text(of->node, STR("labels")),
+                                  markup_text(of->node, STR("dbms")),
+                                  flag(of->node, STR("global"), true));
+}
+
 static bool read_property(LbReading *r, const LbFile *file, const MarkupNode *node)
 {
-    Str context = markup_text(node, STR("contextFilter"));
-    if (markup_text(node, STR("file")).len > 0)
-        return liquibase_bad(r->err, file->path, node->line, "a property that is read from a file",
-                             "Write its name: and value: here, or parameter.NAME=VALUE into "
-                             "liquibase.properties.");
-    return liquibase_add_property(r, file, markup_text(node, STR("name")),
-                                  markup_text(node, STR("value")),
-                                  context.len > 0 ? context : markup_text(node, STR("context")),
-                                  markup_text(node, STR("labels")), markup_text(node, STR("dbms")),
-                                  flag(node, STR("global"), true));
+    PropertyFile of = {r, file, node};
+    Str name = markup_text(node, STR("file")), text;
+    const char *path;
+    if (name.len == 0)
+        return add_property(&of, markup_text(node, STR("name")), markup_text(node, STR("value")),
+                            node->line);
+    if (!resolve(r, file, node, name, FILE_REGULAR, &name, &path))
+        return false;
+    if (path)
+        return peer_read(r->ctx, r->arena, path, &text, r->err) &&
+               liquibase_read_properties(r->arena, text, add_property, &of, r->err);
+    return is_false(markup_text(node, STR("errorIfMissing"))) ||
+           liquibase_bad(r->err, file->path, node->line, "the file of a property is not there",
+                         "Its file: is looked for below the search path, or beside the changelog "
+                         "with relativeToChangelogFile.");
 }
 
 static bool read_entry(LbReading *r, LbFile *file, const MarkupNode *node)
@@ -755,8 +882,10 @@ static bool read_entry(LbReading *r, LbFile *file, const MarkupNode *node)
     }
     if (str_eq(name, STR("logicalFilePath")))
         return liquibase_path(r->arena, node->text, &file->logical) || error_nomem(r->err);
-    if (str_eq(name, STR("objectQuotingStrategy")) || str_eq(name, STR("changeLogId")) ||
-        str_eq(name, STR("context")) || str_eq(name, STR("contextFilter")))
+    if (str_eq(name, STR("objectQuotingStrategy")))
+        return check_quoting(r, file, node->text, node->line);
+    if (str_eq(name, STR("changeLogId")) || str_eq(name, STR("context")) ||
+        str_eq(name, STR("contextFilter")))
         return true;
     if (name.len == 0) { /* an item of several keys */
         for (size_t i = 0; i < node->children.len; i++)
@@ -977,6 +1106,12 @@ bool liquibase_read(const ConventionContext *ctx, Arena *arena, LbChangeLog **re
         }
         if (!read_all(&r, &root, &found, (Str){0}))
             return false;
+    }
+    for (size_t i = 0; i < r.property_checks.len; i++) {
+        LbCheck *check = r.property_checks.items[i];
+        Str value;
+        check->holds = liquibase_parameter(&r, NULL, check->name, &value) &&
+                       (check->expected.len == 0 || str_eq(value, check->expected));
     }
     *ret_log = log;
     return name_sets(&r);

@@ -47,6 +47,17 @@ static void add_name(StrBuf *sql, const Checking *c, const char *column, Str nam
     strbuf_adds(sql, ")");
 }
 
+static void add_schema(StrBuf *sql, const Checking *c, const LbCheck *check, const char *column)
+{
+    Str schema = check->schema.len > 0 ? check->schema : liquibase_settings(c->ctx)->schema;
+    strbuf_adds(sql, " AND ");
+    if (schema.len > 0)
+        add_name(sql, c, column, schema);
+    else
+        strbuf_addf(sql, "%s = %s", column,
+                    c->ctx->dialect == SQL_POSTGRES ? "current_schema()" : "DATABASE()");
+}
+
 static bool has_object(Checking *c, const LbCheck *check, bool *ret_is)
 {
     StrBuf sql = strbuf(c->arena);
@@ -65,8 +76,6 @@ static bool has_object(Checking *c, const LbCheck *check, bool *ret_is)
             add_name(&sql, c, "name", check->table);
         }
     } else {
-        const LbSettings *settings = liquibase_settings(c->ctx);
-        Str schema = check->schema.len > 0 ? check->schema : settings->schema;
         strbuf_addf(&sql, "SELECT count(*) FROM information_schema.%s WHERE ",
                     check->test == LB_COLUMN ? "columns"
                     : is_view                ? "views"
@@ -78,13 +87,97 @@ static bool has_object(Checking *c, const LbCheck *check, bool *ret_is)
         } else if (check->test == LB_TABLE) {
             strbuf_adds(&sql, " AND table_type = 'BASE TABLE'");
         }
-        strbuf_adds(&sql, " AND ");
-        if (schema.len > 0)
-            add_name(&sql, c, "table_schema", schema);
-        else
-            strbuf_adds(&sql, c->ctx->dialect == SQL_POSTGRES ? "table_schema = current_schema()"
-                                                              : "table_schema = DATABASE()");
+        add_schema(&sql, c, check, "table_schema");
     }
+    if (!ask(c, &sql, &value))
+        return false;
+    *ret_is = is_positive(&value);
+    return true;
+}
+
+/* The name, the table, whichever is given. */
+static void add_names(StrBuf *sql, const Checking *c, const LbCheck *check, const char *name,
+                      const char *table)
+{
+    strbuf_adds(sql, "1 = 1");
+    if (check->name.len > 0) {
+        strbuf_adds(sql, " AND ");
+        add_name(sql, c, name, check->name);
+    }
+    if (check->table.len > 0) {
+        strbuf_adds(sql, " AND ");
+        add_name(sql, c, table, check->table);
+    }
+}
+
+static bool has_index(Checking *c, const LbCheck *check, bool *ret_is)
+{
+    StrBuf sql = strbuf(c->arena);
+    DbValue value;
+    switch (c->ctx->dialect) {
+    case SQL_POSTGRES:
+        strbuf_adds(&sql, "SELECT count(*) FROM pg_catalog.pg_indexes WHERE ");
+        add_names(&sql, c, check, "indexname", "tablename");
+        add_schema(&sql, c, check, "schemaname");
+        break;
+    case SQL_MYSQL:
+        strbuf_adds(&sql, "SELECT count(*) FROM information_schema.statistics WHERE ");
+        add_names(&sql, c, check, "index_name", "table_name");
+        add_schema(&sql, c, check, "table_schema");
+        break;
+    case SQL_SQLITE:
+        strbuf_adds(&sql, "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND ");
+        add_names(&sql, c, check, "name", "tbl_name");
+        break;
+    }
+    if (!ask(c, &sql, &value))
+        return false;
+    *ret_is = is_positive(&value);
+    return true;
+}
+
+static bool has_constraint(Checking *c, const LbCheck *check, bool *ret_is)
+{
+    StrBuf sql = strbuf(c->arena);
+    DbValue value;
+    if (c->ctx->dialect == SQL_SQLITE) { /* a primary key of a table: all that is asked there */
+        strbuf_adds(&sql, "SELECT count(*) FROM pragma_table_info(");
+        sql_add_literal(&sql, c->ctx->dialect, check->table);
+        strbuf_adds(&sql, ") WHERE pk > 0");
+    } else {
+        bool is_unnamed = c->ctx->dialect == SQL_MYSQL && check->test == LB_PRIMARY_KEY;
+        LbCheck wanted = *check;
+        if (is_unnamed &&
+            wanted.table.len > 0) /* it is called PRIMARY there, whatever it is given */
+            wanted.name = (Str){0};
+        strbuf_addf(&sql,
+                    "SELECT count(*) FROM information_schema.table_constraints WHERE "
+                    "constraint_type = '%s' AND ",
+                    check->test == LB_FOREIGN_KEY   ? "FOREIGN KEY"
+                    : check->test == LB_PRIMARY_KEY ? "PRIMARY KEY"
+                                                    : "UNIQUE");
+        add_names(&sql, c, &wanted, "constraint_name", "table_name");
+        add_schema(&sql, c, check, "table_schema");
+    }
+    if (!ask(c, &sql, &value))
+        return false;
+    *ret_is = is_positive(&value);
+    return true;
+}
+
+static bool has_sequence(Checking *c, const LbCheck *check, bool *ret_is)
+{
+    StrBuf sql = strbuf(c->arena);
+    DbValue value;
+    *ret_is = false;
+    if (c->ctx->dialect == SQL_SQLITE)
+        return true;
+    bool is_postgres = c->ctx->dialect == SQL_POSTGRES;
+    strbuf_adds(&sql, is_postgres ? "SELECT count(*) FROM information_schema.sequences WHERE "
+                                  : "SELECT count(*) FROM information_schema.tables WHERE "
+                                    "table_type = 'SEQUENCE' AND ");
+    add_name(&sql, c, is_postgres ? "sequence_name" : "table_name", check->name);
+    add_schema(&sql, c, check, is_postgres ? "sequence_schema" : "table_schema");
     if (!ask(c, &sql, &value))
         return false;
     *ret_is = is_positive(&value);
@@ -181,6 +274,17 @@ static bool holds(Checking *c, const LbCheck *check, bool *ret_is)
     }
     case LB_RAN:
         return has_run(c, check, ret_is);
+    case LB_INDEX:
+        return has_index(c, check, ret_is);
+    case LB_FOREIGN_KEY:
+    case LB_PRIMARY_KEY:
+    case LB_UNIQUE:
+        return has_constraint(c, check, ret_is);
+    case LB_SEQUENCE:
+        return has_sequence(c, check, ret_is);
+    case LB_PROPERTY:
+        *ret_is = check->holds;
+        return true;
     }
     return true;
 }

@@ -23,6 +23,7 @@ typedef struct Reading {
     LbSettings *settings;
     Str url, user, password, default_schema, liquibase_schema, table;
     const char *url_place;
+    const char *path; /* liquibase.properties */
     bool has_search_path;
     StrVec unheeded;
     Error *err;
@@ -160,33 +161,11 @@ static bool take(Reading *reading, Str key, Str value, const char *place)
     return true;
 }
 
-/* Java's properties: "key=value", "key: value", "#" and "!" begin comments, a backslash at the end goes on with the next line. */
-static bool read_properties(Reading *reading, const char *path, Str text)
+static bool take_property(void *ctx, Str key, Str value, uint32_t line)
 {
-    Line line = {0};
-    while (line_next(text, &line)) {
-        Str trimmed = str_trim(line.text), joined;
-        const char *place = str_format(reading->arena, "%s:%u", path, line.number);
-        StrBuf whole = strbuf(reading->arena);
-        if (trimmed.len == 0 || trimmed.ptr[0] == '#' || trimmed.ptr[0] == '!')
-            continue;
-        while (str_ends(trimmed, STR("\\"))) {
-            strbuf_add(&whole, str_sub(trimmed, 0, trimmed.len - 1));
-            trimmed = line_next(text, &line) ? str_trim(line.text) : (Str){0};
-        }
-        strbuf_add(&whole, trimmed);
-        if (!place || !strbuf_finish(&whole, &joined))
-            return error_nomem(reading->err);
-        size_t mark = 0;
-        while (mark < joined.len && !memchr("=: \t", joined.ptr[mark], 4))
-            mark++;
-        Str key = str_sub(joined, 0, mark), value = str_trim(str_sub(joined, mark, joined.len));
-        if (value.len > 0 && (value.ptr[0] == '=' || value.ptr[0] == ':'))
-            value = str_trim(str_sub(value, 1, value.len));
-        if (!take(reading, key, value, place))
-            return false;
-    }
-    return true;
+    Reading *reading = ctx;
+    const char *place = str_format(reading->arena, "%s:%u", reading->path, (unsigned)line);
+    return place ? take(reading, key, value, place) : error_nomem(reading->err);
 }
 
 static bool read_variables(Reading *reading)
@@ -292,8 +271,10 @@ bool liquibase_configure(ConventionContext *ctx, Arena *arena, Error *err)
     *settings = defaults;
     if (path && !file_info(path, &info, err))
         return false;
-    if (info.kind == FILE_REGULAR && (!file_read(arena, path, CONFIGURATION_BYTES, &text, err) ||
-                                      !read_properties(&reading, path, text)))
+    reading.path = path;
+    if (info.kind == FILE_REGULAR &&
+        (!file_read(arena, path, CONFIGURATION_BYTES, &text, err) ||
+         !liquibase_read_properties(arena, text, take_property, &reading, err)))
         return false;
     if (!read_variables(&reading))
         return false;

@@ -163,8 +163,8 @@ static bool finish_set(Formatted *f)
 {
     LbReading *r = f->r;
     LbChangeSet *set = f->set;
-    Str text, expanded, sum, delimiter = {0};
-    StrVec sums = {0};
+    Str text, expanded, delimiter = {0};
+    LbSums sums = {0};
     if (!set)
         return true;
     if (!strbuf_finish(&f->sql, &text))
@@ -174,14 +174,15 @@ static bool finish_set(Formatted *f)
                    "Write its SQL, or take it out; Liquibase refuses it too.");
     if (!liquibase_expand(r, &f->file, text, &expanded))
         return false;
-    if (!liquibase_sql_sum(r->arena, expanded, &sum) || !vec_push(r->arena, &sums, sum) ||
-        !liquibase_set_sum(r->arena, &sums, &set->checksum))
-        return error_nomem(r->err);
     (void)attribute(f->line, STR("endDelimiter:"), true, false, &delimiter);
+    LbCutting cutting = {delimiter, flag(f->line, STR("splitStatements:"), true),
+                         flag(f->line, STR("stripComments:"), true)};
+    if (!liquibase_add_sums(r->arena, expanded, cutting, &sums) ||
+        !liquibase_set_sums(r->arena, &sums, set))
+        return error_nomem(r->err);
     set->up.path = f->file.path;
     set->preconditions = f->pending;
-    bool splits = flag(f->line, STR("splitStatements:"), true);
-    bool is_ok = liquibase_add_sql(r, &set->up, expanded, f->sql_line, splits, delimiter) &&
+    bool is_ok = liquibase_add_sql(r, &set->up, expanded, f->sql_line, cutting.splits, delimiter) &&
                  take_rollback(f) && liquibase_add_set(r, &f->file, set);
     f->set = NULL;
     f->pending = NULL;

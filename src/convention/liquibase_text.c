@@ -199,7 +199,7 @@ static bool own_parameter(const LbReading *r, Str name, Str *ret_value)
 }
 
 /* What the user says stands above the environment, and that above what changelogs say. */
-static bool parameter(const LbReading *r, const LbFile *file, Str name, Str *ret_value)
+bool liquibase_parameter(const LbReading *r, const LbFile *file, Str name, Str *ret_value)
 {
     const LbSettings *settings = r->settings;
     for (size_t i = settings->parameters.len; i-- > 0;) {
@@ -212,7 +212,7 @@ static bool parameter(const LbReading *r, const LbFile *file, Str name, Str *ret
         return true;
     for (size_t i = 0; i < r->parameters.len; i++) {
         const LbParameter *one = &r->parameters.items[i];
-        if (!str_eq_nocase(one->name, name) || (one->file && one->file != file->path))
+        if (!str_eq_nocase(one->name, name) || (one->file && (!file || one->file != file->path)))
             continue;
         *ret_value = one->value;
         return true;
@@ -231,7 +231,7 @@ bool liquibase_expand(LbReading *r, const LbFile *file, Str text, Str *ret_text)
             break;
         Str name = str_trim(str_sub(text, at + 2, end)), value = {0};
         bool is_literal = str_starts(name, STR(":"));
-        if (!is_literal && !parameter(r, file, name, &value)) {
+        if (!is_literal && !liquibase_parameter(r, file, name, &value)) {
             at += 2;
             continue;
         }
@@ -253,17 +253,16 @@ bool liquibase_expand(LbReading *r, const LbFile *file, Str text, Str *ret_text)
 
 /* ---- checksums ------------------------------------------------------------------------------------------------------ */
 
-static bool finish_sum(Arena *arena, Hash *hash, Str *ret_sum)
+static bool finish_sum(Arena *arena, Hash *hash, int version, StrVec *sums)
 {
     unsigned char digest[HASH_MAX_BYTES];
     const char *hex = hex_encode(arena, digest, hash_end(hash, digest));
-    const char *sum = hex ? str_format(arena, "9:%s", hex) : NULL;
-    *ret_sum = str_from(sum);
-    return sum != NULL;
+    const char *sum = hex ? str_format(arena, "%d:%s", version, hex) : NULL;
+    return sum && vec_push(arena, sums, str_from(sum));
 }
 
 /* Blanks do not count, wherever they stand. */
-bool liquibase_sql_sum(Arena *arena, Str sql, Str *ret_sum)
+static bool add_sum(Arena *arena, Str sql, StrVec *sums)
 {
     Hash hash;
     hash_begin(&hash, HASH_MD5);
@@ -274,18 +273,99 @@ bool liquibase_sql_sum(Arena *arena, Str sql, Str *ret_sum)
             hash_add(&hash, str_sub(sql, from, at));
         from = at + 1;
     }
-    return finish_sum(arena, &hash, ret_sum);
+    return finish_sum(arena, &hash, 9, sums);
 }
 
-bool liquibase_set_sum(Arena *arena, const StrVec *sums, Str *ret_sum)
+/* How the text is cut stands in front, and blanks in a row are one. */
+static bool add_older_sum(Arena *arena, Str sql, LbCutting cutting, StrVec *sums)
+{
+    static const Str space = {" ", 1};
+    const char *head = str_format(
+        arena, "%.*s:%s:%s:", STR_ARG(cutting.delimiter.len > 0 ? cutting.delimiter : STR("null")),
+        cutting.splits ? "true" : "false", cutting.strips ? "true" : "false");
+    Hash hash;
+    if (!head)
+        return false;
+    hash_begin(&hash, HASH_MD5);
+    hash_add(&hash, str_from(head));
+    bool is_first = true;
+    for (size_t from = 0, at = 0; at <= sql.len; at++) {
+        if (at < sql.len && !is_blank(sql.ptr[at]))
+            continue;
+        if (at > from) {
+            if (!is_first)
+                hash_add(&hash, space);
+            hash_add(&hash, str_sub(sql, from, at));
+            is_first = false;
+        }
+        from = at + 1;
+    }
+    return finish_sum(arena, &hash, 8, sums);
+}
+
+bool liquibase_add_sums(Arena *arena, Str sql, LbCutting cutting, LbSums *sums)
+{
+    return add_sum(arena, sql, &sums->now) && add_older_sum(arena, sql, cutting, &sums->older);
+}
+
+bool liquibase_add_text_sums(Arena *arena, Str text, LbSums *sums)
+{
+    Hash now, older;
+    hash_begin(&now, HASH_MD5);
+    hash_add(&now, text);
+    older = now;
+    return finish_sum(arena, &now, 9, &sums->now) && finish_sum(arena, &older, 8, &sums->older);
+}
+
+static bool set_sum(Arena *arena, const StrVec *sums, int version, Str *ret_sum)
 {
     Hash hash;
+    StrVec whole = {0};
     hash_begin(&hash, HASH_MD5);
     for (size_t i = 0; i < sums->len; i++) {
         hash_add(&hash, sums->items[i]);
         hash_add(&hash, STR(":"));
     }
-    return finish_sum(arena, &hash, ret_sum);
+    if (!finish_sum(arena, &hash, version, &whole))
+        return false;
+    *ret_sum = whole.items[0];
+    return true;
+}
+
+bool liquibase_set_sums(Arena *arena, const LbSums *sums, LbChangeSet *set)
+{
+    return set_sum(arena, &sums->now, 9, &set->checksum) &&
+           set_sum(arena, &sums->older, 8, &set->older_sum);
+}
+
+/* ---- properties ------------------------------------------------------------------------------------------------------ */
+
+bool liquibase_read_properties(Arena *arena, Str text, LbTakeProperty *take, void *ctx, Error *err)
+{
+    Line line = {0};
+    while (line_next(text, &line)) {
+        Str trimmed = str_trim(line.text), joined;
+        uint32_t number = line.number;
+        StrBuf whole = strbuf(arena);
+        if (trimmed.len == 0 || trimmed.ptr[0] == '#' || trimmed.ptr[0] == '!')
+            continue;
+        while (str_ends(trimmed, STR("\\"))) {
+            strbuf_add(&whole, str_sub(trimmed, 0, trimmed.len - 1));
+            trimmed = line_next(text, &line) ? str_trim(line.text) : (Str){0};
+        }
+        strbuf_add(&whole, trimmed);
+        if (!strbuf_finish(&whole, &joined))
+            return error_nomem(err);
+        size_t mark = 0;
+        while (mark < joined.len && !memchr("=: \t", joined.ptr[mark], 4))
+            mark++;
+        Str key = str_sub(joined, 0, mark), value = str_trim(str_sub(joined, mark, joined.len));
+        if (value.len > 0 && (value.ptr[0] == '=' || value.ptr[0] == ':'))
+            value = str_trim(str_sub(value, 1, value.len));
+        if (!take(ctx, key, value, number))
+            return false;
+    }
+    return true;
 }
 
 /* ---- paths ----------------------------------------------------------------------------------------------------------- */

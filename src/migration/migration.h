@@ -214,7 +214,8 @@ typedef struct Migration {
     bool may_come_late; /* its tool applies it though newer ones are applied already */
     bool
         has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
-    Script *up; /* NULL: only a down is here */
+    const char *tag; /* that marks this point, where the tool has such; NULL: none */
+    Script *up;      /* NULL: only a down is here */
     Script
         *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
 } Migration;
@@ -363,6 +364,7 @@ typedef struct HistoryRow {
     bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
     bool is_tolerated;               /* that it has no file here is nothing to stop for */
     const char *failure; /* journal: what the server said when it stopped; may be NULL */
+    const char *tag;     /* that marks this point, where the tool has such; NULL: none */
     const void *own;     /* the convention's */
 } HistoryRow;
 typedef Vec(HistoryRow) HistoryRowVec;

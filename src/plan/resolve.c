@@ -83,6 +83,23 @@ static bool resolve_back(const Overview *overview, size_t versioned, Str to, uin
                       (unsigned long long)seen, seen == 1 ? "is" : "are");
 }
 
+/* The newest migration that is tagged so: in the history, or by its file. */
+static bool resolve_tag(const Overview *overview, size_t versioned, Str to, Str *ret_version)
+{
+    for (size_t i = versioned; i-- > 0;) {
+        const StateRow *row = &overview->rows.items[i];
+        const char *tags[] = {row->row ? row->row->tag : NULL,
+                              row->migration ? row->migration->tag : NULL};
+        for (size_t k = 0; k < 2; k++) {
+            if (!tags[k] || !str_eq(str_from(tags[k]), to))
+                continue;
+            *ret_version = row->version;
+            return true;
+        }
+    }
+    return false;
+}
+
 typedef enum Match { MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START } Match;
 
 /* "V001__create" means what "001_create" does. */
@@ -302,6 +319,10 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
             *ret_is_base = false;
             return true;
         }
+    }
+    if (to.len > 0 && resolve_tag(overview, versioned, to, ret_version)) {
+        *ret_is_base = false;
+        return true;
     }
     static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
     for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {

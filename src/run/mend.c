@@ -257,6 +257,51 @@ bool run_stamp(Runner *runner, Arena *arena, Str to, RunResult *ret_result, Erro
     return mend_end(&run, is_ok, err);
 }
 
+/* ---- tag --------------------------------------------------------------------------------------------------- */
+
+static bool tag_last(Run *run, Str tag, Error *err)
+{
+    Overview overview = {0};
+    DbStatementVec statements = {0};
+    DbOutcome outcome;
+    const HistoryRow *last = NULL;
+    if (!mend_read(run, &overview, err))
+        return false;
+    for (size_t i = 0; i < run->history.rows.len; i++) {
+        const HistoryRow *row = &run->history.rows.items[i];
+        if (row->outcome == HISTORY_APPLIED && (!last || row->rank > last->rank))
+            last = row;
+    }
+    if (!last) {
+        error_set(err, ERROR_STATE, "nothing is applied that could be tagged");
+        error_code(err, "nothing-applied");
+        return error_hint(err, "Apply something first: whimbrel migrate");
+    }
+    if (!run->convention->convention->tag(run->convention, run->arena, last, tag, &statements, err))
+        return false;
+    if (!db_run(run->db, statements.items, statements.len, NULL, NULL, &outcome, err))
+        return error_wrap(err, "tagging %.*s", STR_ARG(last->version));
+    /* Where the lock is a transaction, this was in it. */
+    if (run->has_outer && !db_exec(run->db, STR("COMMIT"), err))
+        return false;
+    run->has_outer = false;
+    return mend_add_item(run, &run->result->applied, last->version, last->name, last->kind, err);
+}
+
+bool run_tag(Runner *runner, Arena *arena, Str tag, RunResult *ret_result, Error *err)
+{
+    Run run;
+    const Convention *convention = runner->convention->convention;
+    *ret_result = (RunResult){0};
+    if (!convention->tag) {
+        error_set(err, ERROR_UNSUPPORTED, "%s knows no tags in its history", convention->title);
+        error_code(err, "not-in-convention");
+        return error_hint(err, "A version or a name says where to go as well: whimbrel goto V");
+    }
+    bool is_ok = mend_begin(&run, runner, arena, ret_result, err) && tag_last(&run, tag, err);
+    return mend_end(&run, is_ok, err);
+}
+
 /* ---- repair ------------------------------------------------------------------------------------------------ */
 
 static bool push_action(Arena *arena, RepairKind kind, const StateRow *row, const char *fmt,

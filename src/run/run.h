@@ -173,6 +173,8 @@ bool run_baseline(Runner *runner, Arena *arena, Str version, Str name, RunResult
                   Error *err);
 /* Adds and removes rows, without running anything, until the history says `to`. */
 bool run_stamp(Runner *runner, Arena *arena, Str to, RunResult *ret_result, Error *err);
+/* Marks what was applied last with a name, to go back to. ERROR_UNSUPPORTED, code "not-in-convention", where the tool has no such. */
+bool run_tag(Runner *runner, Arena *arena, Str tag, RunResult *ret_result, Error *err);
 
 typedef enum RepairKind {
     REPAIR_REMOVE_FAILED,

@@ -65,7 +65,7 @@ def test_a_changed_text_is_noticed_and_accepted(whimbrel, sqlite):
         whimbrel, "--changeset a:1\nselect 10;\n--changeset a:2\nselect 20;\n--changeset a:3\n  select\t3 ; \n"
     )
     assert set(migrations(whimbrel, sqlite).values()) == {"applied"}
-    assert whimbrel.ok("history", "-d", sqlite.url, *WORDS).out.count("whose checksum is not compared") == 1
+    assert whimbrel.ok("history", "-d", sqlite.url, *WORDS).out.count("with a checksum of an older form") == 1
     changelog(whimbrel, "--changeset a:1\nselect 1;\n--changeset a:2\nselect 2;\n--changeset a:3\nselect 30;\n")
     assert migrations(whimbrel, sqlite)["a:3"] == "changed"
     assert error_of(whimbrel, sqlite, "migrate")["code"] == "checksum-changed"
@@ -574,3 +574,181 @@ def test_new_files_are_changelogs(whimbrel, sqlite):
     whimbrel.ok("new", "views", "--repeatable", *words, "-d", sqlite.url)
     states = whimbrel.ok("status", "-d", sqlite.url, *words, "--output", "json").json["migrations"]
     assert len(states) == 2 and states[1]["version"].endswith(":views")
+
+# ---- tags -------------------------------------------------------------------------------------------------------------------
+
+TAGGED = """
+databaseChangeLog:
+  - changeSet: {id: 1, author: a, changes: [{sql: {sql: create table t1 (id int)}}], rollback: [{sql: {sql: drop table t1}}]}
+  - changeSet: {id: v1, author: a, changes: [{tagDatabase: {tag: v1}}]}
+  - changeSet: {id: 2, author: a, changes: [{sql: {sql: create table t2 (id int)}}], rollback: [{sql: {sql: drop table t2}}]}
+  - changeSet: {id: v2, author: a, changes: [{tagDatabase: {tag: v2, keepTagOnRollback: true}}]}
+  - changeSet: {id: e, author: a, changes: [{empty: {}}]}
+  - changeSet: {id: 3, author: a, changes: [{tagDatabase: {tag: v3}}, {sql: {sql: create table t3 (id int)}}], rollback: drop table t3}
+"""
+
+
+def test_a_tag_is_a_place_to_go_to(whimbrel, db):
+    whimbrel.write("db/changelog.yaml", TAGGED)
+    migrate(whimbrel, db, "--to", "v2")
+    migrate(whimbrel, db)
+    rows = db.sql("SELECT ID, MD5SUM, DESCRIPTION, TAG FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")
+    assert rows[1] == ("v1", "9:635ff1e577e13420abaf0552fb77ab20", "tagDatabase", "v1")
+    assert rows[3] == ("v2", "9:2fab199a61bb19555667fd7102c8c553", "tagDatabase", "v2")
+    assert rows[4] == ("e", "9:7a37a4e4638085400ecf49cb0bebb7de", "empty", None)
+    assert rows[5][2:] == ("tagDatabase; sql", "v3")
+    assert "tagged v3" in whimbrel.ok("history", "-d", db.url, *WORDS).out
+    whimbrel.ok("rollback", "v2", "-d", db.url, *WORDS)
+    assert [name for name, state in migrations(whimbrel, db).items() if state == "applied"] == ["a:1", "a:v1", "a:2", "a:v2"]
+    whimbrel.ok("rollback", "--tag", "v1", "-d", db.url, *WORDS)
+    assert db.value("SELECT count(*) FROM DATABASECHANGELOG") == "2"
+    whimbrel.ok("update-to-tag", "v2", "-d", db.url, *WORDS)
+    # One of one's own, which Liquibase sets on the row of what came last.
+    assert "a:v2 " in whimbrel.ok("tag", "before it", "-d", db.url, *WORDS).out
+    assert db.sql("SELECT ID FROM DATABASECHANGELOG WHERE TAG = 'before it'") == [("v2",)]
+    migrate(whimbrel, db)
+    whimbrel.ok("goto", "before it", "-d", db.url, *WORDS)
+    assert db.value("SELECT count(*) FROM DATABASECHANGELOG") == "4"
+    assert error_of(whimbrel, db, "rollback", "--to", "nowhere")["code"] == "unknown-version"
+
+
+def test_a_tag_needs_something_that_has_it(whimbrel, sqlite):
+    whimbrel.write("db/changelog.yaml", TAGGED)
+    sqlite.sql("PRAGMA user_version = 0")
+    assert error_of(whimbrel, sqlite, "tag", "x")["code"] == "nothing-applied"
+    whimbrel.write("migrations/1_a.sql", "select 1;")
+    result = whimbrel("tag", "x", "-d", sqlite.url, "--convention", "whimbrel", "--output", "json")
+    assert result.json["error"]["code"] == "not-in-convention"
+
+
+# ---- what older releases left ------------------------------------------------------------------------------------------------
+
+# Sums of version 8 that Liquibase 4.28 takes for unchanged.
+OLDER = {
+    "1": "8:847c7b68e7af2e09a2d769c97ccc0df5",
+    "2": "8:cf2ff47fc737e6eca4f0689ac8c1e46f",
+    "3": "8:37e58966395c665b3c0494842b903dea",
+    "4": "8:6d5271881f1a8aefbc38677c03788cee",
+    "5": "8:8747ae24c7def42fb2e80d9e3760ae6d",
+    "6": "8:66b36565238a5af72e5603468437de78",
+}
+
+
+def test_sums_of_version_8_are_known(whimbrel, sqlite):
+    formatted = """--liquibase formatted sql
+--changeset a:1
+create table v1 (id int);
+
+  -- c   x
+insert into v1\tvalues (1);
+--changeset a:2 endDelimiter:/
+create table v2 (id int)
+/
+--changeset a:3 splitStatements:false stripComments:false
+create table v3 (id int);
+--changeset a:4 runOnChange:true
+select 'a  b' ;
+"""
+    whimbrel.write("db/part.sql", formatted)
+    whimbrel.write(
+        "db/changelog.yaml",
+        "databaseChangeLog:\n  - include: {file: db/part.sql}\n"
+        "  - changeSet: {id: 5, author: a, changes: [{sql: {sql: 'create table v5 (id   int)'}}, "
+        "{sql: {sql: create table v5b (id int), splitStatements: false, endDelimiter: //}}]}\n"
+        "  - changeSet: {id: 6, author: a, changes: [{tagDatabase: {tag: v1}}]}\n",
+    )
+    migrate(whimbrel, sqlite)
+    for name, checksum in OLDER.items():
+        sqlite.sql(f"UPDATE DATABASECHANGELOG SET MD5SUM = '{checksum}' WHERE ID = '{name}'")
+    assert set(migrations(whimbrel, sqlite).values()) == {"applied"}
+    # What runs whenever it changes runs; of the others an older sum is no reason to stop.
+    whimbrel.write("db/part.sql", formatted.replace("a  b", "a  c").replace("v3", "v3x"))
+    states = migrations(whimbrel, sqlite)
+    assert [name for name, state in states.items() if state != "applied"] == ["a:4"]
+    migrate(whimbrel, sqlite)
+    assert sum_of(sqlite, "4").startswith("9:") and sum_of(sqlite, "3") == OLDER["3"]
+
+
+# ---- what is settled by name --------------------------------------------------------------------------------------------------
+
+
+def test_properties_of_a_file(whimbrel, sqlite):
+    whimbrel.write("db/names.properties", "# names\nfirst=one\nsecond: t\\\n  wo\n")
+    whimbrel.write(
+        "db/changelog.yaml",
+        "databaseChangeLog:\n  - property: {file: names.properties, relativeToChangelogFile: true}\n"
+        "  - property: {file: absent.properties, errorIfMissing: false}\n"
+        "  - changeSet: {id: 1, author: a, changes: [{sql: {sql: 'create table ${first}_${second} (id int)'}}]}\n",
+    )
+    migrate(whimbrel, sqlite)
+    assert sqlite.value("SELECT count(*) FROM one_two") == "0"
+    whimbrel.write("db/changelog.yaml", "databaseChangeLog:\n  - property: {file: absent.properties}\n")
+    error = error_of(whimbrel, sqlite, "status")
+    assert error["code"] == "bad-changelog" and "the file of a property is not there" in error["message"]
+
+
+def test_quoting_is_of_what_liquibase_makes_itself(whimbrel, sqlite):
+    def written(strategy):
+        whimbrel.write(
+            "db/changelog.yaml",
+            f"databaseChangeLog:\n  - objectQuotingStrategy: {strategy}\n  - changeSet: {{id: 1, author: a, "
+            f"objectQuotingStrategy: {strategy}, changes: [{{sql: {{sql: create table QqQ (id int)}}}}]}}\n",
+        )
+
+    written("QUOTE_ALL_OBJECTS")
+    migrate(whimbrel, sqlite)
+    assert sum_of(sqlite, "1") == "9:c222275a85c5980399d50ab33e2161e9"
+    written("QUOTE_SOME")
+    assert "an unknown objectQuotingStrategy" in error_of(whimbrel, sqlite, "status")["message"]
+
+
+def test_preconditions_ask_the_catalog(whimbrel, db):
+    def wanted(name, test, otherwise="MARK_RAN"):
+        return (
+            f"  - changeSet: {{id: {name}, author: a, preConditions: [{{onFail: {otherwise}}}, {test}], "
+            f"changes: [{{sql: {{sql: create table c{name} (id int)}}}}]}}\n"
+        )
+
+    named = db.engine != "sqlite"
+    tests = [
+        ("1", "{indexExists: {indexName: IX_T}}", True),
+        ("2", "{indexExists: {indexName: ix_t, tableName: u}}", False),
+        ("3", "{primaryKeyExists: {tableName: T}}", True),
+        ("4", "{not: [{primaryKeyExists: {tableName: u}}]}", True),
+        ("5", "{changeLogPropertyDefined: {property: later}}", True),
+        ("6", "{changeLogPropertyDefined: {property: later, value: no}}", False),
+        ("7", "{sequenceExists: {sequenceName: nowhere}}", False),
+    ]
+    if named:
+        tests += [
+            ("8", "{foreignKeyConstraintExists: {foreignKeyName: u_fk}}", True),
+            ("9", "{foreignKeyConstraintExists: {foreignKeyName: u_fk, foreignKeyTableName: t}}", False),
+            ("10", "{uniqueConstraintExists: {tableName: u, constraintName: u_one}}", True),
+        ]
+    whimbrel.write(
+        "db/changelog.yaml",
+        "databaseChangeLog:\n  - changeSet: {id: 0, author: a, changes: [{sql: {sql: 'create table t (id int primary key); "
+        "create index ix_t on t (id); create table u (t int, constraint u_one unique (t), "
+        "constraint u_fk foreign key (t) references t (id))'}}]}\n"
+        + "".join(wanted(name, test) for name, test, _ in tests)
+        + "  - property: {name: later, value: yes}\n",
+    )
+    migrate(whimbrel, db)
+    found = dict(db.sql("SELECT ID, EXECTYPE FROM DATABASECHANGELOG WHERE ID <> '0'"))
+    assert found == {name: "EXECUTED" if holds else "MARK_RAN" for name, _, holds in tests}
+
+
+def test_a_precondition_that_is_not_known_stops_only_its_changeset(whimbrel, sqlite):
+    whimbrel.write(
+        "db/changelog.yaml",
+        "databaseChangeLog:\n  - changeSet: {id: 1, author: a, changes: [{sql: {sql: select 1}}]}\n"
+        "  - changeSet:\n      id: 2\n      author: a\n      preConditions:\n        - customPrecondition: {className: x.Y}\n"
+        "      changes: [{sql: {sql: select 2}}]\n",
+    )
+    assert set(migrations(whimbrel, sqlite).values()) == {"pending"}
+    error = error_of(whimbrel, sqlite, "migrate")
+    assert error["code"] == "host-language" and error["line"] == 7
+    assert "has the precondition customPrecondition, which is not known here" in error["message"]
+    migrate(whimbrel, sqlite, "--to", "a:1")
+    whimbrel.ok("stamp", "head", "-d", sqlite.url, *WORDS)
+    assert set(migrations(whimbrel, sqlite).values()) == {"applied"}

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = """new status plan migrate rollback goto redo sync seed init conventions baseline stamp repair resume validate
+COMMANDS = """new status plan migrate rollback goto redo sync seed init conventions baseline stamp tag repair resume validate
 history current heads lock rebase check doctor scratch explain config completion reset drop database""".split()
 ALIASES = {
     "info": "status",
