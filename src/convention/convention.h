@@ -90,6 +90,7 @@ typedef struct ConventionContext {
     Str url;               /* the database, as a URL of ours; empty: not said */
     const char *url_place; /* "flyway.conf:3" */
     bool allows_out_of_order;
+    Str target; /* migrate goes no further unless it is told where to: as its --to; empty: all */
     bool runs_each_alone; /* a run is not one transaction, although CONVENTION_WHOLE_RUN says so */
     bool
         mends_files; /* what is amiss between the tool's files is put right afterwards: see settle_files() */

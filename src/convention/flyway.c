@@ -1,8 +1,8 @@
 /* Flyway: V, U, R and B files in folders of any depth, callbacks, placeholders, flyway_schema_history, CRC-32 by line, its lock.
  *
- * Rows are what Flyway writes, but for two things. A migration that is rolled back loses its row: the row that the paid
- * edition appends would stop the open one. And a migration that cannot run in one transaction has a row that says "failed" while
- * it is under way, so that a crash leaves a trace. SPDX-License-Identifier: Apache-2.0 */
+ * Rows are what Flyway writes, but for two things. A migration that is rolled back loses its row, unless the paid edition is in use here:
+ * the UNDO_SQL row that it appends stops every command of the open one. And a migration that cannot run in one transaction has a row
+ * that says "failed" while it is under way, so that a crash leaves a trace. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/flyway.h"
 #include "convention/draft.h"
 
@@ -406,8 +406,8 @@ static const struct {
     HookPoint point; /* HOOK_COUNT: not run */
 } callbacks[] = {
     {"beforeMigrate", HOOK_BEFORE_MIGRATE},
+    {"afterMigrateApplied", HOOK_AFTER_MIGRATE}, /* in this order */
     {"afterMigrate", HOOK_AFTER_MIGRATE},
-    {"afterMigrateApplied", HOOK_AFTER_MIGRATE},
     {"beforeEachMigrate", HOOK_BEFORE_EACH},
     {"afterEachMigrate", HOOK_AFTER_EACH},
     {"afterMigrateError", HOOK_ON_ERROR},
@@ -806,7 +806,11 @@ typedef struct Reader {
     Vec(size_t) repeatables; /* where their rows are */
     Str highest;             /* version so far: above it there are no twins to look for */
     Str unknown;             /* a type that nobody knows */
+    bool has_undo;           /* the paid edition was here */
 } Reader;
+
+/* HistoryRow.own, where a rollback is to be told as the paid edition tells it: by a row of its own. */
+static const bool undo_is_told = true;
 
 static size_t find_row(const Reader *reader, const HistoryRow *row)
 {
@@ -844,6 +848,7 @@ static bool keep_row(Reader *reader, RowKind kind, HistoryRow row, Error *err)
 {
     HistoryRowVec *rows = &reader->history->rows;
     size_t before = find_row(reader, &row);
+    reader->has_undo = reader->has_undo || kind == ROW_UNDO;
     if (kind == ROW_UNDO && row.outcome == HISTORY_APPLIED) {
         if (before != SIZE_MAX)
             forget(reader, before);
@@ -988,9 +993,13 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
         return error_hint(err, "A newer Flyway, or a plug-in of it, has written it.");
     }
     size_t kept = 0;
-    for (size_t i = 0; i < history.rows.len; i++)
-        if (history.rows.items[i].outcome != HISTORY_SKIPPED)
-            history.rows.items[kept++] = history.rows.items[i];
+    bool tells_undo = reader.has_undo || settings->has_paid_edition;
+    for (size_t i = 0; i < history.rows.len; i++) {
+        HistoryRow *row = &history.rows.items[i];
+        row->own = tells_undo ? &undo_is_told : NULL;
+        if (row->outcome != HISTORY_SKIPPED)
+            history.rows.items[kept++] = *row;
+    }
     history.rows.len = kept;
     if (!history.exists && settings->baseline_on_migrate) {
         bool is_empty = true;
@@ -1165,7 +1174,9 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
         return true;
     if (!table_name_read(ctx, arena, false, &name, err))
         return false;
-    for (size_t i = 0; ctx->dialect == SQL_POSTGRES && i <= settings->schemas.len; i++) {
+    for (size_t i = 0;
+         ctx->dialect == SQL_POSTGRES && settings->creates_schemas && i <= settings->schemas.len;
+         i++) {
         Str schema =
             i < settings->schemas.len ? settings->schemas.items[i] : settings->default_schema;
         if (schema.len == 0)
@@ -1245,12 +1256,10 @@ static const char *type_of(const Migration *migration)
 }
 
 /* Of more than 1,000 characters the end is what is kept. */
-static bool script_text_of(Arena *arena, const HistoryWrite *write, Str *ret_script)
+static bool script_text_of(Arena *arena, const Script *of, Str name, Str *ret_script)
 {
-    const Migration *migration = write->migration;
-    const FlywayFile *file =
-        migration && migration->up && migration->up->form ? migration->up->form->own : NULL;
-    Str script = file ? file->script : migration ? migration->name : write->row->name;
+    const FlywayFile *file = of && of->form ? of->form->own : NULL;
+    Str script = file ? file->script : name;
     if (script.len > LONGEST_SCRIPT) {
         size_t from = script.len - (LONGEST_SCRIPT - 3);
         while (from < script.len && is_continuation(script.ptr[from]))
@@ -1275,7 +1284,35 @@ static bool push_applied(const ConventionContext *ctx, const TableName *name, Ar
     row.description = migration->name;
     row.type = type_of(migration);
     row.checksum = migration->up ? migration->up->checksum : (Str){0};
-    if (!script_text_of(arena, write, &row.script))
+    if (!script_text_of(arena, migration->up, migration->name, &row.script))
+        return error_nomem(err);
+    return push_row(ctx, name, arena, &row, out, err);
+}
+
+/* Whether a rollback is told by a row of its own. What was applied only in part loses its row either way. */
+static bool tells_undo(const HistoryWrite *write)
+{
+    const HistoryRow *row = write->row;
+    return row && row->own && row->outcome == HISTORY_APPLIED && write->is_down &&
+           !write->is_said && write->migration && write->migration->down &&
+           write->migration->kind == MIGRATION_VERSIONED;
+}
+
+/* Of the undo's own file, as the paid edition has it. */
+static bool push_undone(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                        const HistoryWrite *write, bool is_success, DbStatementVec *out, Error *err)
+{
+    const Script *down = write->migration->down;
+    const FlywayFile *file = down->form->own;
+    NewRow row = {.version = write->migration->version,
+                  .type = "UNDO_SQL",
+                  .checksum = down->checksum,
+                  .timed = write,
+                  .is_success = is_success};
+    Str written = read_name(flyway_settings(ctx), path_base(file->script)).description;
+    if (!description_text(arena, written.len > 0 ? written : write->migration->name,
+                          &row.description) ||
+        !script_text_of(arena, down, row.description, &row.script))
         return error_nomem(err);
     return push_row(ctx, name, arena, &row, out, err);
 }
@@ -1299,6 +1336,8 @@ static bool push_delete(const ConventionContext *ctx, const TableName *name, Are
     return push_change(ctx, arena, write, &sql, also, out, err);
 }
 
+static const char undo_under_way[] = " AND type = 'UNDO_SQL' AND NOT success";
+
 /* The row that says "failed" while the migration runs becomes the one that it is. Its rank is not known: there is one of it. */
 static bool push_done(const ConventionContext *ctx, const TableName *name, Arena *arena,
                       const HistoryWrite *write, DbStatementVec *out, Error *err)
@@ -1309,7 +1348,8 @@ static bool push_done(const ConventionContext *ctx, const TableName *name, Arena
     peer_begin(&sql, ctx, name, "UPDATE ");
     strbuf_adds(&sql, " SET success = TRUE, execution_time = ");
     add_time(&sql, ctx, write);
-    return push_change(ctx, arena, &unranked, &sql, " AND NOT success", out, err);
+    return push_change(ctx, arena, &unranked, &sql,
+                       write->is_down ? undo_under_way : " AND NOT success", out, err);
 }
 
 static bool push_checksum(const ConventionContext *ctx, const TableName *name, Arena *arena,
@@ -1371,6 +1411,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     TableName name;
     bool is_failed_row = write->row && write->row->outcome == HISTORY_FAILED;
     bool is_nothing_done = write->done == 0 && !write->is_fate_unknown;
+    bool is_undo_told = tells_undo(write);
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
         return true;
     if (!write->migration && !write->row)
@@ -1379,6 +1420,8 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         return false;
     switch (write->kind) {
     case WRITE_BEGIN:
+        if (is_undo_told)
+            return push_undone(ctx, &name, arena, write, false, out, err);
         if (write->is_down)
             return push_update(ctx, &name, arena, write, " SET success = FALSE", "", out, err);
         return push_applied(ctx, &name, arena, write, false, out, err);
@@ -1392,6 +1435,9 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         /* What has changed nothing leaves nothing. */
         if (!write->is_journaled || !is_nothing_done)
             return true;
+        if (is_undo_told)
+            return push_delete(ctx, &name, arena, &(HistoryWrite){.migration = write->migration},
+                               undo_under_way, out, err);
         if (write->is_down)
             return push_update(ctx, &name, arena, write, " SET success = TRUE", "", out, err);
         return push_delete(ctx, &name, arena, &(HistoryWrite){.migration = write->migration},
@@ -1399,6 +1445,9 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     case WRITE_BASELINE:
         return push_baseline(ctx, &name, arena, write, out, err);
     case WRITE_REMOVED:
+        if (is_undo_told)
+            return write->is_journaled ? push_done(ctx, &name, arena, write, out, err)
+                                       : push_undone(ctx, &name, arena, write, true, out, err);
         return push_delete(ctx, &name, arena, write, "", out, err);
     case WRITE_CHECKSUM:
         return push_checksum(ctx, &name, arena, write, out, err);

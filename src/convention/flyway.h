@@ -15,6 +15,8 @@ typedef struct FlywaySettings {
     Str table, installed_by, baseline_version, baseline_description, environment;
     bool baseline_on_migrate, runs_in_transaction, replaces_placeholders, refuses_odd_names,
         ignores_future, ignores_missing;
+    bool creates_schemas;
+    bool has_paid_edition; /* a licence is named: the edition that can undo */
     Str placeholder_prefix, placeholder_suffix, placeholder_separator;
     Vec(FlywayPlaceholder) placeholders;
     Str versioned_prefix, undo_prefix, repeatable_prefix, baseline_prefix, separator;

@@ -16,6 +16,7 @@ static const FlywaySettings defaults = {
     .baseline_description = TEXT("<< Flyway Baseline >>"),
     .environment = TEXT("default"),
     .runs_in_transaction = true,
+    .creates_schemas = true,
     .replaces_placeholders = true,
     .ignores_future = true,
     .placeholder_prefix = TEXT("${"),
@@ -561,6 +562,8 @@ static bool *switch_of(FlywaySettings *flyway, ConventionContext *ctx, Str key)
         return &flyway->replaces_placeholders;
     if (str_eq(key, STR("validateMigrationNaming")))
         return &flyway->refuses_odd_names;
+    if (str_eq(key, STR("createSchemas")))
+        return &flyway->creates_schemas;
     if (str_eq(key, STR("outOfOrder")))
         return &ctx->allows_out_of_order;
     return NULL;
@@ -574,28 +577,25 @@ static bool is_without_meaning(const Setting *setting)
     } idle[] = {{"validateOnMigrate", "true"},
                 {"mixed", "false"},
                 {"group", "false"},
-                {"createSchemas", "true"},
                 {"encoding", "UTF-8"},
                 {"stream", NULL},
                 {"batch", NULL},
                 {"driver", NULL},
                 {"jarDirs", NULL},
-                {"licenseKey", NULL},
-                {"token", NULL},
                 {"email", NULL},
                 {"loggers", NULL},
-                {"edition", NULL},
                 {"outputType", NULL},
                 {"reportFilename", NULL},
                 {"detectEncoding", "false"},
-                {"skipExecutingMigrations", "false"},
+                {"skipExecutingMigrations", NULL},
+                {"cherryPick", NULL},
+                {"dryRunOutput", NULL},
                 {"skipDefaultCallbacks", "false"},
                 {"skipDefaultResolvers", "false"},
                 {"failOnMissingLocations", NULL},
                 {"displayName", NULL},
                 {"lockRetryCount", "50"},
                 {"postgresql.transactional.lock", NULL},
-                {"target", "latest"},
                 {"configFiles", NULL},
                 {"configFileEncoding", "UTF-8"},
                 {"failOnMissingTarget", NULL}};
@@ -606,12 +606,53 @@ static bool is_without_meaning(const Setting *setting)
     return false;
 }
 
+/* What would be run where the setting says that it, or part of it, is not to be: no note would do. */
+static bool refuse_to_run(Reading *reading, const Setting *setting)
+{
+    static const struct {
+        const char *key, *what;
+    } kept_from[] = {
+        {"skipExecutingMigrations",
+         "would have whimbrel record migrations without running them: take it out, and say "
+         "`whimbrel stamp`"},
+        {"cherryPick", "would have whimbrel choose migrations: take it out, and say `whimbrel "
+                       "migrate --to VERSION` or `whimbrel stamp`"},
+        {"dryRunOutput", "would have whimbrel change nothing: take it out, and say `whimbrel plan` "
+                         "or `whimbrel migrate --dry-run`"},
+    };
+    for (size_t i = 0; i < sizeof kept_from / sizeof *kept_from; i++)
+        if (str_eq(setting->key, str_from(kept_from[i].key)) && setting->value.len > 0 &&
+            !str_eq_nocase(setting->value, STR("false")))
+            return bad(reading, setting, kept_from[i].what);
+    return true;
+}
+
+/* Flyway's words for it, and "7?", which need not be there. */
+static Str target_of(Str value)
+{
+    if (str_eq_nocase(value, STR("latest")))
+        return (Str){0};
+    if (str_eq_nocase(value, STR("current")))
+        return STR("+0");
+    if (str_eq_nocase(value, STR("next")))
+        return STR("+1");
+    return str_ends(value, STR("?")) ? str_sub(value, 0, value.len - 1) : value;
+}
+
+static bool is_paid_edition(Str edition)
+{
+    return str_eq_nocase(edition, STR("teams")) || str_eq_nocase(edition, STR("enterprise")) ||
+           str_eq_nocase(edition, STR("pro"));
+}
+
 static bool take(Reading *reading, const Setting *setting, FlywaySettings *flyway,
                  Connection *connection)
 {
     Str key = setting->key, value = setting->value;
     Str *text = text_of(flyway, key);
     bool *flag = switch_of(flyway, reading->ctx, key);
+    if (!refuse_to_run(reading, setting))
+        return false;
     if (text) {
         *text = value;
         return true;
@@ -636,6 +677,12 @@ static bool take(Reading *reading, const Setting *setting, FlywaySettings *flywa
         return vec_push(reading->arena, &flyway->placeholders,
                         (FlywayPlaceholder){str_sub(key, 13, key.len), value}) ||
                error_nomem(reading->err);
+    else if (str_eq(key, STR("licenseKey")) || str_eq(key, STR("token")))
+        flyway->has_paid_edition = flyway->has_paid_edition || value.len > 0;
+    else if (str_eq(key, STR("target")))
+        reading->ctx->target = target_of(value);
+    else if (str_eq(key, STR("edition")))
+        flyway->has_paid_edition = flyway->has_paid_edition || is_paid_edition(value);
     else if (str_eq(key, STR("encoding")) && !str_eq_nocase(value, STR("UTF-8")) &&
              !str_eq_nocase(value, STR("UTF8")) && !str_eq_nocase(value, STR("US-ASCII")))
         return bad(reading, setting, "must be UTF-8: whimbrel reads no other");

@@ -387,7 +387,9 @@ static const char *table_columns(SqlDialect dialect)
                "NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now())";
     case SQL_MYSQL:
         return "(id bigint(20) unsigned NOT NULL AUTO_INCREMENT, version_id bigint NOT NULL, "
-               "is_applied boolean NOT NULL, tstamp timestamp NULL default now(), PRIMARY KEY(id))";
+               "is_applied boolean NOT NULL, tstamp datetime NULL default CURRENT_TIMESTAMP, "
+               "PRIMARY "
+               "KEY(id))";
     case SQL_SQLITE:
         break;
     }

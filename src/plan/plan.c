@@ -596,7 +596,8 @@ static bool is_count(Str to, char sign, uint64_t *ret_count)
 static bool read_ups(Planner *p, Ups *ups)
 {
     const PlanRequest *request = p->request;
-    Str to = request->to;
+    bool is_told = request->to.len > 0 || request->steps > 0;
+    Str to = is_told ? request->to : p->policy->target;
     uint64_t count;
     bool is_base;
 

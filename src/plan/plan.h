@@ -78,6 +78,7 @@ typedef struct PlanPolicy {
     bool
         is_single_by_habit; /* only the latter: given up where a statement cannot run in a transaction */
     Phase phase;            /* PHASE_NONE: all */
+    Str target; /* what PLAN_MIGRATE with neither to nor steps takes for to; empty: nothing */
 } PlanPolicy;
 
 /* Merges files and history. All ups of the set must have been read; what is not applied needs its parts too (directives stand in the

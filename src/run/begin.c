@@ -138,6 +138,7 @@ PlanPolicy run_policy(const Db *db, const ConventionContext *convention)
                         .server_version = db->info.version_number,
                         .allows_out_of_order = (features & CONVENTION_OUT_OF_ORDER) != 0 ||
                                                convention->allows_out_of_order,
+                        .target = convention->target,
                         .is_single_transaction = is_whole,
                         .is_single_by_habit = is_whole,
                         .skips_irreversible = (features & CONVENTION_SKIPS_IRREVERSIBLE) != 0,

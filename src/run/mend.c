@@ -216,8 +216,11 @@ static bool stamp_row(Run *run, const StateRow *row, bool is_wanted, HistoryWrit
     }
     if (!row->row || row->row->outcome == HISTORY_SKIPPED || row->row->outcome == HISTORY_DELETED)
         return true;
-    HistoryWrite write = {
-        .kind = WRITE_REMOVED, .migration = row->migration, .row = row->row, .is_down = true};
+    HistoryWrite write = {.kind = WRITE_REMOVED,
+                          .migration = row->migration,
+                          .row = row->row,
+                          .is_down = true,
+                          .is_said = true};
     return push_write(run, writes, write, false, err) &&
            mend_add_item(run, &run->result->rolled_back, row->version, row->name, row->kind, err);
 }

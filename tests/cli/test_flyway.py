@@ -159,9 +159,11 @@ def test_callbacks(whimbrel, sqlite):
     whimbrel.write("sql/afterEachMigrate__a.sql", "INSERT INTO log VALUES ('a');\n")
     whimbrel.write("sql/beforeValidate.sql", "SELECT 1;\n")
     whimbrel.write("sql/V1__a.sql", "CREATE TABLE t (id int);\n")
+    for name in ("afterMigrate", "afterMigrateApplied"):
+        whimbrel.write(f"sql/{name}.sql", f"INSERT INTO log VALUES ('{name}');\n")
     result = whimbrel.ok("migrate", "-d", sqlite.url)
     assert "beforeValidate.sql" in result.err
-    assert [row[0] for row in sqlite.sql("SELECT what FROM log")] == ["a", "b"]
+    assert [row[0] for row in sqlite.sql("SELECT what FROM log")] == ["a", "b", "afterMigrateApplied", "afterMigrate"]
 
 
 def test_a_script_that_is_switched_off(whimbrel, sqlite):
@@ -180,6 +182,83 @@ def test_java_has_its_place_and_is_not_run(whimbrel, sqlite):
     whimbrel.write("sql/V1__a.java", "class V1__a {}\n")
     result = whimbrel("migrate", "-d", sqlite.url)
     assert result.code != 0 and "host language" in result.err
+
+
+UNDO_COLUMNS = "installed_rank, version, description, type, script, CASE WHEN success THEN 1 ELSE 0 END"
+
+
+@pytest.mark.parametrize("sign", ["licence", "edition", "row"])
+def test_the_paid_editions_row_is_written_where_that_is_in_use(whimbrel, db, sign):
+    more = {"licence": 'licenseKey = "FL"\n', "edition": 'edition = "teams"\n', "row": ""}[sign]
+    toml(whimbrel, more)
+    for n in (1, 2):
+        whimbrel.write(f"sql/V{n}__m{n}.sql", f"CREATE TABLE t{n} (id int);\n")
+        whimbrel.write(f"sql/U{n}__no_m{n}.sql", f"DROP TABLE t{n};\n")
+    whimbrel.ok("migrate", "-d", db.url)
+    if sign == "row":  # an earlier undo of the paid edition's
+        insert(db, 3, "2", "no m2", "UNDO_SQL")
+        db.sql("DROP TABLE t2")
+        whimbrel.ok("migrate", "-d", db.url)
+    whimbrel.ok("rollback", "-d", db.url)
+    undone = rows(db, UNDO_COLUMNS)[-1]
+    assert undone[1:] == ("2", "no m2", "UNDO_SQL", "U2__no_m2.sql", "1")
+    assert rows(db, "checksum")[-1] == ("-884405006",)
+    assert states(whimbrel, db) == [("1", "applied"), ("2", "pending")]
+    whimbrel.ok("migrate", "-d", db.url)
+    assert rows(db, UNDO_COLUMNS)[-1][1:5] == ("2", "m2", "SQL", "V2__m2.sql")
+    whimbrel.ok("redo", "-d", db.url)
+    assert [row[0] for row in rows(db, "type")][-2:] == ["UNDO_SQL", "SQL"]
+    assert states(whimbrel, db) == [("1", "applied"), ("2", "applied")]
+    # What is only said to be gone loses its row.
+    whimbrel.ok("stamp", "1", "-d", db.url)
+    assert rows(db, "type")[-1] == ("UNDO_SQL",)
+    assert states(whimbrel, db) == [("1", "applied"), ("2", "pending")]
+
+
+@pytest.mark.parametrize("is_mended", [True, False])
+def test_an_undo_of_the_paid_edition_that_fails_midway(whimbrel, maria, is_mended):
+    toml(whimbrel, 'licenseKey = "FL"\n')
+    whimbrel.write("sql/V1__m1.sql", "CREATE TABLE t1 (id int);\nCREATE TABLE t2 (id int);\n")
+    whimbrel.write("sql/U1__m1.sql", "DROP TABLE t1;\nDROP TABLE nothing;\n" if not is_mended else "DROP TABLE nothing;\n")
+    whimbrel.ok("migrate", "-d", maria.url)
+    assert whimbrel("rollback", "-d", maria.url).code != 0
+    if is_mended:  # nothing has changed
+        assert rows(maria, "type") == [("SQL",)]
+        assert states(whimbrel, maria) == [("1", "applied")]
+        return
+    assert rows(maria, UNDO_COLUMNS)[-1][3:] == ("UNDO_SQL", "U1__m1.sql", "0")
+    assert states(whimbrel, maria) == [("1", "failed")]
+    whimbrel.ok("repair", "--yes", "-d", maria.url)
+    assert rows(maria, "type") == [("SQL",)]
+    assert states(whimbrel, maria) == [("1", "applied")]
+
+
+@pytest.mark.parametrize("target, applied", [("2", 2), ("2?", 2), ("next", 1), ("current", 0), ("latest", 3)])
+def test_a_target_of_the_configuration(whimbrel, sqlite, target, applied):
+    toml(whimbrel, f'target = "{target}"\n')
+    for n in (1, 2, 3):
+        whimbrel.write(f"sql/V{n}__m{n}.sql", f"CREATE TABLE t{n} (id int);\n")
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    assert [state for _, state in states(whimbrel, sqlite)] == ["applied"] * applied + ["pending"] * (3 - applied)
+    whimbrel.ok("migrate", "--to", "head", "-d", sqlite.url)
+    assert status(whimbrel, sqlite)["state"] == "up-to-date"
+
+
+@pytest.mark.parametrize("setting", ["skipExecutingMigrations = true", 'cherryPick = "2"', 'dryRunOutput = "x.sql"'])
+def test_what_is_not_to_run_is_not_run(whimbrel, sqlite, setting):
+    toml(whimbrel, f"{setting}\n")
+    whimbrel.write("sql/V1__a.sql", "CREATE TABLE t (id int);\n")
+    result = whimbrel("migrate", "-d", sqlite.url)
+    assert result.code != 0 and setting.split()[0] in result.err and "flyway.toml:3" in result.err
+    assert not sqlite.path.exists() or sqlite.sql("SELECT name FROM sqlite_master") == []
+
+
+def test_schemas_are_not_made_where_that_is_forbidden(whimbrel, pg):
+    toml(whimbrel, 'schemas = ["Other"]\ncreateSchemas = false\n')
+    whimbrel.write("sql/V1__a.sql", "CREATE TABLE t (id int);\n")
+    joint = "&" if "?" in pg.url else "?"
+    assert whimbrel("migrate", "-d", f"{pg.url}{joint}search_path=Other").code != 0
+    assert pg.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'Other'") == []
 
 
 def test_rollback_folder(whimbrel, db):
