@@ -2,14 +2,18 @@
  * be interrupted, and clocks jump. For tests only. SPDX-License-Identifier: Apache-2.0
  *
  * FAULTY=call:which:what. call: open read write pread pwrite sync close rename mkdir stat readdir poll connect socket
- * send recv fork pipe waitpid unlink truncate lock random malloc, or clock. which: N, the Nth; N+, that and all behind it;
- * %N, every Nth; 0, none, which only counts. what: the name of an errno; short, for one byte instead of many; for the
- * clock the seconds by which it jumps, or stall. FAULTY_COUNT=FILE gets the number of calls. */
+ * send recv fork spawn pipe waitpid thread unlink truncate lock random malloc, or clock. which: N, the Nth; N+, that and
+ * all behind it; %N, every Nth; 0, none, which only counts. what: the name of an errno; short, for one byte instead of
+ * many; for the clock the seconds by which it jumps, or stall. FAULTY_COUNT=FILE gets the number of calls, and after it,
+ * with FAULTY_STACKS=1, a line for each that is alike for calls from the same place. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,6 +39,12 @@ static long jump_s;
 static atomic_ulong calls;
 static char count_path[512];
 static pid_t self;
+
+/* Who called: innermost callers, far enough out to tell apart what the same helper is called for. */
+enum { STACK_DEPTH = 10, MOST_STACKS = 1 << 20 };
+static bool has_stacks;
+static unsigned stacks[MOST_STACKS];
+static __thread bool is_looking __attribute__((tls_model("initial-exec")));
 
 static const struct {
     const char *name;
@@ -76,6 +86,11 @@ __attribute__((constructor)) static void begin(void)
     if (!failure && !is_short && !is_stalled && strcmp(chosen, "clock") != 0)
         refuse(text);
     self = getpid();
+    has_stacks = getenv("FAULTY_STACKS") != NULL;
+    if (has_stacks) { /* the first call loads a library */
+        void *frame[1];
+        backtrace(frame, 1);
+    }
     if (path && strlen(path) < sizeof count_path)
         memcpy(count_path, path, strlen(path) + 1);
     atomic_store(&calls, 0);
@@ -86,10 +101,32 @@ __attribute__((destructor)) static void end(void)
     if (!count_path[0] || getpid() != self)
         return;
     char text[32];
-    int len = snprintf(text, sizeof text, "%lu\n", atomic_load(&calls));
+    unsigned long total = atomic_load(&calls);
+    int len = snprintf(text, sizeof text, "%lu\n", total);
     long fd = syscall(SYS_openat, AT_FDCWD, count_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd >= 0)
+    if (fd < 0)
+        return;
+    (void)syscall(SYS_write, fd, text, (size_t)len);
+    for (unsigned long i = 0; has_stacks && i < total && i < MOST_STACKS; i++) {
+        len = snprintf(text, sizeof text, "%x\n", stacks[i]);
         (void)syscall(SYS_write, fd, text, (size_t)len);
+    }
+}
+
+/* Addresses differ from one run to the next; what is compared comes of one run. */
+static void note_stack(unsigned long n)
+{
+    void *frames[STACK_DEPTH];
+    if (n > MOST_STACKS || is_looking)
+        return;
+    is_looking = true;
+    int count = backtrace(frames, STACK_DEPTH);
+    is_looking = false;
+    unsigned sign = 2166136261u;
+    for (int i = 0; i < count; i++)
+        for (size_t byte = 0; byte < sizeof frames[i]; byte++)
+            sign = (sign ^ ((size_t)frames[i] >> 8 * byte & 0xff)) * 16777619u;
+    stacks[n - 1] = sign;
 }
 
 /* Whether this call is one that fails. */
@@ -98,6 +135,8 @@ static bool is_hit(const char *call)
     if (chosen[0] != call[0] || strcmp(chosen, call) != 0)
         return false;
     unsigned long n = atomic_fetch_add(&calls, 1) + 1;
+    if (has_stacks)
+        note_stack(n);
     if (every > 0)
         return n % every == 0;
     return nth > 0 && (goes_on ? n >= nth : n == nth);
@@ -227,6 +266,40 @@ SHOWN ssize_t read(int fd, void *buf, size_t count)
     int code = real(fd);
     return fails("close") ? -1 : code;
 }
+
+/* ---- what gives its error as its result -------------------------------------------------------- */
+
+SHOWN int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+    REAL(posix_spawn);
+    return fails("spawn") ? failure : real(pid, path, actions, attributes, argv, envp);
+}
+
+SHOWN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *),
+                         void *argument)
+{
+    REAL(pthread_create);
+    return fails("thread") ? failure : real(thread, attributes, work, argument);
+}
+
+/* ---- locks on files ----------------------------------------------------------------------------- */
+
+/* Every command takes a number, a pointer or nothing: a word in any case. */
+#define FCNTL(name)                                                                                \
+    SHOWN int name(int fd, int command, ...)                                                       \
+    {                                                                                              \
+        REAL(name);                                                                                \
+        va_list args;                                                                              \
+        va_start(args, command);                                                                   \
+        void *argument = va_arg(args, void *);                                                     \
+        va_end(args);                                                                              \
+        bool is_lock = command == F_SETLK || command == F_GETLK || command == F_OFD_SETLK ||       \
+                       command == F_OFD_GETLK;                                                     \
+        return is_lock && fails("lock") ? -1 : real(fd, command, argument);                        \
+    }
+FCNTL(fcntl)
+FCNTL(fcntl64)
 
 /* ---- clocks ----------------------------------------------------------------------------------- */
 
