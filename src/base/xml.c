@@ -28,7 +28,8 @@ static bool bad(Reader *r, const char *what)
         start--;
     error_set(r->err, ERROR_PARSE, "%s: %s", r->file, what);
     error_code(r->err, "markup");
-    return error_at(r->err, str_from(r->file), line, (uint32_t)(r->at - start) + 1);
+    (void)error_at(r->err, str_from(r->file), line, (uint32_t)(r->at - start) + 1);
+    return false;
 }
 
 static Str rest(const Reader *r)

@@ -593,8 +593,8 @@ static bool auto_string(TypeReading *t)
 bool alembic_type(Renderer *r, const PyNode *node, StrBuf *out, TypeFamily *ret_family,
                   EnumType *ret_enum)
 {
-    TypeFamily ignored;
-    EnumType no_enum;
+    TypeFamily ignored = TYPE_OTHER;
+    EnumType no_enum = {0};
     TypeReading t = {.r = r, .node = node, .out = out};
     Str path;
     bool found = false;

@@ -767,7 +767,7 @@ bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lo
         const char *number = draft_number(arena, draft, width);
         if (draft->kind == MIGRATION_REPEATABLE)
             continue;
-        for (int is_down = 0; is_down <= draft->has_down; is_down++) {
+        for (int is_down = 0; is_down < (draft->has_down ? 2 : 1); is_down++) {
             const DraftScript *script = is_down ? &draft->down : &draft->up;
             const char *head = !alone ? NULL : script->no_transaction ? alone : "";
             const char *ending = !draft->has_down ? lone : is_down ? ".down.sql" : ".up.sql";
