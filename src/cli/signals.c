@@ -69,12 +69,14 @@ int signals_wake_fd(void)
 bool signals_sleep_ms(int64_t ms)
 {
     int64_t until = clock_monotonic_us() + ms * 1000;
+    int64_t slept_ms = 0; /* counts, too: a clock that stands still ends no sleep */
     while (!received) {
         int64_t left_ms = (until - clock_monotonic_us() + 999) / 1000;
-        if (left_ms <= 0)
+        if (left_ms <= 0 || slept_ms >= ms)
             return true;
         struct pollfd wait = {.fd = wake_pipe[0], .events = POLLIN};
-        (void)poll(&wait, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+        int slice_ms = left_ms > 60000 ? 60000 : (int)left_ms;
+        slept_ms += poll(&wait, 1, slice_ms) == 0 ? slice_ms : 0;
     }
     return false;
 }

@@ -16,14 +16,21 @@ bool db_cancel_requested(const DbCancel *cancel)
     return cancel && cancel->is_requested && cancel->is_requested(cancel->ctx);
 }
 
-DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us)
+DbDeadline db_deadline(int64_t us)
+{
+    if (us == DB_NO_DEADLINE)
+        return (DbDeadline){.at_us = INT64_MAX, .left_us = INT64_MAX};
+    return (DbDeadline){.at_us = clock_monotonic_us() + us, .left_us = us};
+}
+
+DbWait db_wait(const DbCancel *cancel, int fd, short events, DbDeadline *deadline)
 {
     if (db_cancel_requested(cancel))
         return DB_WAIT_CANCEL;
     int timeout_ms = TICK_MS;
-    if (deadline_us != INT64_MAX) {
-        int64_t left_us = deadline_us - clock_monotonic_us();
-        if (left_us <= 0)
+    if (deadline->at_us != INT64_MAX) {
+        int64_t left_us = deadline->at_us - clock_monotonic_us();
+        if (left_us <= 0 || deadline->left_us <= 0)
             return DB_WAIT_DEADLINE;
         if (left_us < TICK_MS * 1000)
             timeout_ms = (int)((left_us + 999) / 1000);
@@ -38,6 +45,8 @@ DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us
         return DB_WAIT_CANCEL;
     if (ready > 0 && fds[0].revents)
         return DB_WAIT_READY;
+    if (ready == 0 && deadline->at_us != INT64_MAX)
+        deadline->left_us -= timeout_ms * 1000;
     if (ready > 0 && fds[1].revents) {
         /* The descriptor stays readable although nobody asks to stop: do not spin on it. */
         (void)poll(fds, 1, 1);
@@ -48,10 +57,9 @@ DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us
 
 bool db_sleep(const DbCancel *cancel, int64_t us)
 {
-    int64_t until = clock_monotonic_us() + us;
-    /* What was slept counts, too: a clock that stands still ends no sleep. */
-    for (int64_t slept = 0; slept < us; slept += TICK_MS * 1000) {
-        switch (db_wait(cancel, -1, 0, until)) {
+    DbDeadline until = db_deadline(us);
+    for (;;) {
+        switch (db_wait(cancel, -1, 0, &until)) {
         case DB_WAIT_CANCEL:
             return false;
         case DB_WAIT_DEADLINE:
@@ -61,11 +69,12 @@ bool db_sleep(const DbCancel *cancel, int64_t us)
             break;
         }
     }
-    return !db_cancel_requested(cancel);
 }
 
 void db_silence_begin(Db *db)
 {
+    int64_t timeout_ms = db->options.answer_timeout_ms;
+    db->silence = db_deadline(timeout_ms > 0 ? timeout_ms * 1000 : DB_NO_DEADLINE);
     db->silent_since_us = db->ticked_us = clock_monotonic_us();
 }
 
@@ -78,12 +87,6 @@ void db_silence_tick(Db *db)
         return;
     db->options.tick(db->options.tick_ctx, now_us - db->silent_since_us);
     db->ticked_us = clock_monotonic_us(); /* the tick took its time too */
-}
-
-int64_t db_silence_deadline(const Db *db)
-{
-    int64_t timeout_ms = db->options.answer_timeout_ms;
-    return timeout_ms > 0 ? db->silent_since_us + timeout_ms * 1000 : INT64_MAX;
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */
@@ -416,13 +419,14 @@ bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err
     const DbOptions *chosen = options ? options : &none;
     Error own = {0}, *why = err ? err : &own;
     int64_t timeout_ms = chosen->connect_timeout_ms > 0 ? chosen->connect_timeout_ms : 10000;
-    int64_t until_us = clock_monotonic_us() + timeout_ms * 1000;
+    int64_t until_us = clock_monotonic_us() + timeout_ms * 1000, slept_us = 0;
     bool is_told = false;
     *ret_db = NULL;
     for (;;) {
         if (url->driver->open(url, chosen, ret_db, why))
             return true;
-        if (!may_answer_soon(why) || clock_monotonic_us() + PAUSE_US >= until_us)
+        if (!may_answer_soon(why) || clock_monotonic_us() + PAUSE_US >= until_us ||
+            slept_us + PAUSE_US >= timeout_ms * 1000)
             return false;
         if (!is_told && chosen->notice)
             chosen->notice(chosen->notice_ctx, STR("WARNING"),
@@ -431,6 +435,7 @@ bool db_open(const DbUrl *url, const DbOptions *options, Db **ret_db, Error *err
         error_clear(why);
         if (!db_sleep(chosen->cancel, PAUSE_US))
             return db_error_cancelled(why);
+        slept_us += PAUSE_US;
     }
 }
 

@@ -64,6 +64,12 @@ typedef struct DbCancel {
     int wake_fd;
 } DbCancel;
 
+/* The drivers': until when to wait. What was slept counts beside the clock, so that one that stands still ends no wait. */
+typedef struct DbDeadline {
+    int64_t at_us; /* of clock_monotonic_us(); INT64_MAX: never */
+    int64_t left_us;
+} DbDeadline;
+
 /* ---- connecting ------------------------------------------------------------------------------------------------------- */
 typedef struct DbOptions {
     const DbCancel *cancel;     /* may be NULL; must outlive the Db */
@@ -153,6 +159,7 @@ struct Db { /* what all drivers share; each embeds it first in its own struct */
     bool is_in_transaction; /* as the server last said */
     uint64_t round_trips;   /* messages sent and answered, for tests and -v */
     int64_t silent_since_us, ticked_us; /* the drivers' */
+    DbDeadline silence;                 /* the drivers': when it has lasted for too long */
     DbRows answer;                /* to options.question; no rows (db is NULL): it was not asked */
     Str lead;                     /* waits for a query to go with */
     void (*meanwhile)(void *ctx); /* waits for a query to be done with */

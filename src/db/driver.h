@@ -19,9 +19,12 @@ typedef enum DbWait {
 } DbWait;
 
 bool db_cancel_requested(const DbCancel *cancel);
-/* Waits for events (POLLIN, POLLOUT) on fd (-1: none), for at most 100 ms and never beyond
- * deadline_us of clock_monotonic_us() (INT64_MAX: none). cancel may be NULL. */
-DbWait db_wait(const DbCancel *cancel, int fd, short events, int64_t deadline_us);
+/* Waits for events (POLLIN, POLLOUT) on fd (-1: none), for at most 100 ms and never beyond the deadline. cancel may be
+ * NULL. */
+DbWait db_wait(const DbCancel *cancel, int fd, short events, DbDeadline *deadline);
+/* That many microseconds from now; DB_NO_DEADLINE: never. */
+#define DB_NO_DEADLINE INT64_MAX
+DbDeadline db_deadline(int64_t us);
 /* Sleeps up to the given time; false when the caller wants to stop. */
 bool db_sleep(const DbCancel *cancel, int64_t us);
 
@@ -31,8 +34,6 @@ void db_do_meanwhile(Db *db);
 void db_silence_begin(Db *db);
 /* While it is silent: calls the caller's tick when it is time. */
 void db_silence_tick(Db *db);
-/* When its silence has lasted for too long; INT64_MAX: never. */
-int64_t db_silence_deadline(const Db *db);
 
 /* ---- rows --------------------------------------------------------------------------------- */
 

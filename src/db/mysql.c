@@ -336,7 +336,7 @@ static bool copy_tls(MysqlDb *m, MYSQL *handle);
 
 /* Drives a call on the second connection to its end; once the time is over by hanging up, for in its midst a connection cannot be
  * closed. */
-static bool drive_second(MysqlDb *m, MYSQL *second, int status, int64_t deadline,
+static bool drive_second(MysqlDb *m, MYSQL *second, int status, DbDeadline *deadline,
                          int (*go_on)(MysqlDb *m, MYSQL *second, int status))
 {
     bool is_late = false;
@@ -344,11 +344,12 @@ static bool drive_second(MysqlDb *m, MYSQL *second, int status, int64_t deadline
         short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
                                (status & MYSQL_WAIT_WRITE ? POLLOUT : 0));
         int fd = m->lib.mysql_get_socket(second);
-        if (!is_late && clock_monotonic_us() >= deadline) {
+        DbWait wait = is_late ? DB_WAIT_READY : db_wait(NULL, fd, events, deadline);
+        if (wait == DB_WAIT_DEADLINE) {
             is_late = true;
             (void)shutdown(fd, SHUT_RDWR);
         }
-        if (is_late || db_wait(NULL, fd, events, deadline) == DB_WAIT_READY)
+        if (is_late || wait == DB_WAIT_READY)
             status = go_on(m, second, is_late ? MYSQL_WAIT_TIMEOUT : status & ~MYSQL_WAIT_TIMEOUT);
     }
     return !is_late;
@@ -377,20 +378,20 @@ static bool reach_server(MysqlDb *m)
     unsigned seconds = PATIENCE_US / 1000000;
     m->lib.mysql_options(second, MYSQL_OPT_NONBLOCK, NULL);
     bool is_good = m->url ? apply_options(m, second, m->url, NULL) : copy_tls(m, second);
-    int64_t deadline = clock_monotonic_us() + PATIENCE_US;
+    DbDeadline deadline = db_deadline(PATIENCE_US);
     if (is_good) {
         m->lib.mysql_options(second, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
         int status =
             m->lib.mysql_real_connect_start(&connected, second, own->host, own->user, own->passwd,
                                             NULL, own->port, own->unix_socket, 0);
-        is_good = drive_second(m, second, status, deadline, go_on_connecting) &&
+        is_good = drive_second(m, second, status, &deadline, go_on_connecting) &&
                   m->lib.mysql_errno(second) == 0;
     }
     if (is_good && !m->was_killed) {
         char sql[64];
         int len = snprintf(sql, sizeof sql, "KILL QUERY %lu", m->lib.mysql_thread_id(own)), failed;
         int status = m->lib.mysql_real_query_start(&failed, second, sql, (unsigned long)len);
-        is_good = drive_second(m, second, status, deadline, go_on_asking) &&
+        is_good = drive_second(m, second, status, &deadline, go_on_asking) &&
                   m->lib.mysql_errno(second) == 0;
         m->was_killed = is_good;
     }
@@ -444,11 +445,10 @@ static void await_results(MysqlDb *m, size_t results)
 /* Waits for what the library wants next; the status to go on with. */
 static int wait_for(MysqlDb *m, int status)
 {
-    int64_t deadline = db_silence_deadline(&m->db);
+    DbDeadline *deadline = &m->db.silence, wanted;
     if (status & MYSQL_WAIT_TIMEOUT) {
-        int64_t wanted =
-            clock_monotonic_us() + (int64_t)m->lib.mysql_get_timeout_value_ms(m->handle) * 1000;
-        deadline = wanted < deadline ? wanted : deadline;
+        wanted = db_deadline((int64_t)m->lib.mysql_get_timeout_value_ms(m->handle) * 1000);
+        deadline = wanted.at_us < deadline->at_us ? &wanted : deadline;
     }
     short events = (short)((status & MYSQL_WAIT_READ ? POLLIN : 0) |
                            (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
@@ -1018,7 +1018,7 @@ static bool make_target(MysqlDb *m, const DbUrl *url, const DbHost *host, bool h
 static bool drive_connection(MysqlDb *m, const Target *target, int64_t timeout_ms,
                              MYSQL **ret_connected, Error *err)
 {
-    int64_t deadline = clock_monotonic_us() + timeout_ms * 1000;
+    DbDeadline deadline = db_deadline(timeout_ms * 1000);
     int status = m->lib.mysql_real_connect_start(
         ret_connected, m->handle, target->host, target->user, target->password, target->database,
         target->port, target->socket,
@@ -1028,7 +1028,7 @@ static bool drive_connection(MysqlDb *m, const Target *target, int64_t timeout_m
                                (status & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
                                (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
         switch (
-            db_wait(m->db.options.cancel, m->lib.mysql_get_socket(m->handle), events, deadline)) {
+            db_wait(m->db.options.cancel, m->lib.mysql_get_socket(m->handle), events, &deadline)) {
         case DB_WAIT_READY:
             status = m->lib.mysql_real_connect_cont(ret_connected, m->handle,
                                                     status & ~MYSQL_WAIT_TIMEOUT);

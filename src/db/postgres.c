@@ -340,7 +340,7 @@ static bool end_cancel(PgDb *s)
 static bool wait_for_server(PgDb *s, short events)
 {
     const DbCancel *cancel = s->is_cancelling ? NULL : s->db.options.cancel;
-    switch (db_wait(cancel, s->pq.PQsocket(s->conn), events, db_silence_deadline(&s->db))) {
+    switch (db_wait(cancel, s->pq.PQsocket(s->conn), events, &s->db.silence)) {
     case DB_WAIT_READY:
         db_silence_begin(&s->db);
         break;
@@ -1315,11 +1315,11 @@ static int64_t connect_timeout_us(PgDb *s, const DbUrl *url)
 static DbWait drive_connection(PgDb *s, int64_t timeout_us)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    int64_t deadline = clock_monotonic_us() + timeout_us;
+    DbDeadline deadline = db_deadline(timeout_us);
     const char *host = s->pq.PQhost(s->conn);
     for (;;) {
         short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        switch (db_wait(s->db.options.cancel, s->pq.PQsocket(s->conn), events, deadline)) {
+        switch (db_wait(s->db.options.cancel, s->pq.PQsocket(s->conn), events, &deadline)) {
         case DB_WAIT_CANCEL:
             return DB_WAIT_CANCEL;
         case DB_WAIT_DEADLINE:
@@ -1334,7 +1334,7 @@ static DbWait drive_connection(PgDb *s, int64_t timeout_us)
             return DB_WAIT_READY;
         if (s->pq.PQhost(s->conn) != host) { /* the next of several: it has its own time */
             host = s->pq.PQhost(s->conn);
-            deadline = clock_monotonic_us() + timeout_us;
+            deadline = db_deadline(timeout_us);
         }
     }
 }

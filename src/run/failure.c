@@ -609,16 +609,18 @@ static bool is_done(const Run *run, const History *history, const PlanStep *step
  * the session has not committed by then it never will. */
 static bool wait_for_end(Run *run, Db *db, Error *err)
 {
-    int64_t began_us = clock_monotonic_us();
+    enum { PAUSE_MS = 200 };
+    int64_t began_us = clock_monotonic_us(), slept_ms = 0;
     while (run->lock == LOCK_LEASE && run->lease) {
         bool is_retired = false;
         if (!lease_retire(run, db, &is_retired, err))
             return false;
         if (is_retired)
             return true;
-        if ((clock_monotonic_us() - began_us) / MS > SETTLE_WAIT_MS ||
-            !pause_for(run->runner, 200, err))
+        if ((clock_monotonic_us() - began_us) / MS > SETTLE_WAIT_MS || slept_ms > SETTLE_WAIT_MS ||
+            !pause_for(run->runner, PAUSE_MS, err))
             return false;
+        slept_ms += PAUSE_MS;
     }
     while (run->lock == LOCK_SESSION) {
         bool is_ours = false;
@@ -626,9 +628,10 @@ static bool wait_for_end(Run *run, Db *db, Error *err)
             return false;
         if (is_ours)
             return db->driver->unlock(db, run->lock_key, err);
-        if ((clock_monotonic_us() - began_us) / MS > SETTLE_WAIT_MS ||
-            !pause_for(run->runner, 200, err))
+        if ((clock_monotonic_us() - began_us) / MS > SETTLE_WAIT_MS || slept_ms > SETTLE_WAIT_MS ||
+            !pause_for(run->runner, PAUSE_MS, err))
             return false;
+        slept_ms += PAUSE_MS;
     }
     return true;
 }

@@ -42,6 +42,7 @@ static bool ask_again(Run *run, size_t *ret_done, Error *err)
     Runner *runner = run->runner;
     int64_t until_us = clock_monotonic_us() + runner->settings.reconnect_ms * MS;
     int64_t pause_ms = FIRST_PAUSE_MS;
+    int64_t slept_ms = 0; /* counts, too: a clock that stands still ends no patience */
     for (;;) {
         error_clear(err);
         if (FAULT("run.reconnect", err))
@@ -54,8 +55,10 @@ static bool ask_again(Run *run, size_t *ret_done, Error *err)
                         (err->code && (strcmp(err->code, "wrong-password") == 0 ||
                                        strcmp(err->code, "database-absent") == 0));
         if (is_final || clock_monotonic_us() + pause_ms * MS > until_us ||
+            slept_ms + pause_ms > runner->settings.reconnect_ms ||
             !pause_for(runner, pause_ms, err))
             return false;
+        slept_ms += pause_ms;
         pause_ms = pause_ms * 2 > LONGEST_PAUSE_MS ? LONGEST_PAUSE_MS : pause_ms * 2;
     }
 }

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import socket
 import sqlite3
 
 import pytest
@@ -27,7 +28,11 @@ def shim_library(program_command):
 def sweep(whimbrel, shim_library, tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
-    return faulty.Sweep(faulty.Shim(whimbrel, shim_library), folder, None if EACH else 4)
+    shim = faulty.Shim(whimbrel, shim_library)
+    if not EACH:
+        return faulty.Sweep(shim, folder, 4)
+    ledger = faulty.Ledger(os.environ.get("WHIMBREL_FAULTS_DONE"), os.environ.get("WHIMBREL_FAULTS_PART", "1/1"))
+    return faulty.Sweep(shim, folder, None, ledger)
 
 
 @pytest.fixture
@@ -198,3 +203,23 @@ def test_a_clock_that_stands_still_does_not_wait_for_ever(sweep, whimbrel, proje
     result = sweep.shim.run(["migrate", *NEAR, "--lock-wait", "1s"], "clock:1+:stall", folder)
     holder.close()
     assert result.code == 4, repr(result)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "mariadb"])
+def test_a_clock_that_stands_still_does_not_connect_for_ever(sweep, tmp_path, scheme):
+    """Somebody takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"{scheme}://who@127.0.0.1:{mute.getsockname()[1]}/where"
+        (tmp_path / "migrations").mkdir()
+        result = sweep.shim.run(["status", "-d", url, "--connect-timeout", "2s"], "clock:1+:stall", tmp_path)
+    assert result.code == 1 and "connect-refused" in result.err, repr(result)
+
+
+def test_a_clock_that_stands_still_does_not_seek_a_server_for_ever(sweep, tmp_path):
+    """A server that ends the session and takes no other."""
+    with socket.create_server(("127.0.0.1", 0)) as absent:
+        port = absent.getsockname()[1]
+    (tmp_path / "migrations").mkdir()
+    args = ["check", "--wait", "2s", "-d", f"postgres://who@127.0.0.1:{port}/where"]
+    result = sweep.shim.run(args, "clock:1+:stall", tmp_path)
+    assert result.code == 1 and "connect-refused" in result.err, repr(result)

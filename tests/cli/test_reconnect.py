@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A connection that is lost amid a run: sought again, and the run goes on, or says what holds."""
 
+import os
+import signal
 import subprocess
 import threading
 
@@ -68,6 +70,41 @@ def test_a_server_that_stays_away(whimbrel, served):
     assert "seeking a new one" in err, err
     whimbrel.ok("migrate", "-d", served.url)
     assert history(served) == ALL_APPLIED
+
+
+@pytest.mark.parametrize("patience", ["20s", "0"])
+def test_the_server_ends_a_transaction_that_was_idle_for_too_long(whimbrel, served, patience):
+    """The program is stopped amid one migration's transaction, as a machine that swaps or sleeps stops it."""
+    three(whimbrel)
+    # More than goes in one message, and rows only: MariaDB too has them in one transaction.
+    rows = f"INSERT INTO t1 SELECT 7 WHERE '{'x' * 40000}' <> '';\n" * 60
+    whimbrel.write("migrations/2_m.up.sql", rows)
+    whimbrel.write("migrations/2_m.down.sql", "DELETE FROM t1 WHERE id = 7;\n")
+    sessions = f"SELECT count(*) FROM information_schema.processlist WHERE db = '{served.name}'"
+    if served.engine == "postgres":
+        served.server.execute(f"ALTER DATABASE {served.name} SET idle_in_transaction_session_timeout = 200")
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{served.name}'"
+    else:
+        served.server.execute("SET GLOBAL idle_transaction_timeout = 1")
+    try:
+        stop = {"WHIMBREL_FAULT": "run.before-chunk:2:stop"}
+        process = whimbrel.start("migrate", "-d", served.url, "--reconnect", patience, env=stop)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), status
+        until(lambda: served.server.execute(sessions) == [("0",)], "the server hangs up")
+    finally:
+        if served.engine == "mariadb":
+            served.server.execute("SET GLOBAL idle_transaction_timeout = 0")
+    process.send_signal(signal.SIGCONT)
+    code, out, err = ended(process)
+    assert "the connection to the database was lost" in err, err
+    if patience == "0":
+        assert code == 1 and "the database is at 1." in err, err
+        assert history(served) == ALL_APPLIED[:1] and served.value("SELECT count(*) FROM t1") == "1"
+        whimbrel.ok("migrate", "-d", served.url)
+    else:
+        assert code == 0 and "goes on with 2 of 3" in err, err
+    assert history(served) == ALL_APPLIED and served.value("SELECT count(*) FROM t1") == "61"
 
 
 # ---- amid a statement ---------------------------------------------------------------------------------------------
