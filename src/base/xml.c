@@ -212,7 +212,7 @@ static bool read_attributes(Reader *r, MarkupNode *node, bool *ret_is_empty)
         }
         if (r->at == before)
             return bad(r, "a blank, '>' or '/>' is wanted here");
-        Str name;
+        Str name = {0};
         if (!read_name(r, &name))
             return false;
         /* Where schemas are, and what prefixes mean, says nothing to us. */
@@ -272,7 +272,7 @@ static bool read_piece(Reader *r, MarkupNode *node, StrBuf *text, unsigned depth
 
 static bool read_element(Reader *r, MarkupNode *parent, unsigned depth, MarkupNode **ret_node)
 {
-    Str name, closing;
+    Str name = {0}, closing;
     bool is_empty = false, is_end = false;
     StrBuf text = strbuf(r->arena);
     if (depth > MARKUP_MOST_DEPTH)

@@ -76,24 +76,25 @@ static TextStyle state_style(MigrationState state)
     return STYLE_PLAIN;
 }
 
-/* What stands behind the state in words: how far a partial one came, and the notes. */
-static Str state_remark(Arena *arena, const StateRow *row)
+/* What stands behind the state in words: how far a partial one came, and the notes. False: no memory. */
+static bool state_remark(Arena *arena, const StateRow *row, Str *ret_remark)
 {
-    char *remark = NULL;
+    const char *remark = "";
     const HistoryRow *history = row->row;
     if (row->state == STATE_PARTIAL && history && history->has_journal)
         remark = str_format(arena, "(%u of %u statements%s)", (unsigned)history->done,
                             (unsigned)history->total,
                             history->outcome == HISTORY_RUNNING_DOWN ? " of its down" : "");
     else if (row->state == STATE_SKIPPED && history && history->outcome == HISTORY_DELETED)
-        remark = str_format(arena, "(marked as deleted)");
+        remark = "(marked as deleted)";
     else if (row->has_new_name && history)
         remark = str_format(arena, "(applied as %.*s)", STR_ARG(history->name));
     else if (row->has_new_bytes && row->state == STATE_APPLIED)
-        remark = str_format(arena, "(comments or spacing differ)");
+        remark = "(comments or spacing differ)";
     else if (row->is_no_transaction && row_is_open(row))
-        remark = str_format(arena, "(no transaction)");
-    return str_from(remark);
+        remark = "(no transaction)";
+    *ret_remark = str_from(remark);
+    return remark != NULL;
 }
 
 /* The time and the duration of a row that merely says how far something came are not those of an application. */
@@ -108,18 +109,19 @@ static void add_row(Table *table, Arena *arena, const StateRow *row)
 {
     const HistoryRow *history = row->row;
     char buf[TIMESTAMP_TEXT > DURATION_TEXT ? TIMESTAMP_TEXT : DURATION_TEXT];
-    Str when = {0}, took = {0}, who = {0};
+    Str when = {0}, took = {0}, who = {0}, remark = {0};
+    bool has_memory = state_remark(arena, row, &remark);
     if (is_applied(history) && history->finished_at != TIMESTAMP_UNKNOWN)
-        (void)str_copy(arena, str_from(timestamp_human(history->finished_at, buf)), &when);
+        has_memory &= str_copy(arena, str_from(timestamp_human(history->finished_at, buf)), &when);
     if (history && history->duration_us >= 0 && history->outcome == HISTORY_APPLIED)
-        (void)str_copy(arena, str_from(duration_human(history->duration_us, buf)), &took);
+        has_memory &= str_copy(arena, str_from(duration_human(history->duration_us, buf)), &took);
+    table->has_failed = table->has_failed || !has_memory;
     if (history)
         who = history->applied_by;
     bool is_repeatable = row->kind == MIGRATION_REPEATABLE;
     table_add(table, is_repeatable ? STR("R") : row->version, STYLE_PLAIN);
     table_add(table, row->name, STYLE_PLAIN);
     table_add(table, str_from(migration_state_name(row->state)), state_style(row->state));
-    Str remark = state_remark(arena, row);
     /* A remark stands where the time would, so that the table stays narrow. */
     if (when.len == 0) {
         table_add(table, remark, STYLE_DIM);
