@@ -52,8 +52,7 @@ const Alias alias_table[] = {
     {"revision", "new", WORD_NEW, "-m NAME", NULL, NULL},
     {"make migration", "new", WORD_NEW, "NAME", NULL, NULL},
     /* the rest */
-    {"verify", "validate", WORD_OWN, NULL, NULL,
-     "files are compared with the history; Sqitch's verify scripts are not run"},
+    {"verify", "validate", WORD_OWN, NULL, "--verify", NULL},
     {"log", "history", WORD_OWN, NULL, NULL, NULL},
     {"clear-checksums", "repair", WORD_OWN, NULL, NULL, NULL},
     {"list-locks", "lock", WORD_OWN, NULL, "list", NULL},

@@ -6,6 +6,7 @@ typedef struct MigrateArgs {
     Str to, phase, plan;
     uint32_t steps;
     bool single_transaction, out_of_order, ignore_missing, dry_run, fake;
+    bool verify, no_verify;
 } MigrateArgs;
 
 static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
@@ -28,6 +29,64 @@ static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
     bool is_ok =
         run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
     return cli_finish_run(cli, is_ok, false, err);
+}
+
+/* What its test finds wanting is taken back, as Sqitch does it; what was applied before it stays. */
+static bool take_back(Cli *cli, const Migration *migration, Error *why, Error *err)
+{
+    const PlanRequest request = {.verb = PLAN_ROLLBACK, .steps = 1, .resume_from = -1};
+    const char *label =
+        migration_label(cli->arena, migration->version, migration->name, migration->kind);
+    Error ignored = {.arena = cli->arena};
+    RunResult result = {0};
+    if (!label)
+        return error_nomem(err);
+    bool has_down = migration_has_down(migration);
+    bool is_back =
+        has_down && run_execute(&cli->runner, cli->arena, &request, NULL, &result, &ignored);
+    *err = *why;
+    error_wrap(err, "verifying %s", label);
+    error_code(err, "verify-failed");
+    return error_hint(err, is_back ? "Its revert script has taken it back; what was applied before "
+                                     "it stays. Mend its scripts, and run this again."
+                           : has_down ? "It is applied all the same: its revert script failed, too."
+                                      : "It is applied all the same: there is no revert script.");
+}
+
+/* One after the other, each tested before the next. */
+static bool migrate_verified(Cli *cli, const PlanRequest *request, Error *err)
+{
+    History history;
+    Plan plan;
+    RunResult whole = {0};
+    if (!run_plan(&cli->runner, cli->arena, request, &history, &plan, err))
+        return false;
+    if (plan.stops || plan.steps.len == 0)
+        return run_or_show(cli, request, false, err);
+    for (size_t i = 0; i < plan.steps.len; i++) {
+        const PlanStep *step = &plan.steps.items[i];
+        PlanRequest one = *request;
+        Error why = {.arena = cli->arena};
+        bool has = false;
+        one.to = step->version;
+        one.steps = 0;
+        bool is_ok = run_execute(&cli->runner, cli->arena, &one, NULL, &cli->result, err);
+        for (size_t k = 0; k < cli->result.applied.len; k++)
+            if (!vec_push(cli->arena, &whole.applied, cli->result.applied.items[k]))
+                return error_nomem(err);
+        int64_t duration_us = whole.duration_us + cli->result.duration_us;
+        cli->result.applied = whole.applied;
+        whole = cli->result;
+        whole.duration_us = cli->result.duration_us = duration_us;
+        if (!is_ok)
+            return cli_finish_run(cli, false, false, err);
+        const Migration *migration = migration_set_find(&cli->set, step->version);
+        if (migration && !run_verify(&cli->runner, migration, &has, &why)) {
+            cli->has_result = true;
+            return take_back(cli, migration, &why, err);
+        }
+    }
+    return cli_finish_run(cli, true, false, err);
 }
 
 static bool migrate_check(const void *args, Error *err)
@@ -62,6 +121,11 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
         .is_fake = options->fake,
         .resume_from = -1,
     };
+    bool verifies =
+        (options->verify || cli->context.verifies) && !options->no_verify && !options->fake;
+    if (verifies && !options->dry_run && cli->context.convention->verify_script &&
+        !policy->is_single_transaction)
+        return migrate_verified(cli, &request, err);
     return run_or_show(cli, &request, options->dry_run, err);
 }
 
@@ -107,6 +171,14 @@ static const Option migrate_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(MigrateArgs, fake),
      .help = "record as applied without running"},
+    {.name = "verify",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, verify),
+     .help = "run each one's verify script behind it, and take back what fails it (Sqitch)"},
+    {.name = "no-verify",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MigrateArgs, no_verify),
+     .help = "do not, although the tool's configuration wants it"},
     {.name = "plan",
      .type = OPTION_STRING,
      .value = "FILE",

@@ -10,7 +10,8 @@
 enum { TEMPLATE_LIMIT = 1024 * 1024, MOST_TRIES = 100, AUTHOR_LIMIT = 4096 };
 
 typedef struct NewArgs {
-    Str name;
+    Str name, note;
+    StrVec requires, conflicts;
     bool sql_only, reversible, repeatable, dir, numbered;
 } NewArgs;
 
@@ -259,6 +260,40 @@ static bool new_check(const void *args, Error *err)
     return true;
 }
 
+/* The file in which the tool lists its migrations; without it the new scripts would be nobody's. */
+static bool write_listed(Cli *cli, StrVec *paths, Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    const char *path = NULL;
+    Str text;
+    if (!convention->new_listed)
+        return true;
+    if (convention->new_listed(&cli->context, cli->arena, &cli->set, &path, &text, err) &&
+        file_write(cli->arena, path, text, 0666, err))
+        return vec_push(cli->arena, paths, str_from(path)) || error_nomem(err);
+    for (size_t i = 0; i < paths->len; i++) {
+        const char *made = str_z(cli->arena, paths->items[i]);
+        if (made)
+            (void)file_remove(made, NULL);
+    }
+    return false;
+}
+
+static bool check_listing(Cli *cli, const NewArgs *options, Error *err)
+{
+    const char *name = options->note.len > 0        ? "note"
+                       : options->requires.len > 0  ? "requires"
+                       : options->conflicts.len > 0 ? "conflicts"
+                                                    : NULL;
+    if (!name || cli->context.convention->new_listed)
+        return true;
+    error_set(err, ERROR_USAGE,
+              "new: --%s is for tools that list their migrations in a file, and "
+              "%s has none",
+              name, cli->context.convention->title);
+    return error_code(err, "bad-option");
+}
+
 static bool new_run(Cli *cli, const void *args, Error *err)
 {
     const NewArgs *options = args;
@@ -278,7 +313,20 @@ static bool new_run(Cli *cli, const void *args, Error *err)
     if (!first)
         return error_nomem(err);
     if (!file_info(first, &folder, err) || (folder.kind != FILE_ABSENT && !cli_scan(cli, err)) ||
-        !choose_paths(cli, options, name, &now, &paths, err))
+        !check_listing(cli, options, err))
+        return false;
+    NewListing listing = {.name = name,
+                          .note = options->note,
+                          .requires = options->requires,
+                          .conflicts = options->conflicts,
+                          .now = now};
+    if (listing.note.len == 0 && !str_copy(cli->arena, name, &listing.note))
+        return error_nomem(err);
+    for (size_t i = 0; options->note.len == 0 && i < name.len; i++)
+        if (name.ptr[i] == '_')
+            ((char *)(uintptr_t)listing.note.ptr)[i] = ' ';
+    cli->context.listing = &listing;
+    if (!choose_paths(cli, options, name, &now, &paths, err))
         return false;
     Str author = git_user(cli);
     for (size_t i = 0; i < paths.len; i++) {
@@ -291,11 +339,15 @@ static bool new_run(Cli *cli, const void *args, Error *err)
         if (!vec_push(cli->arena, &texts, text))
             return error_nomem(err);
     }
-    if (!write_files(cli, &paths, &texts, err) || !cli_settle_files(cli, true, &settled, err))
+    if (!write_files(cli, &paths, &texts, err) || !write_listed(cli, &paths, err) ||
+        !cli_settle_files(cli, true, &settled, err))
         return false;
+    cli->context.listing = NULL;
     if (cli->is_json) {
         CliJson json;
-        Str version = paths.len > 0 ? version_of(paths.items[0]) : (Str){0};
+        Str version = cli->context.convention->new_listed ? name
+                      : paths.len > 0                     ? version_of(paths.items[0])
+                                                          : (Str){0};
         cli_json_begin(cli, &json);
         json_begin_object(&json.w);
         json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);
@@ -342,6 +394,21 @@ static const Option new_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(NewArgs, numbered),
      .help = "the next number instead of the time"},
+    {.name = "note",
+     .type = OPTION_STRING,
+     .value = "TEXT",
+     .offset = offsetof(NewArgs, note),
+     .help = "what the tool's plan says of it (Sqitch)"},
+    {.name = "requires",
+     .type = OPTION_STRINGS,
+     .value = "CHANGE",
+     .offset = offsetof(NewArgs, requires),
+     .help = "must be there before it (Sqitch)"},
+    {.name = "conflicts",
+     .type = OPTION_STRINGS,
+     .value = "CHANGE",
+     .offset = offsetof(NewArgs, conflicts),
+     .help = "must not be there (Sqitch)"},
     {0},
 };
 

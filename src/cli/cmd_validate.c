@@ -4,7 +4,7 @@
 #include "cli/line_diff.h"
 
 typedef struct ValidateArgs {
-    bool diff, ignore_missing;
+    bool diff, verify, ignore_missing;
 } ValidateArgs;
 
 /* A finding, or NULL when the row is as it should be. */
@@ -41,6 +41,52 @@ static const char *note_of(Cli *cli, const StateRow *row)
     return NULL;
 }
 
+/* What came of the tests that the tool keeps beside its migrations. */
+typedef struct Verified {
+    const StateRow *row;
+    const char *path; /* of the test */
+    const char *message;
+} Verified;
+typedef struct VerifiedVec {
+    Vec(Verified) failed;
+    size_t run;
+} VerifiedVec;
+
+/* A failure of the connection, and not of what is tested. */
+static bool is_ours(const Error *err)
+{
+    return err->kind == ERROR_NOMEM || err->kind == ERROR_CONNECT || err->kind == ERROR_CANCELLED ||
+           err->kind == ERROR_IO;
+}
+
+static bool verify_all(Cli *cli, const Overview *overview, VerifiedVec *ret_verified, Error *err)
+{
+    for (size_t i = 0; i < overview->rows.len; i++) {
+        const StateRow *row = &overview->rows.items[i];
+        Error why = {.arena = cli->arena};
+        bool has = false;
+        if (!row->migration || !row->row ||
+            (row->state != STATE_APPLIED && row->state != STATE_CHANGED &&
+             row->state != STATE_BASELINED))
+            continue;
+        if (!run_verify(&cli->runner, row->migration, &has, &why)) {
+            if (is_ours(&why)) {
+                *err = why;
+                return false;
+            }
+            const char *place =
+                why.pos.file && why.pos.line > 0
+                    ? str_format(cli->arena, "%s:%u", why.pos.file, (unsigned)why.pos.line)
+                    : str_z(cli->arena, str_from(why.pos.file));
+            Verified failed = {.row = row, .path = place, .message = why.message};
+            if (!place || !vec_push(cli->arena, &ret_verified->failed, failed))
+                return error_nomem(err);
+        }
+        ret_verified->run += has;
+    }
+    return true;
+}
+
 static Str path_of(const StateRow *row)
 {
     const Script *script =
@@ -61,14 +107,30 @@ static bool add_diff(Cli *cli, Text *text, const StateRow *row, Error *err)
     return line_diff(cli->arena, text, applied, file) || error_nomem(err);
 }
 
-static bool validate_json(Cli *cli, const Overview *overview, bool with_diff, Error *err)
+static void add_failed_json(JsonWriter *w, const VerifiedVec *verified)
+{
+    for (size_t i = 0; i < verified->failed.len; i++) {
+        const Verified *failed = &verified->failed.items[i];
+        json_begin_object(w);
+        json_key_text(w, "severity", "error");
+        json_key_text(w, "state", "unverified");
+        json_key_str(w, "version", failed->row->version);
+        json_key_str(w, "name", failed->row->name);
+        json_key_text(w, "path", failed->path);
+        json_key_text(w, "message", failed->message);
+        json_end_object(w);
+    }
+}
+
+static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec *verified,
+                          bool with_diff, Error *err)
 {
     CliJson json;
     ReportPlace place = cli_place(cli);
     cli_json_begin(cli, &json);
     json_begin_object(&json.w);
     report_place_json(&json.w, &place);
-    json_key_bool(&json.w, "valid", overview->wrong == 0);
+    json_key_bool(&json.w, "valid", overview->wrong == 0 && verified->failed.len == 0);
     json_key(&json.w, "findings");
     json_begin_array(&json.w);
     for (size_t i = 0; i < overview->rows.len; i++) {
@@ -109,13 +171,15 @@ static bool validate_json(Cli *cli, const Overview *overview, bool with_diff, Er
         }
         json_end_object(&json.w);
     }
+    add_failed_json(&json.w, verified);
     json_end_array(&json.w);
     json_key_null(&json.w, "error");
     json_end_object(&json.w);
     return cli_json_end(cli, &json, err);
 }
 
-static bool validate_text(Cli *cli, const Overview *overview, bool with_diff, Error *err)
+static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec *verified,
+                          bool with_diff, Error *err)
 {
     Text text = cli_text(cli);
     size_t findings = 0;
@@ -144,6 +208,21 @@ static bool validate_text(Cli *cli, const Overview *overview, bool with_diff, Er
             !add_diff(cli, &text, row, err))
             return false;
     }
+    for (size_t i = 0; i < verified->failed.len; i++) {
+        const Verified *failed = &verified->failed.items[i];
+        text_styled(&text, STYLE_RED, STR("wrong  "));
+        text_add_line(&text, str_from(migration_label(cli->arena, failed->row->version,
+                                                      failed->row->name, failed->row->kind)));
+        text_adds(&text, ": its verify script fails: ");
+        text_add_line(&text, str_from(failed->message));
+        text_addf(&text, "\n       %s\n", failed->path);
+    }
+    if (verified->failed.len > 0)
+        text_addf(&text, "%zu of %zu verify scripts %s.\n", verified->failed.len, verified->run,
+                  verified->failed.len == 1 ? "fails" : "fail");
+    else if (verified->run > 0)
+        text_addf(&text, "%zu verify %s succeeded.\n", verified->run,
+                  verified->run == 1 ? "script" : "scripts");
     if (findings == 0)
         text_addf(&text, "Files and history agree: %u applied, %u pending.\n",
                   (unsigned)overview->applied, (unsigned)overview->pending);
@@ -160,6 +239,7 @@ static bool validate_run(Cli *cli, const void *args, Error *err)
     const ValidateArgs *options = args;
     History history;
     Overview overview;
+    VerifiedVec verified = {0};
     cli->runner.policy.allows_missing |= options->ignore_missing;
     if (!cli_scan(cli, err) || !run_overview(&cli->runner, cli->arena, &history, &overview, err)) {
         /* Duplicate versions, a file that cannot be read as SQL: that is what this command looks for. */
@@ -167,10 +247,12 @@ static bool validate_run(Cli *cli, const void *args, Error *err)
             err->kind = ERROR_CHECK;
         return false;
     }
-    if (overview.wrong > 0)
+    if (options->verify && !verify_all(cli, &overview, &verified, err))
+        return false;
+    if (overview.wrong > 0 || verified.failed.len > 0)
         cli->exit_code = EXIT_CHECK;
-    return cli->is_json ? validate_json(cli, &overview, options->diff, err)
-                        : validate_text(cli, &overview, options->diff, err);
+    return cli->is_json ? validate_json(cli, &overview, &verified, options->diff, err)
+                        : validate_text(cli, &overview, &verified, options->diff, err);
 }
 
 static const Option validate_options[] = {
@@ -178,6 +260,10 @@ static const Option validate_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(ValidateArgs, diff),
      .help = "show the applied text beside the file's"},
+    {.name = "verify",
+     .type = OPTION_FLAG,
+     .offset = offsetof(ValidateArgs, verify),
+     .help = "run the verify scripts of what is applied (Sqitch), and undo what they did"},
     {.name = "ignore-missing",
      .type = OPTION_FLAG,
      .offset = offsetof(ValidateArgs, ignore_missing),
@@ -193,7 +279,8 @@ static const Example validate_examples[] = {
 };
 
 static const ExitNote validate_exits[] = {
-    {3, "something is changed, missing, out of order, duplicate or failed"},
+    {3,
+     "something is changed, missing, out of order, duplicate or failed, or a verify script fails"},
     {0},
 };
 

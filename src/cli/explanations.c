@@ -141,6 +141,11 @@ const Explanation explanations[] = {
              "\n"
              "Characters such as @, / and # in a user or password are written with %: p%40ss\n"
              "is p@ss. The password is never shown in the message."},
+    {.code = "bad-verify",
+     .title = "a verify script cannot be run so that nothing is left of it",
+     .text = "Verify scripts run in a transaction that is rolled back. A statement that ends the\n"
+             "transaction or cannot be part of one (DDL on MariaDB and MySQL, VACUUM), data for\n"
+             "COPY, and commands of a client have no place in one."},
     {.code = "bad-version",
      .title = "this cannot be a version here",
      .text = "Versions are decimal numbers, with dots between parts. Some tools allow less:\n"
@@ -841,6 +846,11 @@ const Explanation explanations[] = {
              "base, +N and -N are understood.\n"
              "\n"
              "    whimbrel status"},
+    {.code = "unmet-dependency",
+     .title = "what a change depends on is not as it should be",
+     .text = "Sqitch's plan says what has to be deployed before a change, and what must not be\n"
+             "there. For other projects (\"other:change\") the registry of the database knows.\n"
+             "Deploy or revert that one first; nothing of the change that is named has run."},
     {.code = "unreachable",
      .title = "the database cannot be brought there",
      .text = "Something on the way cannot be rolled back or applied: no down, another\n"
@@ -859,6 +869,11 @@ const Explanation explanations[] = {
      .title = "whimbrel.toml names a variable that is not set",
      .text = "${NAME} is replaced by a variable of the environment or of .env. Set it, or\n"
              "write $${ for a literal ${."},
+    {.code = "verify-failed",
+     .title = "a migration ran, and its verify script failed",
+     .text = "The verify script asks for what the migration should have made. What it asked is\n"
+             "shown with its line. The migration was taken back by its revert script, if it has\n"
+             "one; those before it stay. 'whimbrel validate --verify' runs the scripts of all."},
     {.code = "wrong-engine",
      .title = "the files are for another engine",
      .text = "Beside the migrations it says which engine they are written for, and the database\n"

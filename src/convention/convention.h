@@ -60,6 +60,13 @@ enum {
     HISTORY_WITHOUT_TELLING = 1 << 1, /* when it was, how long it took, who did it with what */
 };
 
+/* What `new` says of a migration to a tool that lists its migrations in a file. */
+typedef struct NewListing {
+    Str name, note;
+    StrVec requires, conflicts;
+    Timestamp now;
+} NewListing;
+
 /* What the functions of a convention work on; all of it belongs to the caller. */
 typedef struct ConventionContext {
     const Convention *convention;
@@ -102,8 +109,11 @@ typedef struct ConventionContext {
     const Convention *except; /* not to be recognised; NULL: any may be */
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
-    int64_t run;      /* number of the run under way, set by run/ */
-    unsigned without; /* HISTORY_WITHOUT_...: of what is read now; set by run/ */
+    int64_t run;               /* number of the run under way, set by run/ */
+    unsigned without;          /* HISTORY_WITHOUT_...: of what is read now; set by run/ */
+    const NewListing *listing; /* during `new`; else NULL */
+    bool
+        verifies; /* the tool's configuration wants verify_script() after each migration; by configure() */
 } ConventionContext;
 
 /* One thing to write into history, as SQL that travels with the migration itself. */
@@ -235,6 +245,12 @@ struct Convention {
      * precondition does not hold"), where it does not run or only with a warning; else NULL. Errors stop the run. */
     bool (*check)(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
                   ConventionVerdict *ret_verdict, const char **ret_why, Error *err);
+    /* MAY. The file in which the tool lists its migrations, with ctx->listing in it: `new` writes it behind the new files. */
+    bool (*new_listed)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                       const char **ret_path, Str *ret_text, Error *err);
+    /* MAY. The script that tests whether a migration has done its work, to be undone whatever comes of it. NULL: it has none. */
+    bool (*verify_script)(const ConventionContext *ctx, Arena *arena, const Migration *migration,
+                          Script **ret_script, Error *err);
     /* MAY. Statements by which the tool sets up its session when it connects: a migration may mean something else without them. */
     bool (*session)(const ConventionContext *ctx, const Db *db, Arena *arena, StrVec *out,
                     Error *err);

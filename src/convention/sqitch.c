@@ -762,6 +762,51 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     return true;
 }
 
+/* The registry knows whether changes of other projects, and those that are no longer in the plan, are deployed. */
+static bool is_deployed(const ConventionContext *ctx, Db *db, Arena *arena, const SqitchDep *dep,
+                        bool *ret_is, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    strbuf_adds(&sql, "SELECT change_id FROM ");
+    add_table(&sql, ctx, "changes");
+    strbuf_adds(&sql, " WHERE change_id = ");
+    add_foreign_id(&sql, ctx, dep);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return error_wrap(err, "asking Sqitch's registry");
+    *ret_is = db_rows_next(&rows);
+    return db_rows_finish(&rows, err);
+}
+
+static bool check(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
+                  ConventionVerdict *ret_verdict, const char **ret_why, Error *err)
+{
+    const SqitchPlan *plan = plan_of(ctx);
+    const SqitchChange *change = change_by_version(plan, migration->version);
+    *ret_verdict = VERDICT_RUN;
+    *ret_why = NULL;
+    for (size_t i = 0; change && i < change->deps.len; i++) {
+        const SqitchDep *dep = &change->deps.items[i];
+        bool is = false;
+        if (sqitch_find(plan, dep))
+            continue;
+        if (!is_deployed(ctx, db, arena, dep, &is, err))
+            return false;
+        if (is != dep->is_conflict)
+            continue;
+        error_set(err, ERROR_STATE, "%.*s %s %.*s, which is %sdeployed",
+                  STR_ARG(migration->version), is ? "conflicts with" : "requires",
+                  STR_ARG(dep->text), is ? "" : "not ");
+        error_code(err, "unmet-dependency");
+        error_at(err, str_from(((const SqitchSettings *)ctx->own)->plan_path), change->line, 1);
+        return error_hint(err, is ? "Revert that one first." : "Deploy that one first.");
+    }
+    return true;
+}
+
 /* Sqitch's own: a number on PostgreSQL, the database's name on MySQL. On SQLite it has none. */
 static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
                      Error *err)
@@ -825,23 +870,6 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     return true;
 }
 
-static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
-                      unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
-                      Error *err)
-{
-    (void)arena;
-    (void)set;
-    (void)new_kind;
-    (void)is_numbered;
-    (void)now;
-    (void)ret_paths;
-    error_set(err, ERROR_UNSUPPORTED, "%s has a plan, which is written by Sqitch",
-              ctx->convention->title);
-    error_code(err, "not-in-convention");
-    return error_hint(err, "Run `sqitch add %.*s`: it plans the change and makes its scripts.",
-                      STR_ARG(name));
-}
-
 const Convention convention_sqitch = {
     .version = 1,
     .name = "sqitch",
@@ -856,8 +884,12 @@ const Convention convention_sqitch = {
     .history_read = history_read,
     .history_prepare = history_prepare,
     .history_write = history_write,
+    .check = check,
     .lock_key = lock_key,
     .recognise = recognise,
-    .new_paths = new_paths,
+    .new_paths = sqitch_new_paths,
+    .new_text = sqitch_new_text,
+    .new_listed = sqitch_new_listed,
+    .verify_script = sqitch_verify_script,
     .configure = sqitch_configure,
 };

@@ -8,8 +8,9 @@
 
 typedef struct SqitchSettings {
     const char *plan_path;
-    const char *deploy, *revert;                   /* folders */
+    const char *top, *deploy, *revert, *verify;    /* folders */
     const char *reworked_deploy, *reworked_revert; /* those of changes that were reworked later */
+    Str engine;                                    /* "pg" */
     Str extension;                                 /* "sql" */
     Str registry;                                  /* schema, database, or file of SQLite */
     Str user, email;                               /* who commits */
@@ -52,6 +53,20 @@ bool sqitch_plan_read(const ConventionContext *ctx, Arena *arena, const char *pa
                       SqitchPlan *ret_plan, Error *err);
 /* The change that a dependency means; NULL: none of this plan. */
 const SqitchChange *sqitch_find(const SqitchPlan *plan, const SqitchDep *dep);
+bool sqitch_is_name(Str name);
+/* The line of a change as Sqitch writes it; note: as it is, deps: "a !b". */
+void sqitch_add_line(StrBuf *plan, const SqitchChange *change);
+/* The script of the change, should it be there, that tests it. */
+bool sqitch_verify_script(const ConventionContext *ctx, Arena *arena, const Migration *migration,
+                          Script **ret_script, Error *err);
+/* Convention.new_paths, new_text and new_listed. */
+bool sqitch_new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
+                      unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
+                      Error *err);
+bool sqitch_new_text(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
+                     Str text, Str *ret_text, Error *err);
+bool sqitch_new_listed(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                       const char **ret_path, Str *ret_text, Error *err);
 bool sqitch_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err);
 
 #endif

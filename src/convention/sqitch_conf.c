@@ -242,6 +242,15 @@ static bool choose_target(Conf *conf, const char *folder)
     return true;
 }
 
+static bool is_true(Str value)
+{
+    static const char *const words[] = {"true", "yes", "on", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_eq_nocase(value, str_from(words[i])))
+            return true;
+    return false;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------ */
 
 static bool read_user_file(Conf *conf)
@@ -317,7 +326,10 @@ static bool take_folders(Conf *conf, SqitchSettings *settings, const char *root)
     const char *reworked = folder_of(conf, "reworked_dir", top, root, "");
     settings->deploy = folder_of(conf, "deploy_dir", top, root, "deploy");
     settings->revert = folder_of(conf, "revert_dir", top, root, "revert");
-    if (!reworked || !settings->plan_path || !settings->deploy || !settings->revert)
+    settings->verify = folder_of(conf, "verify_dir", top, root, "verify");
+    settings->top = top;
+    if (!reworked || !settings->plan_path || !settings->deploy || !settings->revert ||
+        !settings->verify)
         return error_nomem(conf->err);
     if (fetch(conf, "reworked_dir").len == 0)
         reworked = top;
@@ -359,7 +371,10 @@ bool sqitch_configure(ConventionContext *ctx, Arena *arena, Error *err)
     if (!choose_target(&conf, root) || !take_folders(&conf, settings, root) ||
         !take_user(&conf, settings) || !take_variables(&conf, settings))
         return false;
+    const Entry *verifies = find(&conf, STR("deploy"), "verify");
+    ctx->verifies = verifies && is_true(verifies->value);
     Str extension = fetch(&conf, "extension"), registry = fetch(&conf, "registry");
+    settings->engine = conf.engine;
     settings->extension = extension.len > 0 ? extension : STR("sql");
     settings->registry = ctx->table.len > 0 ? ctx->table
                          : registry.len > 0 ? registry

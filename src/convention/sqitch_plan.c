@@ -16,7 +16,7 @@ static bool is_punctuation(char c)
     return c != '\0' && strchr("-!\"#$%&'()*+,./:;<=>?@[\\]^`{|}~", c) != NULL;
 }
 
-static bool is_name(Str name)
+bool sqitch_is_name(Str name)
 {
     if (name.len == 0 || is_punctuation(name.ptr[0]) || is_punctuation(name.ptr[name.len - 1]))
         return false;
@@ -211,7 +211,7 @@ static bool read_pragma(Reading *reading, Str line)
     value = str_trim(str_cut(str_sub(line, 1, line.len), '=', &name));
     name = str_trim(name);
     if (str_eq(name, STR("project"))) {
-        if (!is_name(value))
+        if (!sqitch_is_name(value))
             return refuse(reading, "this cannot be the name of a project");
         reading->plan->project = value;
     } else if (str_eq(name, STR("uri"))) {
@@ -246,7 +246,7 @@ static bool read_planner(Reading *reading, Str text, SqitchMark *mark)
     return true;
 }
 
-static bool read_dep(Reading *reading, Str text, SqitchDep *ret_dep)
+static bool read_dep(const Reading *reading, Str text, SqitchDep *ret_dep)
 {
     SqitchDep dep = {0};
     Str own, project = reading->plan->project;
@@ -260,9 +260,9 @@ static bool read_dep(Reading *reading, Str text, SqitchDep *ret_dep)
         dep.id = text;
         dep.change = (Str){0};
     } else if ((dep.change.len == 0 && dep.tag.len == 0) ||
-               (dep.change.len > 0 && !is_name(dep.change)) ||
-               (str_find_char(text, '@', 0) != SIZE_MAX && !is_name(dep.tag)) ||
-               (dep.project.len > 0 && !is_name(dep.project))) {
+               (dep.change.len > 0 && !sqitch_is_name(dep.change)) ||
+               (str_find_char(text, '@', 0) != SIZE_MAX && !sqitch_is_name(dep.tag)) ||
+               (dep.project.len > 0 && !sqitch_is_name(dep.project))) {
         return refuse(reading, "this is not a dependency");
     }
     if (str_eq(dep.project, project))
@@ -335,7 +335,7 @@ static bool read_deps(Reading *reading, Str text, SqitchChange *change)
 
 static bool is_reserved(Reading *reading, Str name)
 {
-    if (!is_name(name))
+    if (!sqitch_is_name(name))
         return !refuse(reading, "this cannot be a name");
     if (str_eq(name, STR("ROOT")) || str_eq(name, STR("HEAD")) || is_id(str_sub(name, 0, 40)))
         return !refuse(reading, "this name is reserved");
@@ -713,34 +713,29 @@ static bool make_script(const ConventionContext *ctx, Arena *arena, const char *
 
 /* A plan that deploys what a later change conflicts with: that one can never come. */
 static bool find_conflict(Arena *arena, const SqitchPlan *plan, const SqitchChange *change,
-                          MigrationSet *set, ScriptOwn *own, Error *err)
+                          ScriptOwn *own, Error *err)
 {
     for (size_t i = 0; i < change->deps.len; i++) {
         const SqitchDep *dep = &change->deps.items[i];
-        if (!dep->is_conflict)
+        const SqitchChange *other = dep->is_conflict ? sqitch_find(plan, dep) : NULL;
+        if (!other || other >= change)
             continue;
-        const SqitchChange *other = sqitch_find(plan, dep);
-        const char *sentence;
-        if (other && other < change) {
-            own->refusal = sentence = str_format(
-                arena, "conflicts with %.*s, which is deployed before it", STR_ARG(dep->text));
-            own->hint = "Sqitch refuses it too: revert that one, or take the conflict out of the "
-                        "plan.";
-        } else if (!other) {
-            sentence =
-                str_format(arena,
-                           "%.*s conflicts with %.*s: whether that is deployed is not looked "
-                           "at",
-                           STR_ARG(change->version), STR_ARG(dep->text));
-            if (sentence && !vec_push(arena, &set->notes, str_from(sentence)))
-                return error_nomem(err);
-        } else {
-            continue;
-        }
-        if (!sentence)
+        own->refusal = str_format(arena, "conflicts with %.*s, which is deployed before it",
+                                  STR_ARG(dep->text));
+        own->hint = "Sqitch refuses it too: revert that one, or take the conflict out of the plan.";
+        if (!own->refusal)
             return error_nomem(err);
     }
     return true;
+}
+
+/* Whether it depends on what only the registry knows: see Convention.check. */
+static bool has_foreign(const SqitchPlan *plan, const SqitchChange *change)
+{
+    for (size_t i = 0; i < change->deps.len; i++)
+        if (!sqitch_find(plan, &change->deps.items[i]))
+            return true;
+    return false;
 }
 
 static bool add_change(const ConventionContext *ctx, Arena *arena, const SqitchSettings *settings,
@@ -764,10 +759,35 @@ static bool add_change(const ConventionContext *ctx, Arena *arena, const SqitchS
     if (!has_up)
         return peer_bad_file(up, "bad-file", "is in the plan, and not there",
                              "Write the script, or take the change out of the plan.", err);
-    return find_conflict(arena, plan, change, set, own, err) &&
-           peer_add(arena, set, change->version, (Str){0}, &migration, err) &&
-           make_script(ctx, arena, up, own, &migration->up, err) &&
-           (!has_down || make_script(ctx, arena, down, back, &migration->down, err));
+    if (!find_conflict(arena, plan, change, own, err) ||
+        !peer_add(arena, set, change->version, (Str){0}, &migration, err) ||
+        !make_script(ctx, arena, up, own, &migration->up, err))
+        return false;
+    migration->up->form->is_conditional = has_foreign(plan, change);
+    return !has_down || make_script(ctx, arena, down, back, &migration->down, err);
+}
+
+/* Those of changes that were reworked later are not run: the database is as the later one wants it. */
+bool sqitch_verify_script(const ConventionContext *ctx, Arena *arena, const Migration *migration,
+                          Script **ret_script, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const SqitchPlan *plan = ctx->set ? ctx->set->own : NULL;
+    const SqitchChange *change = NULL;
+    bool has = false;
+    *ret_script = NULL;
+    for (size_t i = 0; plan && i < plan->changes.len; i++)
+        if (str_eq(plan->changes.items[i].version, migration->version))
+            change = &plan->changes.items[i];
+    if (!change || change->is_reworked)
+        return true;
+    const char *path = script_path(arena, settings->verify, change->file, settings->extension);
+    ScriptOwn *own = arena_alloc(arena, sizeof *own);
+    if (!own)
+        return error_nomem(err);
+    *own = (ScriptOwn){.settings = settings};
+    return is_there(ctx, path, &has, err) &&
+           (!has || make_script(ctx, arena, path, own, ret_script, err));
 }
 
 bool sqitch_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)

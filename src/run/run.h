@@ -163,6 +163,10 @@ bool run_execute(Runner *runner, Arena *arena, const PlanRequest *request,
 /* A digest of what a plan would do: files' checksums, history rows, order. Hexadecimal. */
 const char *run_plan_digest(Arena *arena, const Plan *plan, const History *history);
 
+/* Runs the migration's test (Convention.verify_script), in a transaction that is rolled back. *ret_has false: it has none, and nothing was
+ * done. Errors: what the test came to, with its place in the file; ERROR_UNSUPPORTED (code "bad-verify") where it could not be undone. */
+bool run_verify(Runner *runner, const Migration *migration, bool *ret_has, Error *err);
+
 /* The environment's seeds in one transaction (one each where a statement forbids it). */
 bool run_seed(Runner *runner, Arena *arena, Str environment, RunResult *ret_result, Error *err);
 

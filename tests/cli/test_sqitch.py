@@ -2,6 +2,7 @@
 """What is Sqitch's own: its plan and ids, scripts for its clients, its registry on each engine, sqitch.conf."""
 
 import hashlib
+import re
 
 import pytest
 from layouts import Sqitch
@@ -43,8 +44,7 @@ def test_ids_are_those_that_sqitch_computes(whimbrel, sqlite):
     )
     text = "BEGIN;\nCREATE TABLE t1(id int);\nCOMMIT;\n"
     whimbrel.write("deploy/t1.sql", text)
-    result = whimbrel.ok("migrate", *WORDS, "-d", sqlite.url)
-    assert "t2 conflicts with other:nope: whether that is deployed is not looked at" in result.err
+    whimbrel.ok("migrate", *WORDS, "-d", sqlite.url)
     assert rows(whimbrel, sqlite, "change_id, script_hash, note") == [
         ("b056655fbf60438a01e108e9f864209e38099d21", "5da304ac82b6bf6ed6fb6475e2e55521e8d4a588", "first change"),
         (
@@ -224,8 +224,148 @@ def test_an_unreadable_line_is_an_error_with_its_place(whimbrel, sqlite):
     assert "sqitch.conf:2:1" in result.err
 
 
-def test_new_changes_are_left_to_sqitch(whimbrel, sqlite):
-    LAYOUT.write(whimbrel, 1)
-    result = whimbrel("new", "add users", *WORDS)
+# ---- dependencies on other projects ---------------------------------------------------------------------------
+
+
+def other_project(whimbrel, registry="sqitch"):
+    whimbrel.write("other/sqitch.conf", f"[core]\n  registry = {registry}\n")
+    whimbrel.write("other/sqitch.plan", f"%project=other\n\no1 {BY}\n@v1 {BY}\no2 {BY}\n")
+    for n in (1, 2):
+        whimbrel.write(f"other/deploy/o{n}.sql", f"CREATE TABLE o{n} (id int);\n")
+        whimbrel.write(f"other/revert/o{n}.sql", f"DROP TABLE o{n};\n")
+
+
+def test_what_other_projects_have_is_asked_of_the_registry(whimbrel, db):
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
+    whimbrel.write("sqitch.conf", f"[core]\n  registry = {registry}\n")
+    write(whimbrel, HEAD + f"t1 {BY}\nt2 [other:o1@v1 !other:o2] {BY}\n", "t1", "t2")
+    other_project(whimbrel, registry)
+    there = ["--convention", "sqitch", "-m", "other", "-d", db.url]
+    result = whimbrel("migrate", *WORDS, "-d", db.url)
     assert result.code != 0
-    assert "sqitch add add_users" in result.err
+    assert "t2 requires other:o1@v1, which is not deployed" in result.err and "sqitch.plan:5" in result.err
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "pending")]
+    whimbrel.ok("migrate", *there)
+    result = whimbrel("migrate", *WORDS, "-d", db.url)
+    assert result.code != 0 and "t2 conflicts with other:o2, which is deployed" in result.err
+    whimbrel.ok("rollback", *there)
+    whimbrel.ok("migrate", *WORDS, "-d", db.url)
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "applied")]
+
+
+# ---- verify scripts --------------------------------------------------------------------------------------------
+
+
+def verify(whimbrel, name, text):
+    whimbrel.write(f"verify/{name}.sql", f"-- Verify\nBEGIN;\n{text}\nROLLBACK;\n")
+
+
+def test_verify_scripts_run_and_leave_nothing(whimbrel, db):
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
+    whimbrel.write("sqitch.conf", f"[core]\n  registry = {registry}\n")
+    plan = HEAD + f"t1 {BY}\n@v1 {BY}\nt2 {BY}\nt1 {BY}\nt3 {BY}\n"
+    write(whimbrel, plan, "t1@v1", "t2", "t3")
+    whimbrel.write("deploy/t1.sql", "CREATE TABLE other (id int);\n")
+    words = [*WORDS, "-d", db.url]
+    verify(whimbrel, "t1@v1", "SELECT not_there FROM nowhere;")  # of a change that was reworked: not run
+    verify(whimbrel, "t1", "INSERT INTO other VALUES (7);\nSELECT id FROM other;")
+    whimbrel.ok("migrate", *words)
+    result = whimbrel.ok("validate", "--verify", *words)
+    assert "1 verify script succeeded" in result.out and "4 applied" in result.out
+    assert db.value("SELECT count(*) FROM other") == "0"
+    verify(whimbrel, "t3", "SELECT id FROM t3;\nSELECT wrong FROM t3;")
+    whimbrel.ok("validate", *words)
+    result = whimbrel("verify", *words)  # Sqitch's word
+    assert result.code == 3
+    assert "t3: its verify script fails: " in result.out and "verify/t3.sql:4" in result.out
+    assert "1 of 2 verify scripts fails" in result.out
+    document = whimbrel("validate", "--verify", "--output", "json", *words).json
+    assert document["valid"] is False
+    assert [(f["version"], f["state"], f["path"]) for f in document["findings"]] == [("t3", "unverified", "verify/t3.sql:4")]
+
+
+@pytest.mark.parametrize(
+    "engine, text, says",
+    [
+        ("pg", "VACUUM;", "this statement cannot run in a transaction"),
+        ("maria", "CREATE TABLE x (id int);", "this statement ends the transaction on this server"),
+        ("pg", "\\i other.sql", "uses \\i, which is no SQL"),
+    ],
+)
+def test_a_verify_script_that_could_not_be_undone_is_refused(whimbrel, request, engine, text, says):
+    db = request.getfixturevalue(engine)
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
+    whimbrel.write("sqitch.conf", f"[core]\n  registry = {registry}\n")
+    write(whimbrel, HEAD + f"t1 {BY}\n", "t1")
+    whimbrel.write("verify/t1.sql", text + "\n")
+    whimbrel.ok("migrate", *WORDS, "-d", db.url)
+    result = whimbrel("validate", "--verify", *WORDS, "-d", db.url)
+    assert result.code == 3 and says in result.out and "verify/t1.sql:1" in result.out
+
+
+@pytest.mark.parametrize("how", ["option", "configuration"])
+def test_what_fails_its_test_is_taken_back(whimbrel, db, how):
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
+    conf = f"[core]\n  registry = {registry}\n"
+    whimbrel.write("sqitch.conf", conf + ("[deploy]\n  verify = true\n" if how == "configuration" else ""))
+    write(whimbrel, HEAD + "".join(f"t{n} {BY}\n" for n in (1, 2, 3)), "t1", "t2", "t3")
+    verify(whimbrel, "t1", "SELECT id FROM t1;")
+    verify(whimbrel, "t2", "SELECT wrong FROM t2;")
+    words = [*WORDS, "-d", db.url] + (["--verify"] if how == "option" else [])
+    result = whimbrel("migrate", *words)
+    assert result.code != 0
+    assert "verifying t2" in result.err and "verify/t2.sql:3" in result.err and "has taken it back" in result.err
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "pending"), ("t3", "pending")]
+    assert len(rows(whimbrel, db, "change_id")) == 1 if db.engine == "sqlite" else True
+    verify(whimbrel, "t2", "SELECT id FROM t2;")
+    result = whimbrel.ok("migrate", *words)
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "applied"), ("t3", "applied")]
+    whimbrel.ok("rollback", *WORDS, "--steps", "2", "-d", db.url)
+    verify(whimbrel, "t2", "SELECT wrong FROM t2;")
+    whimbrel.ok("migrate", "--no-verify", *[word for word in words if word != "--verify"])
+
+
+# ---- new changes -----------------------------------------------------------------------------------------------
+
+
+def test_a_new_change_is_planned_with_its_scripts(whimbrel, sqlite):
+    whimbrel.write(
+        "sqitch.conf",
+        "[core]\n  engine = sqlite\n  top_dir = db\n  verify_dir = tests\n[user]\n  name = Test User\n  email = t@example.com\n",
+    )
+    whimbrel.write("db/sqitch.plan", "%syntax-version=1.0.0\n%project=demo")
+    words = ["--convention", "sqitch", "-d", sqlite.url]
+    result = whimbrel.ok("new", "Create users", "--note", "the first\\one", *words)
+    assert result.out.split() == [
+        "db/deploy/create_users.sql", "db/revert/create_users.sql", "db/../tests/create_users.sql", "db/sqitch.plan",
+    ]
+    document = whimbrel.ok("add", "orders", "--requires", "create_users", "--conflicts", "x:y", "--output", "json", *words).json
+    assert document["version"] == "orders" and document["paths"][-1] == "db/sqitch.plan"
+    lines = (whimbrel.cwd / "db/sqitch.plan").read_text().splitlines()
+    assert lines[:3] == ["%syntax-version=1.0.0", "%project=demo", ""]
+    at = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ Test User <t@example.com>"
+    assert re.fullmatch(rf"create_users {at} # the first\\\\one", lines[3])
+    assert re.fullmatch(rf"orders \[create_users !x:y\] {at} # orders", lines[4])
+    text = (whimbrel.cwd / "db/deploy/orders.sql").read_text()
+    assert text.startswith("-- Deploy demo:orders to sqlite\n-- requires: create_users\n-- conflicts: x:y\n\nBEGIN;\n")
+    assert text.endswith("\nCOMMIT;\n")
+    assert (whimbrel.cwd / "tests/orders.sql").read_text().endswith("ROLLBACK;\n")
+    assert [m["version"] for m in whimbrel.ok("status", *words, "--output", "json").json["migrations"]] == ["create_users", "orders"]
+    # Behind a tag there is a blank line.
+    with open(whimbrel.cwd / "db/sqitch.plan", "a") as plan:
+        plan.write("@v1 2026-01-01T00:00:00Z Test User <t@example.com>\n")
+    whimbrel.ok("new", "last", *words)
+    assert (whimbrel.cwd / "db/sqitch.plan").read_text().splitlines()[6] == ""
+
+
+def test_a_change_that_sqitch_would_not_plan_is_not_planned(whimbrel, sqlite):
+    write(whimbrel, HEAD + f"t1 {BY}\n", "t1")
+    before = (whimbrel.cwd / "sqitch.plan").read_text()
+    result = whimbrel("new", "t1", *WORDS)
+    assert result.code != 0 and "t1 is in sqitch.plan already" in result.err and "sqitch rework t1" in result.err
+    result = whimbrel("new", "t2", "--requires", "nobody", *WORDS)
+    assert result.code != 0 and "t2 requires nobody, which does not stand before it" in result.err
+    assert not (whimbrel.cwd / "deploy/t2.sql").exists()
+    assert (whimbrel.cwd / "sqitch.plan").read_text() == before
+    result = whimbrel("new", "t2", "--requires", "t1", "--convention", "whimbrel")
+    assert result.code != 0 and "--requires is for tools that list their migrations" in result.err

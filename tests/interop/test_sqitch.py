@@ -117,3 +117,27 @@ def test_what_is_written_is_the_same(whimbrel, db, begins):
             ("t1@v1b", "applied"), ("sub/t2", "applied"), ("t1", "applied"),
         ]
         whimbrel.ok("validate")
+
+
+def test_sqitch_reads_what_new_plans_and_verifies_what_it_deploys(whimbrel, db):
+    peer = SqitchPeer(whimbrel, db)
+    peer.prepare()
+    whimbrel.write("sqitch.plan", "%syntax-version=1.0.0\n%project=demo\n\n")
+    for n, words in [(1, []), (2, ["--requires", "t1", "--note", "a \\ b\nc é"])]:
+        whimbrel.ok("new", f"t{n}", *words)
+        whimbrel.write(f"deploy/t{n}.sql", f"BEGIN;\nCREATE TABLE t{n} (id int);\nCOMMIT;\n")
+        whimbrel.write(f"revert/t{n}.sql", f"DROP TABLE t{n};\n")
+        whimbrel.write(f"verify/t{n}.sql", f"BEGIN;\nINSERT INTO t{n} VALUES (1);\nSELECT id FROM t{n};\nROLLBACK;\n")
+    planned = re.findall(r"^Deploy ([0-9a-f]{40})", peer.ok("plan"), re.M)
+    whimbrel.ok("migrate", "--verify")
+    assert [row[0] for row in db.sql(peer.select("change_id", "changes"))] == planned
+    assert "Verify successful" in peer.ok("verify")
+    assert "2 verify scripts succeeded" in whimbrel.ok("verify").out
+    whimbrel.write("verify/t1.sql", "SELECT wrong FROM t1;\n")
+    assert peer.call("verify")[0] != 0
+    assert whimbrel("verify").code == 3
+    peer.ok("revert", "-y")
+    code, out = peer.call("deploy", "--verify")
+    assert code != 0, out
+    assert whimbrel("migrate", "--verify").code != 0
+    assert "No changes deployed" in peer.call("status")[1]
