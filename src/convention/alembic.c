@@ -4,6 +4,7 @@
  * themselves as far as all that they are given is literal; the rest is refused by name and line. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/alembic.h"
 #include "convention/host.h"
+#include "convention/sqlite_table.h"
 
 #include <string.h>
 
@@ -126,6 +127,62 @@ static bool python_prepare(const void *ctx, Arena *arena, const Script *script, 
                           ret_text, err);
 }
 
+/* A table that others refer to loses its rows' partners when it is dropped while foreign keys are heeded. */
+static bool check_keys(Db *db, Arena *arena, Error *err)
+{
+    DbValue value;
+    int64_t is_on = 0;
+    if (!db_query_value(db, arena, STR("PRAGMA foreign_keys"), &value, err))
+        return false;
+    if (!db_value_i64(&value, &is_on) || is_on == 0)
+        return true;
+    error_set(err, ERROR_UNSUPPORTED,
+              "a table is not rebuilt while foreign keys are on: dropping the old one would delete "
+              "the rows that refer to it");
+    error_code(err, "host-language");
+    return error_hint(err, "Leave foreign_keys out of the database's URL for this run.");
+}
+
+static bool refuse_late(const Script *script, const ScriptText *made, Error *err)
+{
+    error_set(err, ERROR_UNSUPPORTED, "%s %s", script->path, made->refusal);
+    error_code(err, "host-language");
+    error_at(err, str_from(script->path), made->refusal_line, 0);
+    return error_hint(err, "%s", made->refusal_hint);
+}
+
+/* The SQL of a rebuild, now that it is its turn. */
+static bool python_late(const void *ctx, Arena *arena, Db *db, const Script *script, Str statement,
+                        Str *ret_sql, Error *err)
+{
+    (void)ctx;
+    const ScriptOwn *own = script->form->own;
+    AlembicTarget target = {.dialect = SQL_SQLITE, .version = db->info.version_number};
+    LateRebuild late = {0};
+    SqliteTable table;
+    ScriptText made;
+    PyModule module;
+    Str text, name;
+    bool exists;
+    size_t mark = str_find(statement, STR(ALEMBIC_REBUILD), 0);
+    Str written = str_trim(str_sub(statement, strlen("ALTER TABLE "), mark));
+    if (!str_to_u64(str_sub(statement, mark + strlen(ALEMBIC_REBUILD), statement.len),
+                    &late.number)) {
+        *ret_sql = statement; /* somebody's own words */
+        return true;
+    }
+    if (!check_keys(db, arena, err) || !sql_ident_value(arena, SQL_SQLITE, written, &name) ||
+        !sqlite_table_read(db, arena, name, &table, &exists, err))
+        return err->kind != ERROR_NONE ? false : error_nomem(err);
+    late.table = exists ? &table : NULL;
+    if (!script_text(arena, script, 0, &text, err) || !python_read(arena, text, &module, err) ||
+        !alembic_render_late(arena, &target, &module,
+                             own->is_down ? STR("downgrade") : STR("upgrade"), &late, &made, err))
+        return false;
+    *ret_sql = made.sql;
+    return !made.refusal || refuse_late(script, &made, err);
+}
+
 static bool make_script(const ConventionContext *ctx, Arena *arena, const Revision *revision,
                         bool is_down, Script **ret_script, Error *err)
 {
@@ -141,6 +198,10 @@ static bool make_script(const ConventionContext *ctx, Arena *arena, const Revisi
         return true;
     *own = (ScriptOwn){.ctx = ctx, .revision = revision->id, .is_down = is_down};
     *form = (ScriptForm){.prepare = beside ? offline_prepare : python_prepare, .own = own};
+    if (!beside && ctx->dialect == SQL_SQLITE) {
+        form->late_mark = ALEMBIC_REBUILD;
+        form->late = python_late;
+    }
     *ret_script = script_new(arena, ctx->files, beside ? beside : revision->path);
     if (!*ret_script)
         return error_nomem(err);

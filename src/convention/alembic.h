@@ -55,6 +55,17 @@ typedef struct AlembicTarget {
 bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *module, Str function,
                     ScriptText *ret_text, Error *err);
 
+/* On SQLite Alembic makes a table anew for what ALTER TABLE cannot do there, out of what it is then. Until a rebuild's turn has come, a
+ * statement stands for it that no engine takes and that has this in it, then a number. */
+#define ALEMBIC_REBUILD " REBUILD FROM WHAT IT IS THEN, ALEMBIC BATCH "
+typedef struct LateRebuild {
+    uint64_t number; /* of the rebuild in its function, from 1 */
+    const struct SqliteTable *table;
+} LateRebuild;
+/* The SQL of this one. */
+bool alembic_render_late(Arena *arena, const AlembicTarget *target, const PyModule *module,
+                         Str function, const LateRebuild *late, ScriptText *ret_text, Error *err);
+
 /* ---- shared by alembic_operations.c and alembic_types.c ------------------------------------------------------ */
 
 typedef struct PyName {
@@ -76,6 +87,10 @@ typedef struct Renderer {
     bool is_autocommit; /* within autocommit_block() */
     /* within batch_alter_table(): the operations' object, the table */
     Str batch_name, batch_table, batch_schema;
+    Vec(const PyNode *) batch; /* its operations, which run at its end */
+    uint64_t rebuilds;         /* so far */
+    const LateRebuild *late;   /* NULL: no rebuild's turn has come */
+    size_t late_from, late_to; /* of out: its SQL */
     /* the first thing that cannot be read */
     const char *refusal, *hint;
     uint32_t refusal_line;

@@ -251,13 +251,6 @@ bool alembic_strings(Renderer *r, const PyNode *node, const char *what, StrVec *
 
 /* ---- tables, columns: the simple ones ------------------------------------------------------------------------ */
 
-/* Where an operation finds its table: within a batch it is the batch's, and the arguments move up. */
-typedef struct Place {
-    bool is_batch;
-    size_t next; /* of the argument behind the table */
-    Str table, schema;
-} Place;
-
 static bool find_place(Renderer *r, const PyNode *call, size_t at, bool is_batch, Place *ret_place)
 {
     Place place = {.is_batch = is_batch, .next = at};
@@ -362,18 +355,6 @@ static bool table_comment(Renderer *r, const PyNode *call, bool is_batch, bool i
 
 /* ---- alter_column --------------------------------------------------------------------------------------------- */
 
-typedef struct Alteration {
-    const PyNode *call;
-    Place place;
-    Str column, new_name, comment, using;
-    int nullable, existing_nullable; /* -1: not said */
-    int autoincrement, existing_autoincrement;
-    const PyNode *type, *existing_type;
-    const PyNode *default_value, *existing_default; /* as given: None is one too; NULL: not said */
-    bool has_comment;                               /* said, if only to be taken away */
-    Str existing_comment;
-} Alteration;
-
 /* As given, so that None and False are told apart from nothing. */
 static const PyNode *as_given(Renderer *r, const PyNode *call, const char *name)
 {
@@ -381,7 +362,7 @@ static const PyNode *as_given(Renderer *r, const PyNode *call, const char *name)
     return node && node->kind == PY_FALSE ? NULL : node;
 }
 
-static bool read_alteration(Renderer *r, const PyNode *call, bool is_batch, Alteration *a)
+bool alembic_read_alteration(Renderer *r, const PyNode *call, bool is_batch, Alteration *a)
 {
     static const char *const known[] = {"table_name",
                                         "column_name",
@@ -561,7 +542,7 @@ static bool alter_sqlite(Renderer *r, const Alteration *a)
 static bool alter_column(Renderer *r, const PyNode *call, bool is_batch)
 {
     Alteration a;
-    if (!read_alteration(r, call, is_batch, &a))
+    if (!alembic_read_alteration(r, call, is_batch, &a))
         return false;
     switch (r->target->dialect) {
     case SQL_POSTGRES:
@@ -699,14 +680,7 @@ static bool add_index_tail(Renderer *r, const PyNode *call, StrBuf *sql)
     return true;
 }
 
-typedef struct IndexCall {
-    const PyNode *at;   /* where its statement stands */
-    const PyNode *call; /* its options */
-    const PyNode *columns;
-    Str name, schema, table;
-} IndexCall;
-
-static bool write_index(Renderer *r, const IndexCall *index)
+bool alembic_write_index(Renderer *r, const IndexCall *index)
 {
     SqlDialect dialect = r->target->dialect;
     const PyNode *call = index->call;
@@ -741,7 +715,7 @@ static bool write_index(Renderer *r, const IndexCall *index)
         "postgresql_nulls_not_distinct", "sqlite_where", "mysql_length", "mysql_prefix",           \
         "mysql_using"
 
-static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
+bool alembic_read_index(Renderer *r, const PyNode *call, bool is_batch, IndexCall *ret_index)
 {
     static const char *const known[] = {"index_name",    "table_name",  "columns", "schema",
                                         "if_not_exists", INDEX_OPTIONS, NULL};
@@ -753,7 +727,14 @@ static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
     index.schema = place.schema;
     index.table = place.table;
     index.columns = python_argument(call, place.next, "columns");
-    return write_index(r, &index);
+    *ret_index = index;
+    return true;
+}
+
+static bool create_index(Renderer *r, const PyNode *call, bool is_batch)
+{
+    IndexCall index;
+    return alembic_read_index(r, call, is_batch, &index) && alembic_write_index(r, &index);
 }
 
 bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str schema, Str table)
@@ -770,7 +751,7 @@ bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str 
         if (!vec_push(r->arena, &columns.items, item))
             return alembic_nomem(r);
     }
-    return write_index(r, &index);
+    return alembic_write_index(r, &index);
 }
 
 static bool drop_index(Renderer *r, const PyNode *call, bool is_batch)
@@ -1235,6 +1216,15 @@ static bool run_function(Renderer *r, const PyNode *call, bool *ret_done)
     return is_ok;
 }
 
+/* Into the batch, with what its names stand for now. */
+static bool put_off(Renderer *r, const PyNode *call)
+{
+    const PyNode *frozen = alembic_freeze(r, call);
+    if (!frozen || r->refusal || r->has_failed)
+        return false;
+    return vec_push(r->arena, &r->batch, frozen) || alembic_nomem(r);
+}
+
 static bool run_call(Renderer *r, const PyNode *call)
 {
     Str path;
@@ -1249,7 +1239,7 @@ static bool run_call(Renderer *r, const PyNode *call)
         Str name = call->base->text;
         for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
             if (str_eq(name, str_from(operations[i].name)))
-                return operations[i].run(r, call, is_batch);
+                return is_batch ? put_off(r, call) : operations[i].run(r, call, false);
         if (str_eq(name, STR("execute")))
             return execute(r, call);
         if (str_eq(name, STR("bulk_insert")) && !is_batch)
@@ -1314,6 +1304,39 @@ static bool run_assignment(Renderer *r, const PyStatement *statement)
     return vec_push(r->arena, &r->locals, name) || alembic_nomem(r);
 }
 
+static bool run_operation(Renderer *r, const PyNode *call, bool is_batch)
+{
+    Str name = call->base->text;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (str_eq(name, str_from(operations[i].name)))
+            return operations[i].run(r, call, is_batch);
+    return alembic_refuse(r, call, NULL, "calls %s, which only Python can run",
+                          python_describe(r->arena, call));
+}
+
+/* What a batch holds runs at its end, at once or as a new table. */
+static bool flush_batch(Renderer *r, const PyNode *call, Str recreate)
+{
+    const AlembicBatch batch = {
+        .call = call, .table = r->batch_table, .calls = r->batch.items, .count = r->batch.len};
+    bool rebuilds = str_eq(recreate, STR("always"));
+    if (!rebuilds && r->target->dialect == SQL_SQLITE && !str_eq(recreate, STR("never")) &&
+        !alembic_batch_rebuilds(r, &batch, &rebuilds))
+        return false;
+    if (rebuilds && r->target->dialect != SQL_SQLITE)
+        return alembic_refuse(r, call,
+                              "Write the SQL beside the migration, or run it with alembic.",
+                              "rebuilds the table %.*s", STR_ARG(r->batch_table));
+    if (rebuilds && r->batch_schema.len > 0)
+        return alembic_refuse(r, call, NULL, "rebuilds a table of another schema");
+    if (rebuilds)
+        return alembic_rebuild(r, &batch);
+    for (size_t i = 0; i < batch.count; i++)
+        if (!run_operation(r, batch.calls[i], true))
+            return false;
+    return true;
+}
+
 /* with op.batch_alter_table("t") as batch_op: */
 static bool run_batch(Renderer *r, const PyStatement *statement, bool *ret_returned)
 {
@@ -1327,15 +1350,12 @@ static bool run_batch(Renderer *r, const PyStatement *statement, bool *ret_retur
         !alembic_schema(r, call, "schema", &r->batch_schema) ||
         !alembic_word(r, call, SIZE_MAX, "recreate", &recreate))
         return false;
-    if (str_eq(recreate, STR("always")))
-        return alembic_refuse(r, call,
-                              "Write the SQL beside the migration, or run it with alembic.",
-                              "rebuilds the table %.*s", STR_ARG(r->batch_table));
     if (statement->name.len == 0)
         return alembic_refuse(r, call, NULL, "has a batch_alter_table() without a name");
     r->batch_name = statement->name;
-    bool is_ok = run_body(r, &statement->body, ret_returned);
+    bool is_ok = run_body(r, &statement->body, ret_returned) && flush_batch(r, call, recreate);
     r->batch_name = r->batch_table = r->batch_schema = (Str){0};
+    r->batch.len = 0;
     return is_ok;
 }
 
@@ -1456,14 +1476,16 @@ static bool run_body(Renderer *r, const PyStatementVec *body, bool *ret_returned
 #define OFFLINE_HINT                                                                               \
     "Put its SQL beside it (`whimbrel init --from alembic` tells how), or run it with alembic."
 
-bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *module, Str function,
-                    ScriptText *ret_text, Error *err)
+/* The statement that stands for the rebuild of this number, or the SQL of it. */
+static bool render(Arena *arena, const AlembicTarget *target, const PyModule *module, Str function,
+                   const LateRebuild *late, ScriptText *ret_text, Error *err)
 {
     Renderer r = {.arena = arena,
                   .target = target,
                   .module = module,
                   .out = strbuf(arena),
                   .line = 1,
+                  .late = late,
                   .err = err};
     const PyStatement *body = python_find(&module->body, PY_DEF, function);
     bool returned;
@@ -1491,6 +1513,20 @@ bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *m
         if (!strbuf_finish(&r.out, &text.sql))
             return error_nomem(err);
     }
+    if (late && !text.refusal)
+        text.sql = str_sub(text.sql, r.late_from, r.late_to);
     *ret_text = text;
     return true;
+}
+
+bool alembic_render(Arena *arena, const AlembicTarget *target, const PyModule *module, Str function,
+                    ScriptText *ret_text, Error *err)
+{
+    return render(arena, target, module, function, NULL, ret_text, err);
+}
+
+bool alembic_render_late(Arena *arena, const AlembicTarget *target, const PyModule *module,
+                         Str function, const LateRebuild *late, ScriptText *ret_text, Error *err)
+{
+    return render(arena, target, module, function, late, ret_text, err);
 }

@@ -202,6 +202,15 @@ bool alembic_deferrable(Renderer *r, const PyNode *call, StrBuf *sql)
     return add_phrase(r, call, "initially", "INITIALLY", sql);
 }
 
+bool alembic_foreign_rules(Renderer *r, const PyNode *call, StrBuf *sql)
+{
+    if (r->target->dialect == SQL_MYSQL && alembic_argument(r, call, SIZE_MAX, "match"))
+        return alembic_refuse(r, call, NULL, "gives MATCH, which MySQL does not heed");
+    return add_phrase(r, call, "match", "MATCH", sql) &&
+           add_phrase(r, call, "ondelete", "ON DELETE", sql) &&
+           add_phrase(r, call, "onupdate", "ON UPDATE", sql) && alembic_deferrable(r, call, sql);
+}
+
 bool alembic_foreign_key(Renderer *r, const PyNode *call, const StrVec *local, Str schema,
                          Str table, const StrVec *remote, StrBuf *sql)
 {
@@ -216,11 +225,7 @@ bool alembic_foreign_key(Renderer *r, const PyNode *call, const StrVec *local, S
     alembic_add_name(r, sql, schema, table);
     strbuf_adds(sql, " ");
     (void)alembic_add_columns(r, remote, sql);
-    if (r->target->dialect == SQL_MYSQL && alembic_argument(r, call, SIZE_MAX, "match"))
-        return alembic_refuse(r, call, NULL, "gives MATCH, which MySQL does not heed");
-    return add_phrase(r, call, "match", "MATCH", sql) &&
-           add_phrase(r, call, "ondelete", "ON DELETE", sql) &&
-           add_phrase(r, call, "onupdate", "ON UPDATE", sql) && alembic_deferrable(r, call, sql);
+    return alembic_foreign_rules(r, call, sql);
 }
 
 bool alembic_condition(Renderer *r, const PyNode *call, const PyNode *node, StrBuf *sql)
@@ -643,6 +648,23 @@ bool alembic_add_column(Renderer *r, const PyNode *call, bool is_batch)
            add_column_constraints(r, call, &table, &column) &&
            create_column_index(r, call, &table, &column) &&
            comment_on_column(r, call, &table, &column);
+}
+
+bool alembic_lone_column(Renderer *r, const PyNode *node, Str *ret_name, Str *ret_sql)
+{
+    Column column;
+    ColumnPlace place = {0};
+    StrBuf sql = strbuf(r->arena);
+    if (!read_column(r, node, &column))
+        return false;
+    if (column.is_key || column.is_unique || column.is_indexed || column.references.len > 0)
+        return alembic_refuse(r, column.call, NULL,
+                              "adds the column %.*s with a key, an index or a reference to a table "
+                              "that is rebuilt",
+                              STR_ARG(column.name));
+    *ret_name = column.name;
+    return add_column_sql(r, &column, &place, &sql) &&
+           (strbuf_finish(&sql, ret_sql) || alembic_nomem(r));
 }
 
 /* ---- create_table -------------------------------------------------------------------------------------------- */

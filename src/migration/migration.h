@@ -105,6 +105,7 @@ typedef struct ScriptText {
 } ScriptText;
 
 struct Script;
+struct Db;
 /* How one script is made out of its file. */
 typedef struct ScriptForm {
     /* text: the whole file, with the BOM it may have. Errors: ERROR_PARSE with the place in the file. */
@@ -112,6 +113,11 @@ typedef struct ScriptForm {
                     const SqlSplitOptions *split, ScriptText *ret_text, Error *err);
     const void *ctx; /* the convention's, for all scripts */
     const void *own; /* the convention's, for this one: say, which section of the file it is */
+    /* Statements that hold this mark stand for SQL that depends on the database as it is when their turn comes: late() makes it then,
+     * several statements perhaps. NULL: there are none such. */
+    const char *late_mark;
+    bool (*late)(const void *ctx, Arena *arena, struct Db *db, const struct Script *script,
+                 Str statement, Str *ret_sql, Error *err);
     /* what script_read() finds: see ScriptText */
     StrVec other_checksums;
     bool takes_any_checksum;

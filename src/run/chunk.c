@@ -82,12 +82,27 @@ static bool copy_piece(void *ctx, Str *ret_piece, Error *err)
     return sql_splitter_copy_data(feed->cursor.splitter, ret_piece, err);
 }
 
+/* A statement whose SQL is only known now: all before it has to be done. */
+static bool settle_late(Run *run, Str statement, Str *ret_sql, Error *err)
+{
+    const Script *script = run->feed.script;
+    const ScriptForm *form = script ? script->form : NULL;
+    *ret_sql = statement;
+    if (!form || !form->late_mark || str_find(statement, str_from(form->late_mark), 0) == SIZE_MAX)
+        return true;
+    return chunk_flush(run, err) &&
+           form->late(form->ctx, run->chunk.arena, run->db, script, statement, ret_sql, err);
+}
+
 /* The statement's text is copied: the script's buffer moves on, and a message outlives it. */
 bool chunk_add_statement(Run *run, const SqlStatement *statement, Tag tag, Error *err)
 {
     Arena *arena = run->chunk.arena;
     DbStatement out = {0};
-    if (!str_copy(arena, statement->text, &out.sql))
+    Str sql;
+    if (!settle_late(run, statement->text, &sql, err))
+        return false;
+    if (!str_copy(arena, sql, &out.sql))
         return error_nomem(err);
     if (run->runner->settings.has_placeholders) {
         Str source = out.sql;

@@ -401,3 +401,75 @@ def test_a_block_of_its_own_runs_outside_a_transaction(project, pg):
     project.ok("migrate", "-d", pg.url)
     assert pg.sql("SELECT version_num FROM alembic_version") == [("cc33",)]
     assert pg.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_t'::regclass") == "t"
+
+
+# ---- tables that SQLite has to make anew
+
+
+REBUILD = """with op.batch_alter_table("t") as batch_op:
+        batch_op.alter_column("name", new_column_name="title", type_=sa.Text(), nullable=False)
+        batch_op.drop_column("old")
+        batch_op.create_unique_constraint("uq_t", ["name"])"""
+TABLE = (
+    "CREATE TABLE t (id INTEGER NOT NULL, name VARCHAR(5), old INT DEFAULT 1, PRIMARY KEY (id)MORE);"
+    "CREATE INDEX ix_t ON t (name); INSERT INTO t (id, name) VALUES (1, 'a'), (2, 'b')"
+)
+
+
+def rebuilding(project, more="", also="SELECT 1", batch=REBUILD):
+    start = "\n    ".join(f'op.execute("{sql.strip()}")' for sql in [*TABLE.replace("MORE", more).split(";"), also])
+    back = """with op.batch_alter_table("t") as batch_op:
+        batch_op.alter_column("title", new_column_name="name", nullable=True)"""
+    write(project, "cc33", "bb22", up=start)
+    write(project, "dd44", "cc33", up=batch, back=back)
+
+
+def test_a_table_is_made_anew_as_it_is_when_its_turn_comes(project):
+    """The table is made in the same run."""
+    rebuilding(project)
+    plan = project.ok("plan", "-d", URL).out
+    assert 'ALTER TABLE "t" REBUILD FROM WHAT IT IS THEN, ALEMBIC BATCH 1' in plan
+    project.ok("migrate", "-d", URL)
+    assert versions(project) == ["dd44"]
+    assert project.database("SELECT * FROM t") == [(1, "a"), (2, "b")]
+    columns = project.database("SELECT name, type, \"notnull\", pk FROM pragma_table_info('t')")
+    assert columns == [("id", "INTEGER", 1, 1), ("title", "TEXT", 1, 0)]
+    made = dict(project.database("SELECT name, sql FROM sqlite_master WHERE tbl_name = 't'"))
+    assert made["ix_t"] == 'CREATE INDEX "ix_t" ON "t" ("title")'
+    assert 'CONSTRAINT "uq_t" UNIQUE ("title")' in made["t"]
+    project.ok("rollback", "-d", URL, "--yes")
+    assert project.database("SELECT name, \"notnull\" FROM pragma_table_info('t')") == [("id", 1), ("name", 0)]
+    assert project.database("SELECT * FROM t") == [(1, "a"), (2, "b")]
+    assert project.database("SELECT name FROM sqlite_master WHERE name LIKE '!_alembic%' ESCAPE '!'") == []
+
+
+@pytest.mark.parametrize(
+    "change, part",
+    [
+        ({"more": ", CHECK (id > 0)"}, "a CHECK without a name"),
+        ({"more": ", UNIQUE (name COLLATE NOCASE)"}, "a key of more than columns"),
+        ({"also": "CREATE TRIGGER tr AFTER DELETE ON t BEGIN SELECT 1; END"}, "a trigger"),
+        ({"also": "CREATE INDEX ix_e ON t (lower(name))"}, "a key of more than columns"),
+        ({"also": "CREATE INDEX ix_old ON t (old)"}, "the index ix_old without one of its columns"),
+        ({"also": "DROP TABLE t"}, "the table t, which is not there"),
+        ({"batch": REBUILD.replace('"old"', '"older"')}, "drops the column older, which the table t has not"),
+        ({"batch": REBUILD.replace("sa.Text()", "sa.DateTime()")}, "CAST would leave numbers"),
+        ({"also": "UPDATE t SET name = NULL"}, "NOT NULL constraint failed"),
+    ],
+    ids=["check", "collation", "trigger", "expression", "index", "no table", "no column", "cast", "data"],
+)
+def test_what_a_new_table_would_lose_stops_it(project, change, part):
+    rebuilding(project, **change)
+    project.ok("migrate", "--to", "cc33", "-d", URL)
+    before = project.database("SELECT sql FROM sqlite_master")
+    result = project("migrate", "-d", URL)
+    assert result.code == 1 and part in result.err and "dd44_made.py" in result.err
+    assert versions(project) == ["cc33"]
+    assert project.database("SELECT sql FROM sqlite_master") == before
+
+
+def test_a_table_is_not_made_anew_while_rows_hang_on_it(project):
+    rebuilding(project)
+    result = project("migrate", "-d", URL + "?foreign_keys=on")
+    assert result.code == 1 and "while foreign keys are on" in result.err
+    assert versions(project) == ["cc33"]

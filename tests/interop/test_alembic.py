@@ -3,6 +3,7 @@
 
 import pathlib
 import re
+import sqlite3
 
 import pytest
 from layouts import Alembic
@@ -254,3 +255,122 @@ def test_operations_become_the_same_sql(whimbrel, engine):
 def zip_longest(one, two):
     for i in range(max(len(one), len(two))):
         yield one[i] if i < len(one) else "-", two[i] if i < len(two) else "-"
+
+
+# ---- tables that are made anew
+
+
+BATCHES = {
+    "a type": "b.alter_column('name', type_=sa.Text())",
+    "another kind of value": "b.alter_column('size', existing_type=sa.String(5), type_=sa.Integer())",
+    "a number of a text": "b.alter_column('price', type_=sa.String(20))",
+    "not null": "b.alter_column('name', existing_type=sa.String(20), nullable=False)",
+    "null again": "b.alter_column('made', nullable=True)",
+    "a default": "b.alter_column('name', server_default=\"it's\")",
+    "a default that is an expression": "b.alter_column('made', server_default=sa.func.now())",
+    "no default": "b.alter_column('state', server_default=None)",
+    "another name": "b.alter_column('name', new_column_name='title')",
+    "all at once": "b.alter_column('name', new_column_name='title', type_=sa.Text(), nullable=False, server_default='x')",
+    "a column less": "b.drop_column('state')",
+    "a column of a key less": "b.drop_column('other')",
+    "a unique column less": "b.drop_index('ix_TABLE_w')\n        b.drop_column('code')",
+    "a column more": "b.add_column(sa.Column('more', sa.Integer(), server_default=sa.text('5'), nullable=False))",
+    "an expression more": "b.add_column(sa.Column('sum', sa.Integer(), server_default=sa.text('(1 + 1)')))",
+    "a plain column": "b.add_column(sa.Column('plain', sa.String(5), server_default='x'))",
+    "a unique constraint": "b.create_unique_constraint('uq_n', ['name', 'size'])",
+    "a check": "b.create_check_constraint('ck_n', sa.text('size <> 1'))",
+    "a foreign key": "b.create_foreign_key('fk_o', 'other', ['size'], ['id'], ondelete='CASCADE', onupdate='SET NULL')",
+    "a key that defers": "b.create_foreign_key('fk_o', 'other', ['size'], ['id'], deferrable=True, initially='DEFERRED')",
+    "another primary key": "b.create_primary_key('pk_n', ['id', 'code'])",
+    "a constraint less": "b.drop_constraint('uq_code', type_='unique')",
+    "a check less": "b.drop_constraint('ck_size')",
+    "a foreign key less": "b.drop_constraint('fk_other', type_='foreignkey')",
+    "an index with another": "b.create_index('ix_TABLE_b', ['size', 'name'], unique=True)\n        b.drop_index('ix_TABLE_a')\n"
+    "        b.alter_column('size', type_=sa.BigInteger())",
+    "a partial index": "b.create_index('ix_TABLE_p', ['size'], sqlite_where=sa.text('size > 1'))\n        b.drop_column('made')",
+    "several": "b.alter_column('name', new_column_name='title')\n        b.add_column(sa.Column('x', sa.Boolean()))\n"
+    "        b.drop_column('price')\n        b.create_unique_constraint('uq_x', ['x', 'name'])\n        b.drop_index('ix_TABLE_w')",
+    "a name twice": "b.drop_constraint('uq_code')\n        b.create_unique_constraint('uq_code', ['name'])",
+    "nothing but comments": "b.alter_column('name', comment='x')",
+    "the same type": "b.alter_column('name', type_=sa.String(200), existing_nullable=True)",
+    "an enumeration": "b.alter_column('state', existing_type=sa.String(10), type_=sa.Enum('x', 'yy', name='e'))",
+    "true and false": "b.alter_column('size', type_=sa.Boolean())",
+    "other numbers": "b.alter_column('price', type_=sa.Float())",
+}
+
+BATCH_START = """
+    op.execute('''CREATE TABLE TABLE (
+        id INTEGER NOT NULL,
+        name VARCHAR(20),
+        code varchar(5) DEFAULT 'a' NOT NULL,
+        size INT,
+        price NUMERIC(10, 2) DEFAULT -1,
+        state TEXT DEFAULT (lower('XY')),
+        made DATETIME DEFAULT CURRENT_TIMESTAMP NOT NULL,
+        flag BOOLEAN DEFAULT 0,
+        other TINYINT,
+        peer INTEGER REFERENCES other(id),
+        PRIMARY KEY (id),
+        CONSTRAINT uq_code UNIQUE (code),
+        UNIQUE (name, flag),
+        CONSTRAINT "ck_size" CHECK (size > 0 AND size <> 13),
+        CONSTRAINT fk_other FOREIGN KEY(other) REFERENCES other (id) ON DELETE SET NULL
+    )''')
+    op.execute("CREATE INDEX ix_TABLE_a ON TABLE (size)")
+    op.execute("CREATE UNIQUE INDEX ix_TABLE_w ON TABLE (code, size) WHERE size > 2")
+    op.execute("INSERT INTO TABLE (id, name, code, size, price, made, flag) VALUES "
+        "(1, 'one', 'a', 5, 1.5, '2024-01-01 00:00:00', 1), (2, 'two', 'b', 6, 2, '2024-01-02 00:00:00', 0)")
+"""
+
+
+def shape(database):
+    """What there is, without the order of constraints, which Alembic leaves to chance, and the rows."""
+    found = {}
+    for kind, name, table, sql in database("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        text = re.sub(r"\s+", " ", (sql or "").replace('"', "").replace("( ", "(").replace(" )", ")"))
+        text = re.sub(r" ?\(", " (", text)
+        parts = re.split(r", (?![^(]*\))", text[text.find("(") + 1 : -1]) if kind == "table" else [text]
+        if not name.startswith("sqlite_autoindex"):
+            found[name] = (kind, table, sorted(part.strip() for part in parts))
+        if kind == "table":
+            found[f"{name}:rows"] = database(f"SELECT * FROM {name}")
+    return found
+
+
+def test_tables_are_made_anew_as_alembic_makes_them(whimbrel):
+    """Each batch on a table of its own, by Alembic and by whimbrel, each on a database of its own."""
+    project = whimbrel
+    before = "None"
+    for number, (title, batch) in enumerate(BATCHES.items()):
+        table = f"t{number:02}"
+        start = BATCH_START.replace("CREATE TABLE TABLE", f"CREATE TABLE {table}").replace("TABLE_", f"{table}_")
+        start = re.sub(r"\b(ON|INTO) TABLE\b", rf"\1 {table}", start)
+        if number == 0:
+            start = "    op.create_table('other', sa.Column('id', sa.Integer(), primary_key=True))" + start
+        for half, body in (("a", start), ("b", f"    with op.batch_alter_table('{table}') as b:\n        {batch}\n")):
+            revision = f"r{number:02}{half}"
+            project.write(
+                f"alembic/versions/{revision}.py",
+                f'"""{title}"""\nfrom alembic import op\nimport sqlalchemy as sa\nrevision = "{revision}"\n'
+                f"down_revision = {before}\ndef upgrade():\n{body.replace('TABLE_', f'{table}_')}\n",
+            )
+            before = f'"{revision}"'
+    write_project(project, f"sqlite:///{project.cwd / 'theirs.db'}")
+    peer = AlembicPeer.__new__(AlembicPeer)
+    peer.path, peer.project = find_peer("alembic"), project
+    peer.ok("upgrade", "head")
+    project.ok("migrate", "-d", "sqlite:ours.db")
+    theirs, ours = (
+        shape(lambda sql, name=name: sqlite_rows(project.cwd / name, sql)) for name in ("theirs.db", "ours.db")
+    )
+    different = [f"{name}\n  alembic  {theirs.get(name)}\n  whimbrel {ours.get(name)}" for name in sorted({*theirs, *ours})
+                 if theirs.get(name) != ours.get(name)]
+    assert not different, "\n".join(different)
+
+
+def sqlite_rows(path, sql):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
