@@ -254,6 +254,28 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     return true;
 }
 
+/* LINEAR_SKIP: what is older than the newest version and newer than the first is passed over for good. */
+static bool skip_late(const ConventionContext *ctx, Arena *arena, History *history, Error *err)
+{
+    const AtlasSettings *settings = ctx->own;
+    size_t count = history->rows.len;
+    if (!settings || !settings->skips_late || !ctx->set || count == 0)
+        return true;
+    Str first = history->rows.items[0].version, last = history->rows.items[count - 1].version;
+    for (size_t i = 0; i < ctx->set->migrations.len; i++) {
+        const Migration *migration = &ctx->set->migrations.items[i];
+        if (migration->kind != MIGRATION_VERSIONED || str_cmp(migration->version, first) < 0 ||
+            str_cmp(migration->version, last) > 0 || history_find(history, migration->version))
+            continue;
+        HistoryRow row = peer_row(migration->version, migration->name, 0);
+        row.outcome = HISTORY_DELETED;
+        row.is_tolerated = true;
+        if (!vec_push(arena, &history->rows, row))
+            return error_nomem(err);
+    }
+    return history->rows.len == count || history_finish(arena, history, err);
+}
+
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
@@ -268,7 +290,8 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
         memset(&state->partials, 0, sizeof state->partials);
     return find_table(ctx, db, arena, &table.name, err) &&
            peer_history_read(ctx, db, arena, &table, ctx->set ? &ctx->set->versions : &text_order,
-                             ret_history, err);
+                             ret_history, err) &&
+           skip_late(ctx, arena, ret_history, err);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------ */
@@ -583,6 +606,9 @@ static bool push_finished(const Writer *w, unsigned type, uint32_t total, bool i
 static bool push_applied(const Writer *w, Error *err)
 {
     const HistoryWrite *write = w->write;
+    if (write->row && write->row->outcome == HISTORY_DELETED) /* there is none in the table */
+        return push_insert(w, write->is_said ? TYPE_RESOLVED : TYPE_EXECUTED, write->total,
+                           write->total, true, err);
     if (write->is_journaled)
         return push_finished(w, TYPE_EXECUTED, write->total, true, err);
     if (write->is_said && write->row)
@@ -673,11 +699,11 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
 
 /* ---- lock, recognition, new files ------------------------------------------------------------------------- */
 
-/* On PostgreSQL the name's FNV-1. On SQLite Atlas makes a file in the folder for temporary ones, which nobody else sees. */
+/* On PostgreSQL the name's FNV-1. On SQLite it is a file: atlas_lock.c. */
 static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
                      Error *err)
 {
-    static const char name[] = "atlas_migrate_execute";
+    static const char name[] = ATLAS_LOCK;
     uint32_t hash = 2166136261U;
     (void)ctx;
     (void)db;
@@ -810,4 +836,9 @@ const Convention convention_atlas = {
     .settle_files = atlas_settle_files,
     .draft_files = draft_files,
     .annotations = annotations,
+    .check = atlas_check,
+    .lock_try = atlas_lock_try,
+    .lock_give = atlas_lock_give,
+    .lock_holder = atlas_lock_holder,
+    .lock_is_for_files = true,
 };

@@ -15,10 +15,13 @@ typedef struct AtlasState {
     bool is_resolved;
     TableName table;
     Vec(AtlasPartial) partials; /* live as long as the history they came with */
+    bool has_lock;              /* of SQLite's: its file is ours */
+    char lock[32];              /* what we wrote into it */
 } AtlasState;
 
 typedef struct AtlasSettings {
     bool is_golang_migrate; /* ?format=golang-migrate */
+    bool skips_late;        /* exec_order = LINEAR_SKIP: what came late has no turn */
     AtlasState *state;
 } AtlasSettings;
 
@@ -49,6 +52,20 @@ AtlasFile *atlas_file(const ConventionContext *ctx, const Migration *migration);
 /* Fills in texts and digests. */
 bool atlas_statements(const ConventionContext *ctx, const Migration *migration, AtlasFile *file,
                       Error *err);
+
+/* Convention.check: what the checks of a file find. */
+bool atlas_check(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
+                 ConventionVerdict *ret_verdict, const char **ret_why, Error *err);
+
+/* Under which name it locks. */
+#define ATLAS_LOCK "atlas_migrate_execute"
+/* Convention.lock_try, .lock_give and .lock_holder: of SQLite alone. */
+bool atlas_lock_try(const ConventionContext *ctx, Db *db, Arena *arena, bool *ret_is_ours,
+                    DbSession *ret_holder, Error *err);
+bool atlas_lock_give(const ConventionContext *ctx, Db *db, Arena *arena, const DbSession *holder,
+                     Error *err);
+bool atlas_lock_holder(const ConventionContext *ctx, Db *db, Arena *arena, DbSession *ret_holder,
+                       bool *ret_has, Error *err);
 
 /* Reads atlas.hcl as far as it says things literally; sets ctx->own. */
 bool atlas_configure(ConventionContext *ctx, Arena *arena, Error *err);

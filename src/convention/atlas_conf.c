@@ -207,18 +207,23 @@ static bool take_url(const Hcl *hcl, Str url, uint32_t line, Error *err)
     return (made && ctx->url_place) || error_nomem(err);
 }
 
+static bool bad_order(const Hcl *hcl, Str order, uint32_t line, Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s: there is no exec_order %.*s", hcl->path, STR_ARG(order));
+    error_code(err, "bad-config");
+    error_at(err, str_from(hcl->path), line, 1);
+    return error_hint(err, "It is LINEAR, LINEAR_SKIP or NON_LINEAR.");
+}
+
 static bool take_order(const Hcl *hcl, Str order, uint32_t line, Error *err)
 {
     if (str_eq_nocase(order, STR("NON_LINEAR")))
         hcl->ctx->allows_out_of_order = true;
-    if (!str_eq_nocase(order, STR("LINEAR_SKIP")))
-        return true;
-    return peer_note(hcl->ctx, hcl->arena,
-                     str_format(hcl->arena,
-                                "%s:%u: what came late is passed over by Atlas; here it is "
-                                "out-of-order",
-                                hcl->path, (unsigned)line),
-                     err);
+    else if (str_eq_nocase(order, STR("LINEAR_SKIP")))
+        hcl->settings->skips_late = true;
+    else if (order.len > 0 && !str_eq_nocase(order, STR("LINEAR")))
+        return bad_order(hcl, order, line, err);
+    return true;
 }
 
 static bool read_environment(Hcl *hcl, Error *err)

@@ -376,13 +376,38 @@ static bool has_entry(const Folder *folder, Str name, FileKind kind)
     return false;
 }
 
-/* golang-migrate's form is what atlas.hcl says, or what every single file has. */
+/* Which files atlas.sum names. False: none. */
+static bool sum_tells(const Folder *folder, bool *ret_is_golang_migrate)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Error ignored = {.arena = scratch};
+    Line line = {0};
+    Str text;
+    size_t names = 0, ups = 0;
+    const char *path = scratch ? path_join(scratch, folder->path, STR(SUM_NAME)) : NULL;
+    if (!path || !has_entry(folder, STR(SUM_NAME), FILE_REGULAR) ||
+        !peer_read(folder->ctx, scratch, path, &text, &ignored))
+        return false;
+    while (line_next(text, &line)) {
+        size_t at = str_find(line.text, STR(" h1:"), 0);
+        if (at == SIZE_MAX)
+            continue;
+        names++;
+        ups += str_ends(str_sub(line.text, 0, at), STR(UP_END));
+    }
+    *ret_is_golang_migrate = ups == names;
+    return names > 0;
+}
+
+/* golang-migrate's form is what atlas.hcl says, what all have that atlas.sum names, or every single file. */
 static bool looks_like_golang_migrate(const Folder *folder)
 {
     const AtlasSettings *settings = folder->ctx->own;
-    bool has_up = false;
+    bool has_up = false, is_told = false;
     if (settings && settings->is_golang_migrate)
         return true;
+    if (sum_tells(folder, &is_told))
+        return is_told;
     for (size_t i = 0; i < folder->entries.len; i++) {
         Str name = folder->entries.items[i].name;
         has_up = has_up || str_ends(name, STR(UP_END));
@@ -463,16 +488,17 @@ static bool check_sums(const Folder *folder, Error *err)
 /* ---- migrations --------------------------------------------------------------------------------------------- */
 
 static bool make_scripts(const Folder *folder, const char *path, const Directed *directed,
-                         bool has_unrunnable_parts, Migration *migration, Error *err)
+                         bool is_conditional, Migration *migration, Error *err)
 {
     const ConventionContext *ctx = folder->ctx;
-    if (has_unrunnable_parts)
-        return peer_script_refused(
-            ctx, folder->arena, path, "holds checks (checks.sql), which only Atlas Pro can run",
-            "Apply it with atlas, or take the checks out.", &migration->up, err);
-    if (directed->is_txtar || directed->delimiter.len > 0)
-        return sections_scripts(ctx, folder->arena, path, read_sections, &migration->up,
-                                &migration->down, err);
+    if (directed->is_txtar || directed->delimiter.len > 0) {
+        if (!sections_scripts(ctx, folder->arena, path, read_sections, &migration->up,
+                              &migration->down, err))
+            return false;
+        if (migration->up)
+            migration->up->form->is_conditional = is_conditional;
+        return true;
+    }
     return peer_script_alone(ctx, folder->arena, path, directed->no_transaction, &migration->up,
                              err);
 }
@@ -559,6 +585,89 @@ static int by_path(const void *a, const void *b)
     return str_cmp(one->path, two->path);
 }
 
+/* ---- checks ------------------------------------------------------------------------------------------------- */
+
+/* Anything but false, 0 and nothing. */
+static bool is_true(const DbValue *value)
+{
+    int64_t number = 0;
+    if (value->is_null)
+        return false;
+    if (db_value_i64(value, &number))
+        return number != 0;
+    return str_eq_nocase(value->text, STR("t")) || str_eq_nocase(value->text, STR("true"));
+}
+
+static bool check_failed(const char *path, uint32_t line, Str part, const char *what, Error *err)
+{
+    error_set(err, ERROR_STATE, "%.*s of %s: %s", STR_ARG(part), path, what);
+    error_code(err, "precondition-failed");
+    error_at(err, str_from(path), line, 1);
+    return error_hint(err,
+                      "Put the database into the state that it asks for, or change the check.");
+}
+
+/* Each statement of a part has to give a true value; where it says `atlas:assert oneof`, one of them. */
+static bool run_checks(const ConventionContext *ctx, Db *db, Arena *arena, const char *path,
+                       Str text, SqlRange range, Str part, Error *err)
+{
+    bool needs_one = false, has_one = false, is_leading = true;
+    Str sql = str_sub(text, range.from, range.to), name, argument;
+    Line line = {0};
+    uint32_t first_line = 1;
+    for (size_t i = 0; i < range.from; i++)
+        first_line += text.ptr[i] == '\n';
+    while (is_leading && line_next(sql, &line)) {
+        Str trimmed = str_trim(line.text);
+        is_leading = trimmed.len == 0 || str_starts(trimmed, STR("--"));
+        if (is_leading && read_directive(trimmed, &name, &argument))
+            needs_one =
+                needs_one || (str_eq(name, STR("assert")) && str_eq(argument, STR("oneof")));
+    }
+    uint32_t line_of = first_line;
+    for (size_t at = 0, counted = 0; at < sql.len;) {
+        size_t end = end_of_statement(sql, at, STR(";"), ctx->dialect);
+        size_t from = behind_trivia(sql, at, end, ctx->dialect);
+        for (; counted < from; counted++)
+            line_of += sql.ptr[counted] == '\n';
+        DbValue value = {.is_null = true};
+        if (from < end && !db_query_value(db, arena, str_sub(sql, from, end), &value, err)) {
+            error_at(err, str_from(path), line_of, 1);
+            return error_wrap(err, "asking %.*s of %s", STR_ARG(part), path);
+        }
+        has_one = has_one || (from < end && is_true(&value));
+        if (from < end && !needs_one && !is_true(&value))
+            return check_failed(path, line_of, part, "its check does not hold", err);
+        at = end + 1;
+    }
+    return !needs_one || has_one ||
+           check_failed(path, first_line, part, "none of its checks holds", err);
+}
+
+bool atlas_check(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
+                 ConventionVerdict *ret_verdict, const char **ret_why, Error *err)
+{
+    const char *path = migration->up->path;
+    Line line = {0};
+    Str text, name, part = {0};
+    size_t from = 0;
+    *ret_verdict = VERDICT_RUN;
+    *ret_why = NULL;
+    if (!peer_read(ctx, arena, path, &text, err))
+        return false;
+    while (line_next(text, &line)) {
+        if (!part_name(line.text, &name))
+            continue;
+        if (str_starts(part, STR("checks")) &&
+            !run_checks(ctx, db, arena, path, text, (SqlRange){from, line.from}, part, err))
+            return false;
+        part = name;
+        from = line.to;
+    }
+    return !str_starts(part, STR("checks")) ||
+           run_checks(ctx, db, arena, path, text, (SqlRange){from, text.len}, part, err);
+}
+
 /* Names decide the order, and versions are compared as texts: these differ where versions are of several lengths. */
 static bool is_in_order(const MigrationSet *set)
 {
@@ -611,7 +720,10 @@ bool atlas_is_golang_migrate(const ConventionContext *ctx, Arena *arena, bool *r
     if (!folder_look(ctx, arena, ctx->folders.items[0], &list, err))
         return false;
     if (list.is_there) {
-        Folder folder = {.ctx = ctx, .entries = list.entries};
+        Folder folder = {
+            .ctx = ctx, .path = str_z(arena, ctx->folders.items[0]), .entries = list.entries};
+        if (!folder.path)
+            return error_nomem(err);
         *ret_is = looks_like_golang_migrate(&folder);
     }
     return true;

@@ -263,6 +263,7 @@ struct Convention {
                       Error *err);
     bool (*lock_holder)(const ConventionContext *ctx, Db *db, Arena *arena, DbSession *ret_holder,
                         bool *ret_has, Error *err);
+    bool lock_is_for_files; /* these three have to do with databases that are files alone */
     /* MAY. Brings up to date what the tool keeps about its files beside them (a file of sums), with does; else only says in
      * *ret_sentence what it would do ("rewrites migrations/atlas.sum"). Empty: nothing is to be done. */
     bool (*settle_files)(const ConventionContext *ctx, Arena *arena, bool does, Str *ret_sentence,

@@ -359,8 +359,9 @@ bool lock_lead(Run *run, Error *err)
     Db *db = run->db;
     Str question;
     if (!db_has(db, DB_SESSION_LOCK | DB_BATCH) || !db->driver->lock_question ||
-        run->convention->convention->lock_try || db->info.is_read_only ||
-        lease_is_due(run->runner) || lease_may_be_held(run))
+        (run->convention->convention->lock_try &&
+         !run->convention->convention->lock_is_for_files) ||
+        db->info.is_read_only || lease_is_due(run->runner) || lease_may_be_held(run))
         return true;
     if (FAULT("run.lock", err))
         return false;

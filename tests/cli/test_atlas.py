@@ -190,9 +190,86 @@ def test_parts_of_a_file_run_each_in_its_direction(whimbrel, sqlite):
     whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
     whimbrel.ok("rollback", "-d", sqlite.url, *WORDS)
     assert states(whimbrel, sqlite) == [("1", "pending")]
-    files(whimbrel, {"1_a.sql": text.replace("-- migration", "-- checks.sql --\nSELECT 1;\n-- migration")})
+
+
+def test_checks_of_a_file_come_before_it(whimbrel, db):
+    text = (
+        "-- atlas:txtar\n\n-- checks/empty.sql --\n-- atlas:assert DS102\n\n-- nobody is in it;\n"
+        "SELECT NOT EXISTS (SELECT 1 FROM a);\nSELECT 2 > 1;\n"
+        "-- checks.sql --\n-- atlas:assert oneof\n\nSELECT 1 > 2;\nSELECT count(*) = 0 FROM a;\n-- migration.sql --\nDROP TABLE a;\n"
+    )
+    files(whimbrel, {"1_a.sql": "CREATE TABLE a (id int);\nINSERT INTO a VALUES (1);\n", "2_b.sql": text})
+    refused = whimbrel("migrate", "-d", db.url, *WORDS, "--output", "json").json["error"]
+    assert refused["code"] == "precondition-failed" and refused["line"] == 7, refused
+    assert "checks/empty.sql of migrations/2_b.sql" in refused["message"]
+    assert db.value("SELECT count(*) FROM a") == "1"
+    assert states(whimbrel, db) == [("1", "applied"), ("2", "pending")]
+    db.sql("DELETE FROM a")
+    whimbrel.ok("migrate", "-d", db.url, *WORDS)
+    assert states(whimbrel, db) == [("1", "applied"), ("2", "applied")]
+
+
+def test_one_of_several_checks_has_to_hold(whimbrel, sqlite):
+    text = "-- atlas:txtar\n\n-- checks.sql --\n-- atlas:assert oneof\n\nSELECT 1 > 2;\nSELECT NULL;\n-- migration.sql --\nSELECT 1;\n"
+    files(whimbrel, {"1_a.sql": text})
     refused = whimbrel("migrate", "-d", sqlite.url, *WORDS)
-    assert refused.code != 0 and "checks.sql" in refused.err and "Atlas Pro" in refused.err
+    assert refused.code != 0 and "none of its checks holds" in refused.err
+    files(whimbrel, {"1_a.sql": text.replace("SELECT NULL", "SELECT nothing FROM nowhere")})
+    refused = whimbrel("migrate", "-d", sqlite.url, *WORDS)
+    assert refused.code != 0 and "asking checks.sql of migrations/1_a.sql" in refused.err
+
+
+def test_what_came_late_is_passed_over_where_atlas_hcl_says_so(whimbrel, sqlite):
+    files(whimbrel, {f"{n}_x.sql": f"CREATE TABLE t{n} (id int);\n" for n in (2, 4)})
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    files(whimbrel, {f"{n}_x.sql": f"CREATE TABLE t{n} (id int);\n" for n in (2, 3, 4, 5)})
+    assert whimbrel("migrate", "-d", sqlite.url, *WORDS).code != 0
+
+    def order(word):
+        whimbrel.write("atlas.hcl", f'env "x" {{\n  migration {{\n    dir = "file://migrations"\n    exec_order = {word}\n  }}\n}}\n')
+
+    order("LINEAR_SKIP")
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    assert states(whimbrel, sqlite) == [("2", "applied"), ("3", "skipped"), ("4", "applied"), ("5", "applied")]
+    assert sqlite.value("SELECT count(*) FROM atlas_schema_revisions") == "3"
+    order("SOMEHOW")
+    assert "there is no exec_order SOMEHOW" in whimbrel("status", "-d", sqlite.url, *WORDS).err
+    order("NON_LINEAR")
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    assert {state for _, state in states(whimbrel, sqlite)} == {"applied"}
+
+
+def test_the_lock_of_sqlite_is_a_file(whimbrel, sqlite):
+    files(whimbrel, {"1_a.sql": "CREATE TABLE a (id int);\n"})
+    whimbrel.write("temporary/atlas_migrate_execute.lock", "")
+    lock = whimbrel.cwd / "temporary/atlas_migrate_execute.lock"
+    environment = {"TMPDIR": str(lock.parent)}
+    lock.write_text("4102444800000000000")  # of the year 2100
+    held = whimbrel("migrate", "-d", sqlite.url, *WORDS, "--lock-wait", "0", env=environment)
+    assert held.code == 4 and "atlas_migrate_execute.lock, Atlas" in held.err, held.err
+    assert "atlas_migrate_execute.lock" in whimbrel.ok("lock", "list", "-d", sqlite.url, *WORDS, env=environment).out
+    lock.write_text("1600000000000000000")  # has ended
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS, env=environment)
+    assert not lock.exists()
+    # What is no lock, and a folder that is not there, are in nobody's way.
+    files(whimbrel, {"1_a.sql": "CREATE TABLE a (id int);\n", "2_b.sql": "CREATE TABLE b (id int);\n"})
+    lock.write_text("not a time")
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS, env=environment)
+    assert lock.read_text() == "not a time"
+    whimbrel.ok("rollback", "--fake", "-d", sqlite.url, *WORDS, env={"TMPDIR": str(whimbrel.cwd / "nowhere")})
+
+
+def test_sums_tell_which_files_count(whimbrel, sqlite):
+    """Both forms may lie in one folder: atlas.sum names those of the one that is meant."""
+    texts = {"1_x.up.sql": "CREATE TABLE t1 (id int);\n", "1_x.down.sql": "DROP TABLE t1;\n"}
+    sqlite.sql("PRAGMA user_version = 0")
+    files(whimbrel, texts)  # Atlas' own form: each is a migration, and both have one version
+    assert "duplicate" in whimbrel("status", "-d", sqlite.url, *WORDS, "--output", "json").json["error"]["code"]
+    (whimbrel.cwd / "migrations/atlas.sum").unlink()
+    whimbrel.ok("repair", "--yes", "-d", sqlite.url, *WORDS)
+    whimbrel.write("migrations/0_draft.sql", "SELECT nonsense;\n")
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    assert states(whimbrel, sqlite) == [("1", "applied")]
 
 
 def test_another_delimiter_is_read_as_atlas_reads_it(whimbrel, sqlite):
