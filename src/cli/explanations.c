@@ -451,7 +451,11 @@ const Explanation explanations[] = {
      .text = "The session that held it ended, or a proxy handed the connection to someone\n"
              "else. What ran before is in the history.\n"
              "Connect to the server itself, not through a transaction-pooling proxy, and run\n"
-             "the command again."},
+             "the command again.\n"
+             "\n"
+             "Liquibase's lock is a row of a table, which anybody can release: a Liquibase before\n"
+             "5.0.4 does so when it gives up waiting. Each transaction begins by taking it again\n"
+             "where it is free; here another has it by now, and whimbrel lock list says who."},
     {.code = "lock-timeout",
      .title = "a table was in use for too long",
      .text = "The statement needs a lock that another transaction holds. It does not queue\n"
@@ -608,6 +612,11 @@ const Explanation explanations[] = {
     {.code = "not-yet",
      .title = "this version does not have it yet",
      .text = "The command or option belongs to a later release."},
+    {.code = "nothing-applied",
+     .title = "nothing is applied yet",
+     .text = "A tag marks what was applied last, and the history is empty.\n"
+             "\n"
+             "    whimbrel migrate"},
     {.code = "nothing-to-resume",
      .title = "no migration has stopped half-way",
      .text = "There is nothing to go on with. 'whimbrel status' shows where the database is."},

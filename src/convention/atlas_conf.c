@@ -210,7 +210,7 @@ static bool take_url(const Hcl *hcl, Str url, uint32_t line, Error *err)
 static bool bad_order(const Hcl *hcl, Str order, uint32_t line, Error *err)
 {
     error_set(err, ERROR_PARSE, "%s: there is no exec_order %.*s", hcl->path, STR_ARG(order));
-    error_code(err, "bad-config");
+    error_code(err, "bad-setting");
     error_at(err, str_from(hcl->path), line, 1);
     return error_hint(err, "It is LINEAR, LINEAR_SKIP or NON_LINEAR.");
 }

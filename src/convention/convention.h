@@ -263,6 +263,9 @@ struct Convention {
                       Error *err);
     bool (*lock_holder)(const ConventionContext *ctx, Db *db, Arena *arena, DbSession *ret_holder,
                         bool *ret_has, Error *err);
+    /* MAY, with them. A statement that a transaction begins with: it takes the lock again where somebody has released it, and fails with
+     * a division by zero or (MySQL) a number out of range where it is another's. Empty: none is needed on this engine. */
+    bool (*lock_fence)(const ConventionContext *ctx, Arena *arena, Str *ret_sql, Error *err);
     bool lock_is_for_files; /* these three have to do with databases that are files alone */
     /* MAY. Brings up to date what the tool keeps about its files beside them (a file of sums), with does; else only says in
      * *ret_sentence what it would do ("rewrites migrations/atlas.sum"). Empty: nothing is to be done. */

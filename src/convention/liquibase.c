@@ -634,6 +634,41 @@ static bool lock_try(const ConventionContext *ctx, Db *db, Arena *arena, bool *r
     return true;
 }
 
+/* A Liquibase before 5.0.4 that gives up waiting releases the lock of whoever holds it. */
+static bool lock_fence(const ConventionContext *ctx, Arena *arena, Str *ret_sql, Error *err)
+{
+    TableName name;
+    StrBuf sql = strbuf(arena), owner = strbuf(arena);
+    *ret_sql = (Str){0};
+    if (!liquibase_table(ctx, arena, true, &name, err))
+        return false;
+    sql_add_literal(&owner, ctx->dialect, liquibase_settings(ctx)->owner);
+    if (owner.has_failed)
+        return error_nomem(err);
+    Str ours = strbuf_str(&owner);
+    switch (ctx->dialect) {
+    case SQL_POSTGRES:
+        peer_begin(&sql, ctx, &name, "WITH kept AS (UPDATE ");
+        strbuf_addf(&sql,
+                    " SET LOCKED = TRUE, LOCKEDBY = %.*s, LOCKGRANTED = COALESCE(LOCKGRANTED, "
+                    "NOW()) WHERE ID = 1 AND (NOT LOCKED OR LOCKEDBY = %.*s) RETURNING 1) SELECT 1 "
+                    "/ count(*) FROM kept",
+                    STR_ARG(ours), STR_ARG(ours));
+        break;
+    case SQL_MYSQL:
+        peer_begin(&sql, ctx, &name, "UPDATE ");
+        strbuf_addf(&sql,
+                    " SET LOCKED = IF(LOCKED AND COALESCE(LOCKEDBY, '') <> %.*s, "
+                    "9223372036854775807 + ID, 1), LOCKEDBY = %.*s, LOCKGRANTED = "
+                    "COALESCE(LOCKGRANTED, NOW()) WHERE ID = 1",
+                    STR_ARG(ours), STR_ARG(ours));
+        break;
+    case SQL_SQLITE: /* nobody else can write there meanwhile */
+        return true;
+    }
+    return strbuf_finish(&sql, ret_sql) || error_nomem(err);
+}
+
 static bool lock_give(const ConventionContext *ctx, Db *db, Arena *arena, const DbSession *holder,
                       Error *err)
 {
@@ -856,4 +891,5 @@ const Convention convention_liquibase = {
     .lock_try = lock_try,
     .lock_give = lock_give,
     .lock_holder = lock_holder,
+    .lock_fence = lock_fence,
 };

@@ -1143,13 +1143,8 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     return true;
 }
 
-static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
-                     Str text, Str *ret_text, Error *err)
+static bool lock_text(const ConventionContext *ctx, Arena *arena, Str *ret_text, Error *err)
 {
-    if (!str_ends(paths->items[index], STR("migration_lock.toml"))) {
-        *ret_text = text;
-        return true;
-    }
     const char *provider = provider_name(ctx, arena);
     const char *made =
         provider ? str_format(arena,
@@ -1161,10 +1156,19 @@ static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
     return made || error_nomem(err);
 }
 
+static bool new_text(const ConventionContext *ctx, Arena *arena, const StrVec *paths, size_t index,
+                     Str text, Str *ret_text, Error *err)
+{
+    if (str_ends(paths->items[index], STR("migration_lock.toml")))
+        return lock_text(ctx, arena, ret_text, err);
+    *ret_text = text;
+    return true;
+}
+
 static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
                         TreeFileVec *ret_files, Error *err)
 {
-    (void)ctx;
+    TreeFile lock = {.path = STR("migration_lock.toml")};
     for (size_t i = 0; i < drafts->len; i++) {
         const Draft *draft = &drafts->items[i];
         const char *folder = draft_id(arena, draft, "_");
@@ -1177,7 +1181,8 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
                           NULL, err)))
             return false;
     }
-    return true;
+    return lock_text(ctx, arena, &lock.bytes, err) &&
+           (vec_push(arena, ret_files, lock) || error_nomem(err));
 }
 
 const Convention convention_prisma = {

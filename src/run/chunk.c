@@ -334,6 +334,8 @@ bool chunk_flush(Run *run, Error *err)
     on_progress(run, is_ok ? chunk->statements.len : outcome.completed);
     if (!is_ok) {
         note_failure(run, &outcome);
+        if (lock_says_lost(run, &run->failure.tag, err))
+            return lock_lost(run, err);
         return lease_says_lost(run, &run->failure.tag, err) && lease_lost(run, err);
     }
     chunk_reset(run);

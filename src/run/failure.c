@@ -222,7 +222,7 @@ void failure_place(Run *run, Error *err)
         error_wrap(err, "writing the history");
         return;
     case TAG_FENCE:
-        if (!run->is_lease_lost)
+        if (!run->is_lease_lost && !run->is_row_lost)
             error_wrap(err, "checking the migration lock");
         return;
     case TAG_PLUMBING:
@@ -484,8 +484,8 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
     chunk_drop(run);
     run->failure.sql = run->failure.tag.source = (Str){0};
     /* Without the lease nothing may be written any more. */
-    if (!scratch || run->is_lease_lost || (!has_journal && !has_log && !run->has_outer) ||
-        FAULT("run.before-failed", &ignored)) {
+    if (!scratch || run->is_lease_lost || run->is_row_lost ||
+        (!has_journal && !has_log && !run->has_outer) || FAULT("run.before-failed", &ignored)) {
         arena_free(scratch);
         return;
     }
@@ -564,7 +564,8 @@ static void on_error_hooks(Run *run, const Error *failure)
             DbOutcome outcome = {0};
             Str fence = {0};
             bool is_leased = run->lock == LOCK_LEASE;
-            is_ok = !run->is_lease_lost && compile_script(run, hook->script, &segments, &own) &&
+            is_ok = !run->is_lease_lost && !run->is_row_lost &&
+                    compile_script(run, hook->script, &segments, &own) &&
                     (!is_leased || lease_fence_sql(run, scratch, &fence, &own)) &&
                     add_statement(scratch, &statements, str_from(run->db->driver->begin), &own) &&
                     (!is_leased || add_statement(scratch, &statements, fence, &own));

@@ -96,6 +96,38 @@ static bool try_row(Run *run, Arena *arena, Attempt *attempt, Error *err)
     return true;
 }
 
+bool lock_fence(Run *run, Error *err)
+{
+    const Convention *convention = run->convention->convention;
+    Str sql = {0};
+    if (!run->has_row || !convention->lock_fence)
+        return true;
+    if (!convention->lock_fence(run->convention, run->chunk.arena, &sql, err))
+        return false;
+    return sql.len == 0 || chunk_add(run, sql, (Tag){.kind = TAG_FENCE}, err);
+}
+
+bool lock_says_lost(const Run *run, const Tag *tag, const Error *err)
+{
+    return run->has_row && tag->kind == TAG_FENCE && err->kind == ERROR_SQL &&
+           (strcmp(err->sqlstate, "22012") == 0 || err->server_code == 1690);
+}
+
+bool lock_lost(Run *run, Error *err)
+{
+    const char *title = run->convention->convention->title;
+    run->is_row_lost = true;
+    error_clear(err);
+    error_set(err, ERROR_STATE, "%s's lock was taken from this run: somebody else holds it by now",
+              title);
+    error_code(err, "lock-lost");
+    return error_hint(err,
+                      "whimbrel lock list says who does. A %s that gave up waiting, or "
+                      "somebody by hand, must have released it; see what holds with whimbrel "
+                      "status, and run it again when the other is done.",
+                      title);
+}
+
 static void drop_row(Run *run, Arena *arena)
 {
     Error ignored = {.arena = arena};

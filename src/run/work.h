@@ -188,6 +188,7 @@ typedef struct Run {
     bool has_nothing_to_do; /* so that nothing keeps the session from being ended at once */
     bool releases_at_end;   /* the message that ends the run gives the lock back */
     bool has_row;           /* the lock in the tool's own table is ours */
+    bool is_row_lost;       /* it was, and is another's by now */
     bool has_side;          /* the file of side_fd, which is SQLite's, says that the run lives */
     int side_fd;
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
@@ -276,6 +277,10 @@ bool lock_lead_had(Run *run, bool *ret_is_held);
 /* Puts the giving back of the lock behind the run's last statement; lock_note_release() once that is
  * confirmed. */
 bool lock_add_release(Run *run, Error *err);
+/* Into a transaction that begins: the tool's own lock, where that is a row, has to be ours still. And what an error of it means. */
+bool lock_fence(Run *run, Error *err);
+bool lock_says_lost(const Run *run, const Tag *tag, const Error *err);
+bool lock_lost(Run *run, Error *err); /* false */
 void lock_note_release(Run *run);
 void lock_drop(Run *run);
 /* The surrounding transaction of a nested run; polls as the lock does. */

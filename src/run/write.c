@@ -293,6 +293,8 @@ static bool add_settings(Run *run, const Unit *unit, bool with_lazy_commit, Erro
 /* Each transaction carries one, at the end that suits the engine. */
 static bool add_fence(Run *run, bool is_begin, Error *err)
 {
+    if (is_begin && !lock_fence(run, err))
+        return false;
     return lease_fences_first(run) != is_begin || lease_fence(run, 0, err);
 }
 

@@ -575,6 +575,41 @@ def test_new_files_are_changelogs(whimbrel, sqlite):
     states = whimbrel.ok("status", "-d", sqlite.url, *words, "--output", "json").json["migrations"]
     assert len(states) == 2 and states[1]["version"].endswith(":views")
 
+# ---- the lock that another gives back -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", ["pg", "maria"])
+def test_a_lock_that_was_released_is_taken_again(whimbrel, request, made):
+    """What a Liquibase before 5.0.4 does to the lock when it gives up waiting for it."""
+    db = request.getfixturevalue(made)
+    changelog(
+        whimbrel,
+        "--changeset a:1\ncreate table t1 (id int);\n"
+        "--changeset a:2\nupdate DATABASECHANGELOGLOCK set LOCKED = FALSE, LOCKEDBY = NULL, LOCKGRANTED = NULL;\n"
+        "--changeset a:3\ncreate table t3 as select LOCKED, LOCKEDBY from DATABASECHANGELOGLOCK;\n",
+    )
+    migrate(whimbrel, db)
+    assert db.value("SELECT count(*) FROM t3 WHERE LOCKED AND LOCKEDBY LIKE '%(whimbrel, process %'") == "1"
+    assert db.value("SELECT count(*) FROM DATABASECHANGELOGLOCK WHERE NOT LOCKED AND LOCKEDBY IS NULL") == "1"
+
+
+@pytest.mark.parametrize("made", ["pg", "maria"])
+def test_a_lock_that_is_anothers_ends_the_run(whimbrel, request, made):
+    db = request.getfixturevalue(made)
+    changelog(
+        whimbrel,
+        "--changeset a:1\nupdate DATABASECHANGELOGLOCK set LOCKED = TRUE, LOCKEDBY = 'gone (10.0.0.1)';\n"
+        "--changeset a:2\ncreate table t2 (id int);\n--changeset a:3\ncreate table t3 (id int);\n",
+    )
+    error = error_of(whimbrel, db, "migrate")
+    assert error["code"] == "lock-lost" and "Liquibase's lock" in error["message"]
+    assert list(migrations(whimbrel, db).values()) == ["applied", "pending", "pending"]
+    assert db.value("SELECT LOCKEDBY FROM DATABASECHANGELOGLOCK") == "gone (10.0.0.1)"
+    db.sql("UPDATE DATABASECHANGELOGLOCK SET LOCKED = FALSE, LOCKEDBY = NULL")
+    migrate(whimbrel, db)
+    assert set(migrations(whimbrel, db).values()) == {"applied"}
+
+
 # ---- tags -------------------------------------------------------------------------------------------------------------------
 
 TAGGED = """

@@ -232,3 +232,13 @@ def test_a_table_of_another_shape_is_refused(whimbrel, sqlite):
     sqlite.sql("CREATE TABLE _prisma_migrations (id int, name text)")
     result = whimbrel("status", *WORDS, "-d", sqlite.url)
     assert result.code != 0 and "is not a history of Prisma" in result.err
+
+
+def test_what_is_converted_says_for_which_database_it_is(whimbrel, db):
+    """Without migration_lock.toml Prisma would not know, and refuse (P3019) what is for another."""
+    whimbrel.write("migrations/1_a.up.sql", "CREATE TABLE a (id int);\n")
+    whimbrel.ok("migrate", "-d", db.url)
+    whimbrel.ok("convert", "--to", "prisma", "--yes", "--lossy", "-d", db.url)
+    provider = {"sqlite": "sqlite", "postgres": "postgresql", "mariadb": "mysql"}[db.engine]
+    assert f'provider = "{provider}"\n' in (whimbrel.cwd / "migrations-prisma/migration_lock.toml").read_text()
+    whimbrel.ok("status", "-d", db.url)
