@@ -1549,6 +1549,11 @@ static bool look_at_build(const ConventionContext *ctx, Arena *arena, Convention
     return true;
 }
 
+static bool configure_by_files(ConventionContext *ctx, Arena *arena, Error *err)
+{
+    return flyway_configure(ctx, arena, false, err);
+}
+
 static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                       ConventionGuess *ret_guess, Error *err)
 {
@@ -1561,7 +1566,7 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
         .depth = PEER_DEEPEST,
         .takes = takes};
     ConventionContext own = *given;
-    return flyway_configure(&own, arena, false, err) &&
+    return peer_try_configuration(configure_by_files, &own, arena, err) &&
            peer_recognise(&own, db, arena, &signs, ret_guess, err) &&
            look_at_build(given, arena, ret_guess, err);
 }

@@ -114,13 +114,13 @@ static bool take_connection(Reading *reading, Str connection)
     return peer_server_url(reading->arena, &server, &reading->ctx->url, reading->err);
 }
 
+static const char *const usual_folders[] = {"database/migrations", NULL};
+
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
     Reading reading = {.ctx = ctx, .arena = arena, .err = err};
     LaravelOwn *own = arena_alloc(arena, sizeof *own);
-    const char *folder = peer_beside(ctx, arena, STR("database/migrations"));
-    FileInfo info;
-    if (!own || !folder)
+    if (!own)
         return error_nomem(err);
     *own = (LaravelOwn){0};
     ctx->own = own;
@@ -138,10 +138,7 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
         if (!ctx->url_place)
             return error_nomem(err);
     }
-    if (!ctx->are_folders_default)
-        return true;
-    return file_info(folder, &info, err) &&
-           (info.kind != FILE_FOLDER || peer_take_folder(ctx, arena, folder, err));
+    return peer_take_usual_folder(ctx, arena, usual_folders, err);
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
@@ -412,17 +409,8 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                                     .takes = takes};
     ConventionContext ctx = *given;
     /* Only the folder is of interest: an .env file that cannot be read is for the one to mend who uses Laravel. */
-    const char *folder = peer_beside(given, arena, STR("database/migrations"));
-    FileInfo info;
-    if (!folder)
-        return error_nomem(err);
-    if (!given->files && given->are_folders_default) {
-        if (!file_info(folder, &info, err))
-            return false;
-        if (info.kind == FILE_FOLDER && !peer_take_folder(&ctx, arena, folder, err))
-            return false;
-    }
-    return peer_recognise(&ctx, db, arena, &signs, ret_guess, err);
+    return peer_take_usual_folder(&ctx, arena, usual_folders, err) &&
+           peer_recognise(&ctx, db, arena, &signs, ret_guess, err);
 }
 
 static bool new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,

@@ -896,6 +896,17 @@ bool peer_configuration(const ConventionContext *ctx, Arena *arena, Str name, co
     return true;
 }
 
+bool peer_try_configuration(bool (*configure)(ConventionContext *, Arena *, Error *),
+                            ConventionContext *ctx, Arena *arena, Error *err)
+{
+    const ConventionContext before = *ctx;
+    Error ignored = {.arena = arena};
+    if (configure(ctx, arena, &ignored))
+        return true;
+    *ctx = before;
+    return ignored.kind != ERROR_NOMEM || error_nomem(err);
+}
+
 bool peer_take_table(ConventionContext *ctx, Arena *arena, Str schema, Str table, Error *err)
 {
     StrBuf out = strbuf(arena);
@@ -944,13 +955,18 @@ bool peer_take_usual_folder(ConventionContext *ctx, Arena *arena, const char *co
                             Error *err)
 {
     for (size_t i = 0; ctx->are_folders_default && !ctx->files && usual[i]; i++) {
+        Error why = {.arena = arena};
         FileInfo info;
         const char *path = peer_beside(ctx, arena, str_from(usual[i]));
         if (!path)
             return error_nomem(err);
-        if (file_info(path, &info, NULL) && info.kind == FILE_FOLDER &&
-            !peer_take_folder(ctx, arena, path, err))
+        if (!file_info(path, &info, &why)) {
+            if (!peer_note(ctx, arena,
+                           str_format(arena, "%s is passed over: %s", path, why.message), err))
+                return false;
+        } else if (info.kind == FILE_FOLDER && !peer_take_folder(ctx, arena, path, err)) {
             return false;
+        }
     }
     return true;
 }
@@ -1011,8 +1027,9 @@ static bool look_at_configurations(const ConventionContext *ctx, Arena *arena,
         FileInfo info;
         if (!path)
             return error_nomem(err);
-        if (!file_info(path, &info, err))
-            return false;
+        /* "db" may be where a server keeps its data, open to nobody else. */
+        if (!file_info(path, &info, NULL))
+            continue;
         if (info.kind == FILE_REGULAR &&
             !guess_add(arena, guess, 2, str_format(arena, "%s is there", path), err))
             return false;

@@ -221,7 +221,12 @@ bool peer_take_folder(ConventionContext *ctx, Arena *arena, const char *path, Er
 /* Folder and table as the tool's variables of these names have them, where nobody else names them. */
 bool peer_take_variables(ConventionContext *ctx, Arena *arena, Str folder_name, Str table_name,
                          Error *err);
-/* The first of these that is there, beside the project: where the tool looks if it is told nothing. NULL-terminated. */
+/* For recognition: what the configuration says of folders and table, as far as it can be read. What is amiss in it is told once the tool is
+ * known to be this one: "config/database.yml" may be anybody's. */
+bool peer_try_configuration(bool (*configure)(ConventionContext *, Arena *, Error *),
+                            ConventionContext *ctx, Arena *arena, Error *err);
+/* The first of these that is there, beside the project: where the tool looks if it is told nothing. NULL-terminated. One that cannot be looked
+ * at ("db", where a server keeps its data) is passed over with a note: it may have nothing to do with migrations. */
 bool peer_take_usual_folder(ConventionContext *ctx, Arena *arena, const char *const *usual,
                             Error *err);
 /* What other tools say of a database in parts; what is empty is left out. */

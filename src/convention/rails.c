@@ -311,7 +311,7 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
                                     .takes = takes};
     ConventionContext ctx = *given;
     ConventionGuess guess = {0};
-    if (!rails_configure(&ctx, arena, err) ||
+    if (!peer_try_configuration(rails_configure, &ctx, arena, err) ||
         !peer_recognise(&ctx, NULL, arena, &signs, &guess, err))
         return false;
     bool counts = guess.weight > 0 || known_table(given, STR("ar_internal_metadata"));

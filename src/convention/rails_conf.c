@@ -286,14 +286,8 @@ static bool take_folders(Reading *reading)
 
 static bool default_folder(ConventionContext *ctx, Arena *arena, Error *err)
 {
-    const char *path = peer_beside(ctx, arena, STR("db/migrate"));
-    FileInfo info;
-    if (!path)
-        return error_nomem(err);
-    if (!ctx->are_folders_default || ctx->files)
-        return true;
-    return file_info(path, &info, err) &&
-           (info.kind != FILE_FOLDER || peer_take_folder(ctx, arena, path, err));
+    static const char *const usual[] = {"db/migrate", NULL};
+    return peer_take_usual_folder(ctx, arena, usual, err);
 }
 
 bool rails_configure(ConventionContext *ctx, Arena *arena, Error *err)

@@ -148,3 +148,12 @@ def test_a_migration_in_a_host_language_stops_what_would_run_it(whimbrel, reques
     refused(result)
     assert HOST[name] in result.err, repr(result)
     assert content(db) == before
+
+
+@pytest.mark.parametrize("folder", ["db", "database", "conf", "config", "prisma", "vendor", "sql", "app"])
+def test_a_folder_that_cannot_be_looked_at_is_nobodys(whimbrel, sqlite, folder):
+    """A server's data in db/ is closed to others; a link that leads to itself is closed to all."""
+    whimbrel.write("migrations/V001__a.sql", "CREATE TABLE a (id int);\n")
+    (whimbrel.cwd / folder).symlink_to(folder)
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    assert whimbrel.ok("status", "-d", sqlite.url, "--output", "json").json["convention"] == "whimbrel"
