@@ -63,7 +63,7 @@ static bool blank_plumbing(const ScriptOwn *own, Arena *arena, const SqlSplitOpt
     SqlStatementVec statements = {0};
     TableName table;
     Str text = {sql, len};
-    if (!table_name_read(own->ctx, arena, false, &table, err) ||
+    if (!table_name_read(own->ctx, arena, &table, err) ||
         !sql_split(arena, split, text, &statements, err))
         return false;
     for (size_t i = 0; i < statements.len; i++) {
@@ -355,7 +355,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                        .column_count = 1,
                        .row = take_row,
                        .ctx = &rows};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
+    if (!table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
         !spread_rows(graph_of(ctx), arena, &rows, &history, err) ||
         !history_finish(arena, &history, err))
@@ -372,7 +372,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     StrBuf sql = strbuf(arena);
     if (history->exists)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     const char *key = str_format(arena, "%.*s_pkc", STR_ARG(name.table));
     if (!key)
@@ -524,7 +524,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         return true;
     Str version = peer_version(write);
     size_t index = graph ? alembic_find(graph, version) : SIZE_MAX;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     bool is_removed = write->kind == WRITE_REMOVED || write->kind == WRITE_DELETED;
     if (ctx->dialect == SQL_SQLITE && !is_removed && version.len > 4 * MOST_CHARACTERS) {

@@ -1,6 +1,7 @@
 /* Alembic's configuration: alembic.ini or pyproject.toml say where the revisions are, env.py what the history table is called. Of env.py
  * what is literal in the calls of context.configure() counts; what else it does, only Python knows. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/alembic.h"
+#include "convention/ini.h"
 
 static const AlembicSettings defaults = {.file_template = {"%(rev)s_%(slug)s", 16}};
 
@@ -11,17 +12,13 @@ const AlembicSettings *alembic_settings(const ConventionContext *ctx)
 
 enum { MOST_NESTED = 8 };
 
-typedef struct Setting {
-    Str key, value;
-    uint32_t line;
-} Setting;
-
 typedef struct Reading {
     ConventionContext *ctx;
     Arena *arena;
     const char *path; /* of the file that is read */
     Str here;         /* its folder */
-    Vec(Setting) settings;
+    Str section;      /* that counts */
+    IniEntryVec settings;
     AlembicSettings own;
     const char *script_folder; /* NULL: not said */
     Error *err;
@@ -32,64 +29,14 @@ static bool nomem(Reading *r)
     return error_nomem(r->err);
 }
 
-static const Setting *find(const Reading *r, const char *key)
+static const IniEntry *find(const Reading *r, const char *key)
 {
-    for (size_t i = r->settings.len; i-- > 0;)
-        if (str_eq_nocase(r->settings.items[i].key, str_from(key)))
-            return &r->settings.items[i];
-    return NULL;
+    return ini_find(&r->settings, r->section, str_from(key));
 }
 
 /* ---- alembic.ini ----------------------------------------------------------------------------------------- */
 
-/* A line that is indented goes on with the value before it. */
-static bool go_on(Reading *r, Str text)
-{
-    Setting *last = &r->settings.items[r->settings.len - 1];
-    const char *joined = str_format(r->arena, "%.*s\n%.*s", STR_ARG(last->value), STR_ARG(text));
-    if (!joined)
-        return nomem(r);
-    last->value = str_from(joined);
-    return true;
-}
-
-static bool read_ini(Reading *r, Str text)
-{
-    Str section = r->ctx->environment.len > 0 ? r->ctx->environment : STR("alembic");
-    bool is_inside = false, goes_on = false;
-    Line line = {0};
-    while (line_next(text, &line)) {
-        Str trimmed = str_trim(line.text);
-        bool is_indented =
-            line.text.len > 0 && (line.text.ptr[0] == ' ' || line.text.ptr[0] == '\t');
-        if (trimmed.len == 0 || trimmed.ptr[0] == '#' || trimmed.ptr[0] == ';')
-            continue;
-        if (trimmed.ptr[0] == '[' && str_ends(trimmed, STR("]"))) {
-            is_inside = str_eq(str_sub(trimmed, 1, trimmed.len - 1), section);
-            goes_on = false;
-            continue;
-        }
-        if (!is_inside)
-            continue;
-        if (is_indented && goes_on) {
-            if (!go_on(r, trimmed))
-                return false;
-            continue;
-        }
-        size_t equals = str_find_char(trimmed, '=', 0), colon = str_find_char(trimmed, ':', 0);
-        size_t at = equals < colon ? equals : colon;
-        if (at == SIZE_MAX)
-            continue;
-        Setting setting = {str_trim(str_sub(trimmed, 0, at)),
-                           str_trim(str_sub(trimmed, at + 1, trimmed.len)), line.number};
-        if (!vec_push(r->arena, &r->settings, setting))
-            return nomem(r);
-        goes_on = true;
-    }
-    return true;
-}
-
-static bool bad_value(Reading *r, const Setting *setting, const char *what)
+static bool bad_value(Reading *r, const IniEntry *setting, const char *what)
 {
     error_set(r->err, ERROR_USAGE, "%s:%u: %.*s %s", r->path, (unsigned)setting->line,
               STR_ARG(setting->key), what);
@@ -97,7 +44,7 @@ static bool bad_value(Reading *r, const Setting *setting, const char *what)
 }
 
 /* %(here)s is the folder of the file, %(key)s another value, %% a percent sign. */
-static bool expand(Reading *r, const Setting *setting, Str value, unsigned depth, StrBuf *out)
+static bool expand(Reading *r, const IniEntry *setting, Str value, unsigned depth, StrBuf *out)
 {
     for (size_t i = 0; i < value.len; i++) {
         if (value.ptr[i] != '%' || i + 1 >= value.len) {
@@ -111,7 +58,7 @@ static bool expand(Reading *r, const Setting *setting, Str value, unsigned depth
             continue;
         }
         const char *name = str_z(r->arena, str_sub(value, i + 2, end));
-        const Setting *other = name ? find(r, name) : NULL;
+        const IniEntry *other = name ? find(r, name) : NULL;
         if (!name)
             return nomem(r);
         if (str_eq(str_from(name), STR("here"))) {
@@ -130,7 +77,7 @@ static bool expand(Reading *r, const Setting *setting, Str value, unsigned depth
 /* The value of a key with what it speaks of put in; empty: it is not said. */
 static bool value_of(Reading *r, const char *key, Str *ret_value)
 {
-    const Setting *setting = find(r, key);
+    const IniEntry *setting = find(r, key);
     StrBuf out = strbuf(r->arena);
     *ret_value = (Str){0};
     if (!setting)
@@ -266,7 +213,7 @@ static bool take_ini(Reading *r)
 {
     Str location, locations, url, recursive, template;
     StrVec list;
-    const Setting *url_setting = find(r, "sqlalchemy.url");
+    const IniEntry *url_setting = find(r, "sqlalchemy.url");
     if (!value_of(r, "script_location", &location) || !take_script_location(r, location) ||
         !value_of(r, "version_locations", &locations) ||
         !value_of(r, "recursive_version_locations", &recursive) ||
@@ -293,7 +240,7 @@ static bool take_ini(Reading *r)
 
 static bool with_here(Reading *r, Str text, Str *ret_text)
 {
-    Setting setting = {STR("tool.alembic"), text, 0};
+    IniEntry setting = {.key = STR("tool.alembic"), .value = text};
     StrBuf out = strbuf(r->arena);
     return expand(r, &setting, text, 0, &out) && (strbuf_finish(&out, ret_text) || nomem(r));
 }
@@ -443,6 +390,7 @@ static bool default_folder(Reading *r)
 bool alembic_configure(ConventionContext *ctx, Arena *arena, Error *err)
 {
     Reading r = {.ctx = ctx, .arena = arena, .own = defaults, .err = err};
+    r.section = ctx->environment.len > 0 ? ctx->environment : STR("alembic");
     const char *path;
     Str text;
     AlembicSettings *own = arena_alloc(arena, sizeof *own);
@@ -456,7 +404,7 @@ bool alembic_configure(ConventionContext *ctx, Arena *arena, Error *err)
         return false;
     if (path) {
         look_at(&r, path);
-        if (!read_ini(&r, text) || !take_ini(&r))
+        if (!ini_read(arena, text, INI_CONTINUED | INI_COLONS, &r.settings, err) || !take_ini(&r))
             return false;
     }
     if (!peer_configuration(ctx, arena, STR("pyproject.toml"), &path, &text, err))

@@ -75,7 +75,7 @@ static bool table_of(const ConventionContext *ctx, const Db *db, Arena *arena, T
 {
     const AtlasState *state = state_of(ctx);
     if (ctx->table.len > 0 || ctx->dialect != SQL_POSTGRES)
-        return table_name_read(ctx, arena, false, ret_table, err);
+        return table_name_read(ctx, arena, ret_table, err);
     *ret_table = state && state->is_resolved ? state->table : unborn_table(ctx, db);
     return true;
 }
@@ -85,7 +85,7 @@ static bool find_table(const ConventionContext *ctx, Db *db, Arena *arena, Table
 {
     AtlasState *state = state_of(ctx);
     if (ctx->table.len > 0 || ctx->dialect != SQL_POSTGRES)
-        return table_name_read(ctx, arena, false, ret_table, err);
+        return table_name_read(ctx, arena, ret_table, err);
     if (state && state->is_resolved) {
         *ret_table = state->table;
         return true;

@@ -44,6 +44,9 @@ enum {
         1 << 15, /* a run is one transaction unless it is told otherwise (node-pg-migrate) */
     CONVENTION_OWN_SCHEMA =
         1 << 16, /* on PostgreSQL its table may be in a schema of the table's own name (Atlas) */
+    CONVENTION_FOLDS_TABLE =
+        1
+        << 17, /* it pastes the table's name into SQL as it is: PostgreSQL makes what has no quotes lower case */
 };
 
 /* A table under one of the conventions' names. is_filled: it surely holds something; of the others PostgreSQL's are empty, elsewhere one

@@ -74,9 +74,7 @@ static bool is_form_line(const Extract *extract, const Line *line, bool is_head,
     if (is_annotation(extract, line->text))
         return true;
     return is_head &&
-           (str_eq(str_trim(line->text), STR(alone_mark)) || take_origin(line->text, draft) ||
-            (line->from == 0 && extract->ctx->convention == &convention_sqlx &&
-             str_starts(line->text, STR("-- no-transaction"))));
+           (str_eq(str_trim(line->text), STR(alone_mark)) || take_origin(line->text, draft));
 }
 
 /* Blanks that stand for a marker before the SQL of the same line ("--rollback DROP ..."). */
@@ -829,7 +827,9 @@ bool draft_sections(const ConventionContext *ctx, Arena *arena, TreeFileVec *fil
     bool down_alone = draft->has_down && draft->down.no_transaction;
     if (markers->first_alone && (up_alone || down_alone))
         strbuf_addf(&text, "%s\n", markers->first_alone);
-    strbuf_addf(&text, "%s%s\n", markers->up, up_alone && markers->alone ? markers->alone : "");
+    const char *alone = up_alone && markers->alone ? markers->alone : "";
+    if (markers->up[0] || alone[0])
+        strbuf_addf(&text, "%s%s\n", markers->up, alone);
     bool has_mark = markers->alone || markers->first_alone;
     if (!has_mark)
         draft_add_alone(&text, &draft->up);

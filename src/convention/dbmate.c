@@ -136,7 +136,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     sql_add_literal(&value, ctx->dialect, peer_version(write));
     if (!strbuf_finish(&value, &value_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_where_text(ctx, arena, "version", peer_version(write), &where, err) &&
            peer_write_row(ctx, &name, arena, write, where, STR("version"), value_text, out, err);
 }

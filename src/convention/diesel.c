@@ -249,7 +249,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     strbuf_addf(&values, ", %s", time);
     if (!strbuf_finish(&values, &values_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_where_text(ctx, arena, "version", peer_version(write), &where, err) &&
            peer_write_row(ctx, &name, arena, write, where, STR("version, run_on"), values_text, out,
                           err);

@@ -505,7 +505,7 @@ static bool write_key(const ConventionContext *ctx, Arena *arena, const HistoryW
     strbuf_addf(&values, ", %s", time);
     if (!strbuf_finish(&where, &where_text) || !strbuf_finish(&values, &values_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &table, err) &&
+    return table_name_read(ctx, arena, &table, err) &&
            peer_write_row(ctx, &table, arena, write, where_text, STR("app, name, applied"),
                           values_text, out, err);
 }

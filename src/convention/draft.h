@@ -26,7 +26,7 @@ bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lo
 typedef struct DraftMarkers {
     const char *
         first_alone; /* the first line of a file of which a direction runs outside of a transaction; NULL: none */
-    const char *up, *down;
+    const char *up, *down; /* up: empty: what stands before down */
     const char
         *alone; /* behind up or down, when that runs outside of a transaction; NULL: nothing */
     /* Lines around each statement that the tool itself would cut in two; NULL: it has none. */

@@ -179,7 +179,7 @@ static bool schema_name(const ConventionContext *ctx, const Db *db, Arena *arena
 {
     const FlywaySettings *settings = flyway_settings(ctx);
     TableName name;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     switch (ctx->dialect) {
     case SQL_POSTGRES:
@@ -230,7 +230,7 @@ static bool built_in(const FlywayFile *file, Arena *arena, Str name, Str *ret_va
         const char *folder = getcwd(buf, sizeof buf);
         return str_copy(arena, str_from(folder), ret_value) || error_nomem(err);
     } else if (str_eq_nocase(name, STR("table"))) {
-        if (!table_name_read(ctx, arena, false, &table, err))
+        if (!table_name_read(ctx, arena, &table, err))
             return false;
         *ret_value = table.table;
     } else if (str_eq_nocase(name, STR("environment"))) {
@@ -980,7 +980,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                        .row = take_row,
                        .ctx = &reader};
     if (!peer_check_schema(ctx, db, settings->default_schema, err) ||
-        !table_name_read(ctx, arena, false, &table.name, err) ||
+        !table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err))
         return false;
     if (reader.unknown.len > 0) {
@@ -1172,7 +1172,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     StrBuf sql = strbuf(arena);
     if (history->exists)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     for (size_t i = 0;
          ctx->dialect == SQL_POSTGRES && settings->creates_schemas && i <= settings->schemas.len;
@@ -1416,7 +1416,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         return true;
     if (!write->migration && !write->row)
         return error_set(err, ERROR_USAGE, "a history write names no migration");
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     switch (write->kind) {
     case WRITE_BEGIN:
@@ -1499,8 +1499,7 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
     StrBuf quoted = strbuf(arena);
     TableName name;
     Str text;
-    if (!table_name_read(ctx, arena, false, &name, err) ||
-        !schema_name(ctx, db, arena, &name.schema, err))
+    if (!table_name_read(ctx, arena, &name, err) || !schema_name(ctx, db, arena, &name.schema, err))
         return false;
     table_name_add(&quoted, ctx->dialect, &name, "");
     if (!strbuf_finish(&quoted, &text))

@@ -156,7 +156,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                        .column_count = 2,
                        .row = take_row,
                        .ctx = &row};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
+    if (!table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
         (row.has_row && !spread_row(ctx, arena, &row, &history, err)) ||
         !history_finish(arena, &history, err))
@@ -178,7 +178,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     if (history->exists)
         return true;
     if (!peer_create_table(ctx, arena, history, "(version uint64, dirty bool)", out, err) ||
-        !table_name_read(ctx, arena, false, &name, err))
+        !table_name_read(ctx, arena, &name, err))
         return false;
     peer_begin(&index, ctx, &name, "CREATE UNIQUE INDEX IF NOT EXISTS version_unique ON ");
     strbuf_adds(&index, " (version)");
@@ -253,7 +253,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     int64_t version = 0;
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END || write->kind == WRITE_STEP)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err) || !version_of(write, &version, err))
+    if (!table_name_read(ctx, arena, &name, err) || !version_of(write, &version, err))
         return false;
     int64_t before = version_before(ctx, version);
     switch (write->kind) {
@@ -291,7 +291,7 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
 {
     TableName name;
     StrBuf text = strbuf(arena);
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     if (ctx->dialect == SQL_MYSQL) {
         strbuf_adds(&text, db->info.database);

@@ -406,7 +406,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     if (history->exists)
         return true;
     if (!peer_create_table(ctx, arena, history, table_columns(ctx->dialect), out, err) ||
-        !table_name_read(ctx, arena, false, &name, err))
+        !table_name_read(ctx, arena, &name, err))
         return false;
     /* goose refuses a table without its row of version 0. */
     peer_begin(&first, ctx, &name, "INSERT INTO ");
@@ -439,7 +439,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     }
     if (!where || !strbuf_finish(&values, &row))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_write_row(
                ctx, &name, arena, write, str_from(where),
                str_from(has_time ? "version_id, is_applied, tstamp" : "version_id, is_applied"),

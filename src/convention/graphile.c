@@ -473,10 +473,8 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
     if (!settings)
         return error_nomem(err);
     *settings = (Settings){0};
-    if (ctx->dialect != SQL_POSTGRES) {
-        error_set(err, ERROR_UNSUPPORTED, "graphile-migrate works on PostgreSQL only");
-        return error_code(err, "not-in-convention");
-    }
+    if (ctx->dialect != SQL_POSTGRES)
+        return peer_only_postgres(ctx->convention, err);
     ctx->own = settings;
     if (!peer_configuration(ctx, arena, STR(".gmrc"), &path, &text, err) ||
         (path && (!json5_parse(arena, path, text, &doc, err) ||

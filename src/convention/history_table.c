@@ -40,16 +40,11 @@ static bool read_part(Arena *arena, Str text, size_t *at, bool folds, Str *ret_p
     return strbuf_finish(&part, ret_part) || error_nomem(err);
 }
 
-bool table_name_read(const ConventionContext *ctx, Arena *arena, bool folds, TableName *ret_name,
-                     Error *err)
+bool table_name_read(const ConventionContext *ctx, Arena *arena, TableName *ret_name, Error *err)
 {
-    Str text = ctx->table;
-    if (text.len == 0 && !folds) {
-        *ret_name = (TableName){.table = str_from(ctx->convention->default_table)};
-        return true;
-    }
-    if (text.len == 0)
-        text = str_from(ctx->convention->default_table);
+    Str text = ctx->table.len > 0 ? ctx->table : str_from(ctx->convention->default_table);
+    bool folds =
+        ctx->dialect == SQL_POSTGRES && (ctx->convention->features & CONVENTION_FOLDS_TABLE) != 0;
     TableName name = {0};
     size_t at = 0;
     if (!read_part(arena, text, &at, folds, &name.table, err))
@@ -287,10 +282,7 @@ bool convention_lease_place(const ConventionContext *ctx, Arena *arena, Str *ret
                             Str *ret_name, Error *err)
 {
     TableName name;
-    /* A name that a tool pastes into SQL as it is means what the server folds it to; see table_name_read(). */
-    bool folds =
-        ctx->dialect == SQL_POSTGRES && !(ctx->convention->features & CONVENTION_NAMESPACE);
-    if (!table_name_read(ctx, arena, folds, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     *ret_schema = name.schema;
     *ret_name = name.table;

@@ -10,10 +10,9 @@ typedef struct TableName {
     Str table;
 } TableName;
 
-/* The name in ctx->table, or the convention's own. Parts may be quoted. folds: an unquoted part is folded as the server would
- * (for tools that paste the name into SQL as it is). ERROR_USAGE, code "bad-table". */
-bool table_name_read(const ConventionContext *ctx, Arena *arena, bool folds, TableName *ret_name,
-                     Error *err);
+/* The name in ctx->table, or the convention's own. Parts may be quoted; see CONVENTION_FOLDS_TABLE for those that are not.
+ * ERROR_USAGE, code "bad-table". */
+bool table_name_read(const ConventionContext *ctx, Arena *arena, TableName *ret_name, Error *err);
 /* Quoted for SQL, with the suffix (which may be "") at the table's end. */
 void table_name_add(StrBuf *out, SqlDialect dialect, const TableName *name, const char *suffix);
 /* "schema.table", for has_table() and for messages; NULL when memory is out. */

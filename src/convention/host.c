@@ -497,7 +497,7 @@ static bool is_fresh(const ConventionContext *ctx, Arena *arena, bool *ret_is, E
         return true;
     /* The database is only looked at, and it is the caller's to use. */
     Db *db = (Db *)(uintptr_t)ctx->db;
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
+    if (!table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &exists, err))
         return false;
     *ret_is = !exists || count == 0;

@@ -362,7 +362,7 @@ static bool write_row(const ConventionContext *ctx, Arena *arena, const HistoryW
     strbuf_addf(&values, ", %lld", (long long)batch);
     if (!strbuf_finish(&values, &values_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_where_text(ctx, arena, "migration", version, &where, err) &&
            peer_write_row(ctx, &name, arena, write, where, STR("migration, batch"), values_text,
                           out, err);

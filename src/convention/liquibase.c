@@ -105,7 +105,7 @@ bool liquibase_table(const ConventionContext *ctx, Arena *arena, bool is_lock, T
 {
     const LbSettings *settings = liquibase_settings(ctx);
     bool folds = ctx->dialect == SQL_POSTGRES;
-    if (!table_name_read(ctx, arena, folds, ret_name, err))
+    if (!table_name_read(ctx, arena, ret_name, err))
         return false;
     if (!is_lock)
         return true;
@@ -740,7 +740,6 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     static const PeerSigns signs = {
         .configurations = configurations,
         .columns = "ID, AUTHOR, FILENAME, DATEEXECUTED, ORDEREXECUTED, EXECTYPE, MD5SUM",
-        .folds_table = true,
         .depth = PEER_DEEPEST,
         .takes = takes,
         .reads = true};
@@ -871,8 +870,8 @@ const Convention convention_liquibase = {
     .summary = "Liquibase: changelogs of SQL with --changeset author:id, table DATABASECHANGELOG",
     .default_table = "DATABASECHANGELOG",
     .other_tables = other_tables,
-    .features = CONVENTION_REPEATABLE | CONVENTION_DOWN | CONVENTION_DIRECTIVES |
-                CONVENTION_OUT_OF_ORDER | CONVENTION_EMPTY,
+    .features = CONVENTION_FOLDS_TABLE | CONVENTION_REPEATABLE | CONVENTION_DOWN |
+                CONVENTION_DIRECTIVES | CONVENTION_OUT_OF_ORDER | CONVENTION_EMPTY,
     .checksum_hash = HASH_MD5,
     .versions = VERSIONS_LISTED,
     .scan = scan,

@@ -303,7 +303,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
         strbuf_adds(&values, ", NOW()");
     if (!strbuf_finish(&values, &values_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_where_text(ctx, arena, "name", peer_version(write), &where, err) &&
            peer_write_row(ctx, &name, arena, write, where, STR("name, run_on"), values_text, out,
                           err);
@@ -432,10 +432,8 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
     if (!settings)
         return error_nomem(err);
     *settings = (Settings){0};
-    if (ctx->dialect != SQL_POSTGRES) {
-        error_set(err, ERROR_UNSUPPORTED, "node-pg-migrate works on PostgreSQL only");
-        return error_code(err, "not-in-convention");
-    }
+    if (ctx->dialect != SQL_POSTGRES)
+        return peer_only_postgres(ctx->convention, err);
     ctx->own = settings;
     if ((!peer_variable(ctx, STR("NODE_CONFIG_ENV"), &deployment) || deployment.len == 0) &&
         (!peer_variable(ctx, STR("NODE_ENV"), &deployment) || deployment.len == 0))

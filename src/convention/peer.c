@@ -286,6 +286,14 @@ bool peer_lacks_kind(const Convention *convention, unsigned new_kind, Error *err
                       err);
 }
 
+bool peer_only_postgres(const Convention *convention, Error *err)
+{
+    error_set(err, ERROR_UNSUPPORTED, "%s works on PostgreSQL only", convention->title);
+    error_code(err, "not-in-convention");
+    return error_hint(err, "Name a database of PostgreSQL with --database, or another convention "
+                           "with --convention.");
+}
+
 bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value)
 {
     *ret_value = (Str){0};
@@ -638,7 +646,7 @@ bool peer_history_read(const ConventionContext *ctx, Db *db, Arena *arena, const
     PeerReader reader = {ctx, arena, &history, table->ctx};
     PeerTable read = *table;
     read.ctx = &reader;
-    if ((table->name.table.len == 0 && !table_name_read(ctx, arena, false, &read.name, err)) ||
+    if ((table->name.table.len == 0 && !table_name_read(ctx, arena, &read.name, err)) ||
         !peer_table_read(ctx, db, arena, &read, &history.exists, err) ||
         !history_finish(arena, &history, err))
         return false;
@@ -754,7 +762,7 @@ bool peer_create_table(const ConventionContext *ctx, Arena *arena, const History
     StrBuf sql = strbuf(arena);
     if (history->exists)
         return true;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
     strbuf_add_char(&sql, ' ');
@@ -1174,8 +1182,7 @@ bool peer_recognise(const ConventionContext *ctx, Db *db, Arena *arena, const Pe
         !look_at_files(ctx, arena, signs, &guess, err))
         return false;
     if (db &&
-        (!table_name_read(ctx, arena, signs->folds_table && ctx->dialect == SQL_POSTGRES, &name,
-                          err) ||
+        (!table_name_read(ctx, arena, &name, err) ||
          !guess_table(ctx, db, arena, &name, signs->columns, signs->has_only_these, &guess, err)))
         return false;
     *ret_guess = guess;

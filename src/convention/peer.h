@@ -66,6 +66,8 @@ bool peer_slug(Arena *arena, Str name, Str *ret_slug, Error *err);
 /* ERROR_UNSUPPORTED, code "not-in-convention". what: "repeatable migrations". */
 bool peer_lacks(const Convention *convention, const char *what, Error *err);
 bool peer_lacks_kind(const Convention *convention, unsigned new_kind, Error *err);
+/* The same code: the tool works on PostgreSQL only. */
+bool peer_only_postgres(const Convention *convention, Error *err);
 
 /* One of ctx->variables. False: it is not set, and *ret_value is empty. */
 bool peer_variable(const ConventionContext *ctx, Str name, Str *ret_value);
@@ -194,9 +196,7 @@ typedef struct PeerSigns {
         *configurations; /* files in the project's folder, NULL-terminated; may be NULL */
     const char *columns; /* that the history table must have, separated by ", " */
     bool has_only_these; /* columns: no others */
-    bool
-        folds_table; /* the tool writes the table's name without quotes: PostgreSQL makes it lower case */
-    unsigned depth; /* of the files */
+    unsigned depth;      /* of the files */
     /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
     bool

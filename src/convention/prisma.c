@@ -722,7 +722,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                        .column_count = COL_COUNT,
                        .row = take_row,
                        .ctx = &reader};
-    if (!table_name_read(ctx, arena, false, &table.name, err) ||
+    if (!table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err) ||
         !gather(&reader, &history, err) || !history_finish(arena, &history, err))
         return false;
@@ -996,7 +996,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     Writer w = {.ctx = ctx, .arena = arena, .write = write, .out = out};
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END || write->kind == WRITE_STEP)
         return true;
-    if (!table_name_read(ctx, arena, false, &w.table, err) || !name_of(arena, write, &w.name, err))
+    if (!table_name_read(ctx, arena, &w.table, err) || !name_of(arena, write, &w.name, err))
         return false;
     switch (write->kind) {
     case WRITE_BEGIN:

@@ -219,7 +219,7 @@ static bool push_metadata(const ConventionContext *ctx, Arena *arena, const Tabl
 {
     TableName name;
     StrBuf sql = strbuf(arena), row = strbuf(arena);
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     name.table = STR("ar_internal_metadata");
     peer_begin(&sql, ctx, &name, "CREATE TABLE IF NOT EXISTS ");
@@ -254,7 +254,7 @@ static bool write_version(const ConventionContext *ctx, Arena *arena, const Hist
     sql_add_literal(&value, ctx->dialect, version);
     if (!strbuf_finish(&value, &value_text))
         return error_nomem(err);
-    return table_name_read(ctx, arena, false, &name, err) &&
+    return table_name_read(ctx, arena, &name, err) &&
            peer_where_text(ctx, arena, "version", version, &where, err) &&
            peer_write_row(ctx, &name, arena, write, where, STR("version"), value_text, out, err);
 }

@@ -356,7 +356,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     bool changes = write->kind == WRITE_CHECKSUM;
     if (!str_to_u64(peer_version(write), &number) || number > INT64_MAX)
         return bad_version(peer_version(write), err);
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     const Script *up = write->migration ? write->migration->up : NULL;
     if ((adds || changes) && (!up || !up->form || up->form->other_checksums.len == 0))

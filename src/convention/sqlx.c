@@ -327,12 +327,6 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
 
 /* ---- history ------------------------------------------------------------------------------------------------------ */
 
-/* sqlx.toml's table-name goes into SQL as it is, so an unquoted name is folded by PostgreSQL. */
-static bool table_of(const ConventionContext *ctx, Arena *arena, TableName *ret_name, Error *err)
-{
-    return table_name_read(ctx, arena, ctx->dialect == SQL_POSTGRES, ret_name, err);
-}
-
 enum {
     COL_VERSION,
     COL_DESCRIPTION,
@@ -381,7 +375,7 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
                          : NULL;
     if (!table.columns)
         return error_nomem(err);
-    return table_of(ctx, arena, &table.name, err) &&
+    return table_name_read(ctx, arena, &table.name, err) &&
            peer_history_read(ctx, db, arena, &table, NULL, ret_history, err);
 }
 
@@ -391,7 +385,7 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     TableName name;
     if (history->exists)
         return true;
-    if (!table_of(ctx, arena, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     for (size_t i = 0; i < ctx->create_schemas.len; i++) {
         StrBuf sql = strbuf(arena);
@@ -554,7 +548,7 @@ static bool history_write(const ConventionContext *ctx, const Db *db, Arena *are
     (void)db;
     TableName name;
     bool marks_begin = ctx->dialect == SQL_MYSQL;
-    if (!table_of(ctx, arena, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     if (write->kind == WRITE_RUN_BEGIN || write->kind == WRITE_RUN_END)
         return true;
@@ -704,7 +698,7 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
     if (!configure(&own, arena, err) || !look_at_files(ctx, arena, &guess, err) ||
         (!ctx->files && !look_at_project(given, arena, &guess, err)) ||
         (db &&
-         (!table_of(ctx, arena, &name, err) ||
+         (!table_name_read(ctx, arena, &name, err) ||
           !guess_table(ctx, db, arena, &name,
                        "version, description, installed_on, success, checksum, execution_time",
                        false, &guess, err))))
@@ -798,14 +792,17 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
     return draft_pairs(arena, drafts, 1, ".sql", alone, ret_files, err);
 }
 
+static const char *const annotations[] = {"no-transaction", NULL};
+
 const Convention convention_sqlx = {
     .version = 1,
     .name = "sqlx",
     .title = "SQLx",
     .summary = "SQLx of Rust: 0001_name.sql or .up.sql and .down.sql, table _sqlx_migrations",
     .default_table = "_sqlx_migrations",
-    .features = CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_OUT_OF_ORDER |
-                CONVENTION_DIRECTIVES | CONVENTION_SKIPS_IRREVERSIBLE | CONVENTION_EMPTY,
+    .features = CONVENTION_FOLDS_TABLE | CONVENTION_DOWN | CONVENTION_BASELINE |
+                CONVENTION_OUT_OF_ORDER | CONVENTION_DIRECTIVES | CONVENTION_SKIPS_IRREVERSIBLE |
+                CONVENTION_EMPTY,
     .checksum_hash = HASH_SHA384,
     .scan = scan,
     .history_read = history_read,
@@ -817,4 +814,5 @@ const Convention convention_sqlx = {
     .draft_files = draft_files,
     .session = session,
     .configure = configure,
+    .annotations = annotations,
 };

@@ -9,7 +9,7 @@ static bool lock_key(const ConventionContext *ctx, const Db *db, Arena *arena, D
                      Error *err)
 {
     TableName name;
-    if (!table_name_read(ctx, arena, false, &name, err))
+    if (!table_name_read(ctx, arena, &name, err))
         return false;
     const char *plain = table_name_plain(arena, &name, "");
     if (!plain)
@@ -99,7 +99,7 @@ static bool recognise(const ConventionContext *ctx, Db *db, Arena *arena,
     }
     if (!look_at_files(ctx, arena, &guess, err))
         return false;
-    if (db && (!table_name_read(ctx, arena, false, &name, err) ||
+    if (db && (!table_name_read(ctx, arena, &name, err) ||
                !guess_table(ctx, db, arena, &name, "namespace, id, ordinal, outcome", false, &guess,
                             err)))
         return false;

@@ -27,7 +27,7 @@ typedef struct Tables {
 static bool tables_read(const ConventionContext *ctx, Arena *arena, Tables *ret_tables, Error *err)
 {
     Tables tables = {.dialect = ctx->dialect};
-    if (!table_name_read(ctx, arena, false, &tables.name, err))
+    if (!table_name_read(ctx, arena, &tables.name, err))
         return false;
     tables.run = tables.meta = tables.name;
     if (ctx->table.len == 0) {

@@ -17,6 +17,8 @@ class Layout:
     engines = ("sqlite", "postgres", "mariadb")
     folder = "migrations"
     has_downs = True
+    has_checksums = False  # a changed file is noticed
+    times = ""  # "TABLE SET COLUMN": when each was applied, where the history leaves it to the table
     rows_sql = ""
 
     def prepare(self, db):
@@ -68,6 +70,7 @@ class GolangMigrate(Layout):
 
 class Goose(Layout):
     name = "goose"
+    times = "goose_db_version SET tstamp"
     rows_sql = "SELECT version_id, CASE WHEN is_applied THEN 1 ELSE 0 END FROM goose_db_version ORDER BY id"
 
     def write(self, program, n):
@@ -123,6 +126,7 @@ class Dbmate(Layout):
 
 class Atlas(Layout):
     name = "atlas"
+    has_checksums = True
     rows_sql = "SELECT version, description, type, error, hash FROM atlas_schema_revisions ORDER BY version"
 
     def prepare(self, db):
@@ -192,6 +196,7 @@ class Applied:
 
 class Diesel(Layout):
     name = "diesel"
+    times = "__diesel_schema_migrations SET run_on"
     rows_sql = "SELECT version FROM __diesel_schema_migrations ORDER BY version"
 
     def write(self, program, n):
@@ -216,6 +221,8 @@ class Diesel(Layout):
 
 class Flyway(Layout):
     name = "flyway"
+    has_checksums = True
+    times = "flyway_schema_history SET installed_on"
     rows_sql = (
         "SELECT installed_rank, version, description, type, script, checksum, CASE WHEN success THEN 1 ELSE 0 END "
         "FROM flyway_schema_history ORDER BY installed_rank"
@@ -276,6 +283,7 @@ class Flyway(Layout):
 
 class Prisma(Layout):
     name = "prisma"
+    has_checksums = True
     folder = "prisma/migrations"
     rows_sql = (
         "SELECT migration_name, checksum, CASE WHEN finished_at IS NULL THEN 'unfinished' ELSE 'finished' END "
@@ -325,6 +333,7 @@ class Prisma(Layout):
 
 class Refinery(Layout):
     name = "refinery"
+    has_checksums = True
     has_downs = False
     rows_sql = "SELECT version, name, checksum FROM refinery_schema_history ORDER BY version"
     # What refinery 0.10 wrote for up(n), version n and the name make_tN.
@@ -360,6 +369,7 @@ class Refinery(Layout):
 
 class SqlMigrate(Layout):
     name = "sql-migrate"
+    times = "gorp_migrations SET applied_at"
     rows_sql = "SELECT id FROM gorp_migrations ORDER BY id"
 
     def write(self, program, n):
@@ -388,6 +398,7 @@ class SqlMigrate(Layout):
 
 class NodePgMigrate(Layout):
     name = "node-pg-migrate"
+    times = "pgmigrations SET run_on"
     engines = ("postgres",)
     rows_sql = "SELECT name FROM pgmigrations ORDER BY run_on, id"
 
@@ -413,6 +424,7 @@ class NodePgMigrate(Layout):
 
 class Sqlx(Layout):
     name = "sqlx"
+    has_checksums = True
     rows_sql = "SELECT version, description, CASE WHEN success THEN 1 ELSE 0 END FROM _sqlx_migrations ORDER BY version"
 
     def prepare(self, db):
@@ -559,6 +571,8 @@ class Laravel(Layout):
 
 class Liquibase(Layout):
     name = "liquibase"
+    has_checksums = True
+    times = "DATABASECHANGELOG SET DATEEXECUTED"
     rows_sql = (
         "SELECT ID, AUTHOR, FILENAME, ORDEREXECUTED, EXECTYPE, MD5SUM, DESCRIPTION, COMMENTS, COALESCE(CONTEXTS, '-'), "
         "LABELS FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED"
@@ -620,6 +634,7 @@ class Sqitch(Layout):
     """On PostgreSQL, where its registry is in the database itself."""
 
     name = "sqitch"
+    has_checksums = True
     engines = ("postgres",)
     folder = "."
     project = "demo"
@@ -696,6 +711,7 @@ class Sqitch(Layout):
 
 class Graphile(Layout):
     name = "graphile"
+    has_checksums = True
     engines = ("postgres",)
     has_downs = False
     rows_sql = "SELECT hash, previous_hash, filename FROM graphile_migrate.migrations ORDER BY filename"
@@ -772,23 +788,22 @@ class Django(Layout):
         return [["shop", self.migration(i)] for i in range(1, n + 1)]
 
 
-LAYOUTS = [
-    Atlas(),
-    Alembic(),
-    GolangMigrate(),
-    Goose(),
-    Graphile(),
-    Dbmate(),
-    Diesel(),
-    Flyway(),
-    Liquibase(),
-    NodePgMigrate(),
-    Prisma(),
-    Refinery(),
-    Sqitch(),
-    SqlMigrate(),
-    Sqlx(),
-    Rails(),
-    Laravel(),
-    Django(),
-]
+class Tern(Layout):
+    name = "tern"
+    engines = ("postgres",)
+    rows_sql = "SELECT version FROM public.schema_version"
+
+    def write(self, program, n):
+        program.write(
+            f"migrations/{n:03}_make_t{n}.sql",
+            f"{self.up(n)}\n---- create above / drop below ----\n{self.down(n)}",
+        )
+
+    def history(self, engine, n):
+        return ["CREATE TABLE public.schema_version(version int4 not null)", f"INSERT INTO public.schema_version VALUES ({n})"]
+
+    def rows(self, n):
+        return [[str(n)]]
+
+
+LAYOUTS = [layout() for layout in Layout.__subclasses__()]

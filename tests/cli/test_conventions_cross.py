@@ -2,14 +2,14 @@
 """What does not fit together: the files of one tool with the history of another, tables that are no tool's, changed files. The same cases
 for every tool: a message that says what is amiss and what to do, and nothing written."""
 
+import pathlib
+
 import pytest
 from layouts import LAYOUTS
 
 BY_NAME = {layout.name: layout for layout in LAYOUTS}
 # What a tool is put beside: another one whose files and tables are surely not its own.
 OTHER = {name: BY_NAME["goose" if name != "goose" else "flyway"] for name in BY_NAME}
-# Tools that keep a checksum of each migration, or take its change for something.
-CHECKSUMS = ("flyway", "refinery", "prisma", "liquibase", "atlas", "sqlx", "graphile-migrate", "sqitch")
 
 
 @pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
@@ -48,6 +48,18 @@ def refused(result):
     assert result.code in (1, 2), repr(result)
     assert result.err.startswith("error: ") or "\nerror: " in result.err, repr(result)
     assert "\n   = " in result.err, repr(result)  # a next step
+
+
+def test_every_tool_has_its_page_and_its_rows(whimbrel, layout):
+    root = pathlib.Path(__file__).resolve().parents[2]
+    assert (root / f"docs/coming-from/{layout.name}.md").is_file()
+    assert f"(docs/coming-from/{layout.name}.md)" in (root / "README.md").read_text(encoding="utf-8")
+    assert f"| `{layout.name}` | " in (root / "docs/conventions.md").read_text(encoding="utf-8")
+
+
+def test_every_tool_has_a_layout(whimbrel):
+    known = whimbrel.ok("conventions", "--output", "json").json["conventions"]
+    assert {row["name"] for row in known} == {"whimbrel", *BY_NAME}
 
 
 def test_the_evidence_is_shown(whimbrel, db, layout):
@@ -107,7 +119,7 @@ def test_a_table_of_that_name_that_is_no_history_is_left_alone(whimbrel, db, lay
 
 
 def test_a_changed_file_is_noticed_and_accepted_by_repair(whimbrel, db, layout):
-    if layout.name not in CHECKSUMS:
+    if not layout.has_checksums:
         pytest.skip(f"{layout.name} keeps no checksums")
     as_left(whimbrel, db, layout, 3, 2)
     changed = [path for path in whimbrel.cwd.rglob("*") if path.is_file() and path.suffix in (".sql", ".yaml", ".xml")

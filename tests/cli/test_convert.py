@@ -41,21 +41,10 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-# Times that were not now, where a layout leaves them to the table.
-TIMES = {
-    "goose": "goose_db_version SET tstamp",
-    "diesel": "__diesel_schema_migrations SET run_on",
-    "flyway": "flyway_schema_history SET installed_on",
-    "liquibase": "DATABASECHANGELOG SET DATEEXECUTED",
-    "node-pg-migrate": "pgmigrations SET run_on",
-    "sql-migrate": "gorp_migrations SET applied_at",
-}
-
-
 def there_and_back(whimbrel, db, layout):
     as_left(whimbrel, db, layout)
-    if layout.name in TIMES:
-        db.sql(f"UPDATE {TIMES[layout.name]} = '2024-01-02 03:04:05'")
+    if layout.times:
+        db.sql(f"UPDATE {layout.times} = '2024-01-02 03:04:05'")
     before = rows(db, layout)
     first = status(whimbrel, db, *layout.arguments())
     old = files(whimbrel.cwd)
@@ -66,7 +55,7 @@ def there_and_back(whimbrel, db, layout):
     assert rows(db, layout) == before
     second = status(whimbrel, db)
     assert second["convention"] == "whimbrel"
-    if layout.name in TIMES:
+    if layout.times:
         assert [m["applied_at"] for m in second["migrations"][:2]] == ["2024-01-02T03:04:05Z"] * 2
     assert states(second) == ["applied", "applied", "pending"]
     assert [m["reversible"] for m in second["migrations"]] == [m["reversible"] for m in first["migrations"]]
