@@ -75,12 +75,12 @@ static void add_postgres_question(StrBuf *sql)
     strbuf_adds(sql, "SELECT CASE WHEN ");
     add_is_qualified(sql);
     strbuf_adds(sql,
-                " THEN n.nspname || '.' || c.relname ELSE c.relname END, CASE WHEN "
-                "pg_catalog.pg_relation_size(c.oid) > 0 THEN 1 ELSE 0 END, (SELECT "
+                " THEN n.nspname || '.' || c.relname ELSE c.relname END, CASE WHEN c.relkind <> "
+                "'r' THEN 1 WHEN pg_catalog.pg_relation_size(c.oid) > 0 THEN 1 ELSE 0 END, (SELECT "
                 "pg_catalog.string_agg(a.attname, ',') FROM pg_catalog.pg_attribute a WHERE "
                 "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) FROM "
                 "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE c.relkind = 'r' AND c.relname IN (");
+                "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname IN (");
     add_names(sql, SQL_POSTGRES, NAMES_PLAIN, &has);
     add_names(sql, SQL_POSTGRES, NAMES_TABLE_PART, &has);
     strbuf_adds(sql, ") AND ((pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN (");
@@ -91,7 +91,7 @@ static void add_postgres_question(StrBuf *sql)
     strbuf_adds(sql, ")");
 }
 
-/* Which of the conventions' own tables are there, which of those surely hold something, and their columns, since some tools' tables
+/* Which of the conventions' own tables (and views of their names) are there, which of those surely hold something, and their columns, since some tools' tables
  * have one name. PostgreSQL says that a table holds something of one that has a page: one that was emptied may still have it, which is
  * evidence too. MySQL and MariaDB know how many rows there are, though 0 may be out of date. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err)
@@ -120,8 +120,8 @@ bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *
         break;
     case SQL_SQLITE:
         strbuf_adds(&sql, "SELECT m.name, 0, (SELECT group_concat(c.name) FROM "
-                          "pragma_table_info(m.name) c) FROM sqlite_master m WHERE m.type = "
-                          "'table' AND m.name IN (");
+                          "pragma_table_info(m.name) c) FROM sqlite_master m WHERE m.type IN "
+                          "('table', 'view') AND m.name IN (");
         strbuf_add(&sql, list);
         strbuf_adds(&sql, ")");
         break;
@@ -300,6 +300,21 @@ static bool choose(Arena *arena, const ConventionGuessVec *guesses,
     return true;
 }
 
+/* A table under the tool's name that has another shape than it is known to have is no proof of the tool; but where the files could be its, it
+ * is surely no database for a first run of anybody else. The tool itself then says what is amiss with the table. */
+static bool look_at_shape(const ConventionContext *ctx, Arena *arena, ConventionGuess *guess,
+                          Error *err)
+{
+    const char *name = guess->convention->default_table;
+    const KnownTable *known = known_table(ctx, str_from(name));
+    if (!known || guess->convention == all[0] || !guess->has_files || guess->weight >= 2)
+        return true;
+    return guess_add(arena, guess, 2,
+                     str_format(arena, "the table %s is there, though not as %s makes it", name,
+                                guess->convention->title),
+                     err);
+}
+
 bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
                           const Convention **ret_convention, ConventionGuessVec *ret_guesses,
                           Error *err)
@@ -321,6 +336,8 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
         if (!all[i]->recognise(&asked, db, arena, &guess, err))
             return false;
         guess.convention = all[i];
+        if (!look_at_shape(&asked, arena, &guess, err))
+            return false;
         if (!vec_push(arena, &guesses, guess) ||
             (guess.weight > 0 && !vec_push(arena, &with_evidence, guess)))
             return error_nomem(err);

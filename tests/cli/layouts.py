@@ -711,7 +711,6 @@ class Sqitch(Layout):
 
 class Graphile(Layout):
     name = "graphile"
-    has_checksums = True
     engines = ("postgres",)
     has_downs = False
     rows_sql = "SELECT hash, previous_hash, filename FROM graphile_migrate.migrations ORDER BY filename"

@@ -118,6 +118,33 @@ def test_a_table_of_that_name_that_is_no_history_is_left_alone(whimbrel, db, lay
     assert content(db) == before
 
 
+# What both whimbrel and the tool can read: without the table of another shape, whimbrel's own convention would be meant.
+SHARED = ("golang-migrate", "refinery", "sqlx", "tern")
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("change", ["a column more", "a column less", "a view"])
+def test_no_run_begins_anew_beside_a_history_of_another_shape(whimbrel, pg, name, change):
+    layout = BY_NAME[name]
+    as_left(whimbrel, pg, layout, 3, 2)
+    table = layout.rows_sql.split(" FROM ")[1].split()[0]
+    pg.sql({
+        "a column more": f"ALTER TABLE {table} ADD COLUMN more int",
+        "a column less": f"ALTER TABLE {table} RENAME COLUMN version TO number",
+        "a view": f"ALTER TABLE {table} RENAME TO moved; CREATE VIEW {table} AS SELECT * FROM moved",
+    }[change])
+    before = content(pg)
+    result = whimbrel("migrate", "-d", pg.url, *layout.arguments())
+    if change == "a column less":
+        refused(result)
+        assert "foreign-history" in result.err
+        assert content(pg) == before
+    else:  # all that the tool reads and writes is there, as for the tool itself
+        assert result.code == 0, repr(result)
+        assert pg.value("SELECT count(*) FROM t3") == "1"
+        assert not any("whimbrel" in one for one in content(pg))
+
+
 def test_a_changed_file_is_noticed_and_accepted_by_repair(whimbrel, db, layout):
     if not layout.has_checksums:
         pytest.skip(f"{layout.name} keeps no checksums")
