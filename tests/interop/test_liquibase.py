@@ -191,11 +191,14 @@ def test_each_sees_the_lock_of_the_other(whimbrel, pg):
     peer.prepare()
     peer.layout.write(whimbrel, 1)
     peer.ok(*peer.up_words())
-    whimbrel.write("migrations/002.sql", "--liquibase formatted sql\n--changeset a:2\nselect pg_sleep(4);\n")
+    pg.sql("CREATE TABLE go_on (id int)")
+    wait = "do $$ begin while not exists (select from go_on) loop perform pg_sleep(0.1); end loop; end $$;"
+    whimbrel.write("migrations/002.sql", f"--liquibase formatted sql\n--changeset a:2 splitStatements:false\n{wait}\n")
     ours = whimbrel.start("migrate", "-d", pg.url, *peer.layout.arguments())
     while pg.value("SELECT LOCKED::text FROM DATABASECHANGELOGLOCK") == "false":
         assert ours.poll() is None
     assert "(whimbrel, process " in peer.ok(*peer.words("list-locks"))
+    pg.sql("INSERT INTO go_on VALUES (1)")
     assert ours.wait(timeout=60) == 0
     pg.sql("UPDATE DATABASECHANGELOGLOCK SET LOCKED = TRUE, LOCKEDBY = 'gone (10.0.0.1)', LOCKGRANTED = NOW()")
     peer.layout.write(whimbrel, 3)
@@ -204,6 +207,54 @@ def test_each_sees_the_lock_of_the_other(whimbrel, pg):
     peer.ok(*peer.words("release-locks"))
     whimbrel.ok("migrate", "-d", pg.url, *peer.layout.arguments())
     assert not peer.pending()
+
+
+TAGGED = """
+databaseChangeLog:
+  - changeSet: {id: 1, author: a, changes: [{sql: {sql: create table t1 (id int)}}], rollback: [{sql: {sql: drop table t1}}]}
+  - changeSet: {id: v1, author: a, changes: [{tagDatabase: {tag: v1}}]}
+  - changeSet: {id: e, author: a, changes: [{empty: {}}]}
+  - changeSet: {id: 2, author: a, changes: [{sql: {sql: create table t2 (id int)}}], rollback: [{sql: {sql: drop table t2}}]}
+"""
+
+
+def test_tags_lead_both_back(whimbrel, db):
+    peer = LiquibasePeer(whimbrel, db)
+    peer.root = "root.yaml"
+    whimbrel.write(peer.root, TAGGED)
+    whimbrel.write("liquibase.properties", "changeLogFile: root.yaml\n")
+
+    def applied():
+        return [row[0] for row in db.sql("SELECT ID FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")]
+
+    whimbrel.ok("migrate", "-d", db.url)
+    assert "No validation errors" in peer.ok(*peer.words("validate")) and not peer.pending()
+    ours = db.sql("SELECT ID, MD5SUM, DESCRIPTION, TAG FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")
+    peer.ok(*peer.words("rollback", "--tag=v1"))
+    assert applied() == ["1"]  # with it goes what set the tag
+    whimbrel.ok("tag", "mine", "-d", db.url)
+    peer.ok(*peer.up_words())
+    theirs = db.sql("SELECT ID, MD5SUM, DESCRIPTION, TAG FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")
+    assert theirs[1:] == ours[1:] and theirs[0] == (*ours[0][:3], "mine")
+    whimbrel.ok("rollback", "v1", "-d", db.url)
+    assert applied() == ["1", "v1"]
+    peer.ok(*peer.words("rollback", "--tag=mine"))
+    assert applied() == ["1"]
+
+
+def test_sums_of_older_releases_are_the_same(rich, db):
+    """What whimbrel takes for unchanged, Liquibase does too, though it runs on a change; and it writes today's sum instead."""
+    rich.project.write("v8.sql", "--liquibase formatted sql\n--changeset a:1 runOnChange:true\nselect 'a  b' ;\n")
+    rich.root = "v8.sql"
+    rich.project.write("liquibase.properties", "changeLogFile: v8.sql\n")
+    rich.project.ok("migrate", "-d", db.url)
+    ours = history(db)
+    db.sql("UPDATE DATABASECHANGELOG SET MD5SUM = '8:6d5271881f1a8aefbc38677c03788cee'")
+    document = rich.project.ok("status", "-d", db.url, "--output", "json").json
+    assert [one["state"] for one in document["migrations"]] == ["applied"]
+    assert not rich.pending()
+    rich.ok(*rich.up_words())
+    assert history(db) == ours
 
 
 @pytest.mark.parametrize("begins", ["liquibase", "whimbrel"])
