@@ -251,6 +251,11 @@ def test_the_lock_of_sqlite_is_a_file(whimbrel, sqlite):
     lock.write_text("1600000000000000000")  # has ended
     whimbrel.ok("migrate", "-d", sqlite.url, *WORDS, env=environment)
     assert not lock.exists()
+    # Another whimbrel's, on whatever database: the database's own lock is what holds there.
+    lock.write_text("4102444800000000615")
+    whimbrel.ok("rollback", "--fake", "-d", sqlite.url, *WORDS, env=environment)
+    whimbrel.ok("stamp", "head", "-d", sqlite.url, *WORDS, env=environment)
+    assert lock.read_text() == "4102444800000000615"
     # What is no lock, and a folder that is not there, are in nobody's way.
     files(whimbrel, {"1_a.sql": "CREATE TABLE a (id int);\n", "2_b.sql": "CREATE TABLE b (id int);\n"})
     lock.write_text("not a time")
