@@ -104,6 +104,48 @@ COMMANDS = {
     "help": (["help"], 0, True),
 }
 
+def test_a_lock_that_cannot_be_given_back(sweep, project):
+    """SQLite then calls a commit failed that is there for good."""
+    sweep.points = 60
+    scene = faulty.Scene("migrate-rest", project("start", applied=1), COMMANDS["migrate-rest"][0])
+    sweep.sweep(scene, [("lock", "", "EIO")])
+
+
+HOOK = "#!/bin/sh\necho called\n"
+
+
+def with_hooks(folder, whimbrel):
+    for name in ("before-migrate", "after-each"):
+        path = folder / "migrations" / "hooks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(HOOK)
+        path.chmod(0o755)
+
+
+def with_dotenv(folder, whimbrel):
+    (folder / ".env").write_text("DATABASE_URL=sqlite:app.db\n")
+    (folder / ".env").chmod(0o600)
+
+
+def with_password_command(folder, whimbrel):
+    (folder / "whimbrel.toml").write_text('database = "sqlite:app.db"\npassword_command = ["printf", "secret"]\n')
+
+
+def stopped_half_way(folder, whimbrel):
+    """Its first part is committed, and the statement outside a transaction is the next."""
+    killed = whimbrel("migrate", *NEAR, cwd=folder, env={"WHIMBREL_FAULT": "run.before-lone:1:kill"})
+    assert killed.code == -9, repr(killed)
+
+
+# What a project has besides: a file that is read, a program that is started, a run that was left half-way.
+FURTHER = {
+    "hooks": (with_hooks, ["migrate", *NEAR], 0),
+    "dotenv": (with_dotenv, ["migrate", "--convention", "whimbrel"], 0),
+    "password-command": (with_password_command, ["status", "--convention", "whimbrel"], 1),
+    "resumed": (stopped_half_way, ["migrate", *NEAR], 1),
+    "resume": (stopped_half_way, ["resume", *NEAR], 1),
+}
+
 # These write and read what nothing else does: all kinds of failure in the short version too.
 THOROUGH = ["migrate", "plan-save", "new", "init", "rollback"]
 
@@ -124,6 +166,16 @@ def test_files_that_fail(sweep, project, name):
     sweep.sweep(
         scene, [failure for failure in faulty.FAILURES if failure[0] != "malloc"], must_work=faulty.MUST_WORK
     )
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_what_a_project_has_besides(sweep, whimbrel, project, name):
+    prepare, args, applied = FURTHER[name]
+    folder = project("start", applied=applied)
+    prepare(folder, whimbrel)
+    if not EACH:
+        sweep.points = 1
+    sweep.sweep(faulty.Scene(name, folder, args))
 
 
 @pytest.mark.parametrize("name, applied", [("migrate", 0), ("rollback", 2), ("status", 1)])
