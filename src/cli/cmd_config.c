@@ -7,15 +7,19 @@ typedef struct NoArgs {
 } NoArgs;
 
 /* A URL without its password; one that cannot be read is not shown at all, since it may hold one. */
-static Str masked(Cli *cli, const Option *row, Str text)
+static bool masked(Cli *cli, const Option *row, Str text, Str *ret_text, Error *err)
 {
     DbUrl url;
-    Error ignored = {.arena = cli->arena};
+    Error why = {.arena = cli->arena};
     if (!(row->flags & OPTION_SECRET))
-        return text;
-    if (db_url_parse(cli->arena, text, &url, &ignored))
-        return url.display;
-    return STR("*** (cannot be read as a URL)");
+        *ret_text = text;
+    else if (db_url_parse(cli->arena, text, &url, &why))
+        *ret_text = url.display;
+    else if (why.kind == ERROR_NOMEM)
+        return error_nomem(err);
+    else
+        *ret_text = STR("*** (cannot be read as a URL)");
+    return true;
 }
 
 static bool has_part(Str name, const char *part)
@@ -66,7 +70,10 @@ static bool config_json(Cli *cli, Error *err)
                 json_str(&json.w, source->texts.items[t]);
             json_end_array(&json.w);
         } else if (source->texts.len > 0) {
-            json_str(&json.w, masked(cli, row, source->texts.items[0]));
+            Str shown;
+            if (!masked(cli, row, source->texts.items[0], &shown, err))
+                return false;
+            json_str(&json.w, shown);
         } else {
             json_null_value(&json.w);
         }
@@ -111,8 +118,11 @@ static bool config_run(Cli *cli, const void *args, Error *err)
             continue;
         StrBuf value = strbuf(cli->arena);
         for (size_t t = 0; t < source->texts.len; t++) {
+            Str shown;
+            if (!masked(cli, row, source->texts.items[t], &shown, err))
+                return false;
             strbuf_adds(&value, t > 0 ? ", " : "");
-            strbuf_add(&value, masked(cli, row, source->texts.items[t]));
+            strbuf_add(&value, shown);
         }
         if (value.has_failed)
             return error_nomem(err);

@@ -120,6 +120,10 @@ void report_plan(Text *text, const ReportPlace *place, const Plan *plan, const R
         const PlanStep *step = &plan->steps.items[i];
         const char *label =
             migration_label(text->buf.arena, step->version, step->name, step->migration_kind);
+        if (!label) {
+            text->buf.has_failed = true;
+            return;
+        }
         text_add(text, STR("\n"));
         text_pad(text, 2);
         size_t width = text_width(str_from(label));
