@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The crash campaign: ./dev crash [ENGINE] [ROUNDS] [--seed SEED] [--every] [--convention NAME]
+"""The crash campaign: ./dev crash [ENGINE] [ROUNDS] [--seed SEED] [--every [--part K/N]] [--convention NAME]
 
 A round is the life of a database under a random project: migrate in two parts, roll back, go to and fro, redo, sync, in
 one transaction, seeds. In each of these stages whimbrel is killed, the server is killed, or the connection is cut, at a
@@ -10,7 +10,9 @@ After each stage schema, data and history have to be those of the same stage whe
 that it did has to be so at any time. Where it says that it cannot know whether a statement has run, that has to be a data
 statement outside a transaction; the data then tells, and `whimbrel resume` is called accordingly.
 
-With --every there is no chance: one project, and a round for each message of each stage, before and after it, in each way.
+With --every there is no chance: one project, and a round for each message of each stage, in each way. Of a row of messages
+that are alike (the rows of a result) that is the first and the last, and whimbrel or the server is killed where the turn
+changes, since neither waits for what the other is still to read. --part 2/5 does every fifth of these rounds, from the second.
 """
 
 import argparse
@@ -32,7 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import projects  # noqa: E402
 import worlds  # noqa: E402
 from program import Program  # noqa: E402
-from proxy import AFTER, BEFORE  # noqa: E402
+from proxy import AFTER, BEFORE, CLIENT  # noqa: E402
 
 ROUNDS_A_PROJECT = 8
 MOST_ATTEMPTS = 12
@@ -114,6 +116,7 @@ class Reference:
         self.project = project
         self.stages = stages or stages_of(project)
         self.snapshots, self.messages, self.seconds, self.hooked = [], [], [], []
+        self.sequences = []  # of each stage: (side, kind) of its messages
         life = Life(campaign, self, None)
         try:
             for stage in self.stages:
@@ -128,6 +131,7 @@ class Reference:
                 if life.world.proxy:
                     life.world.proxy.wait()
                     self.messages.append(life.world.proxy.numbers[None, None])
+                    self.sequences.append(list(life.world.proxy.kinds))
                 else:
                     self.messages.append(0)
                 self.snapshots.append(Snapshot(life.world, project.convention))
@@ -480,12 +484,18 @@ class Campaign:
         """All the crashes of a stage, in order."""
         if self.engine == "sqlite":
             return [Crash("kill-write", at=n, point=WRITES) for n in range(1, 400)]
-        return [
-            Crash(how, at=n, when=when)
-            for n in range(1, reference.messages[index] + 1)
-            for when in (BEFORE, AFTER)
-            for how in ("kill", "rst", "fin", "kill-server")
-        ]
+        sequence = reference.sequences[index]
+        crashes = []
+        for n, this in enumerate(sequence, 1):
+            last = sequence[n - 2] if n > 1 else (None, None)
+            following = sequence[n] if n < len(sequence) else (None, None)
+            # Behind a message is before the next one, unless that never comes.
+            whens = [BEFORE, AFTER] if following[0] != this[0] else [BEFORE]
+            hows = ["rst", "fin"] if this != last or this != following else []
+            if this[0] != last[0] or this[0] != following[0] or this[0] == CLIENT:
+                hows += ["kill", "kill-server"]
+            crashes += [Crash(how, at=n, when=when) for when in whens for how in hows]
+        return crashes
 
     # -- rounds ------------------------------------------------------------------------------------------------------
 
@@ -532,10 +542,13 @@ class Campaign:
             self.round(f"{project_seed}.{number}", reference, lambda index: plan[index])
             number += 1
 
-    def run_every(self, rounds, seed):
+    def run_every(self, rounds, seed, part):
         reference = Reference(self, projects.Project(self.engine, seed, convention=self.convention))
         lists = [self.every(reference, index) for index in range(len(reference.stages))]
-        for number in range(min(rounds or 1 << 30, max(map(len, lists)))):
+        first, step = part
+        numbers = range(first - 1, max(map(len, lists)), step)[: rounds or None]
+        self.out(f"{self.engine} {self.convention}: {len(numbers)} rounds to do, {sum(map(len, lists))} places in all")
+        for number in numbers:
             self.round(f"{seed} every {number}", reference, lambda index: lists[index][number : number + 1])
 
     def summary(self):
@@ -545,12 +558,20 @@ class Campaign:
         )
 
 
+def part(text):
+    first, _, step = text.partition("/")
+    if not 1 <= int(first) <= int(step):
+        raise ValueError(text)
+    return int(first), int(step)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev crash", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("engine", nargs="?", choices=[*worlds.WORLDS, "all"], default="all")
     parser.add_argument("rounds", nargs="?", type=int, default=0, help="for each engine; 40 unless told")
     parser.add_argument("--seed", default=str(int(time.time()) % 100000), help="PROJECT or PROJECT.ROUND: repeats it")
     parser.add_argument("--every", action="store_true", help="one project, each message in turn")
+    parser.add_argument("--part", type=part, default=(1, 1), metavar="K/N", help="of --every: each Nth round, from the Kth")
     parser.add_argument("-v", "--verbose", action="store_true", help="what was done in rounds without a defect, too")
     parser.add_argument("--convention", choices=["whimbrel", "sqlx"], default="whimbrel")
     options = parser.parse_args()
@@ -561,7 +582,7 @@ def main():
         try:
             print(f"{engine}: seed {options.seed}", flush=True)
             if options.every:
-                campaign.run_every(options.rounds, int(options.seed.split(".")[0]))
+                campaign.run_every(options.rounds, int(options.seed.split(".")[0]), options.part)
             else:
                 campaign.run_random(options.rounds or 40, options.seed)
         finally:

@@ -456,6 +456,7 @@ class Proxy:
         with self.lock:
             self.counted = Count()
             self.messages = []
+            self.kinds = []  # (side, kind) of every message
             self.rules = []
             self.numbers = collections.Counter()
 
@@ -496,6 +497,7 @@ class Proxy:
             for key in ((None, None), (None, message.side), (message.phase, None), (message.phase, message.side)):
                 self.numbers[key] += 1
             message.number = self.numbers[None, None]
+            self.kinds.append((message.side, message.kind))
             message.of_side = self.numbers[None, message.side]
             self.counted.bytes += message.size
             if message.phase == CONNECT:
