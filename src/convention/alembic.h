@@ -102,6 +102,9 @@ typedef struct Renderer {
 bool alembic_refuse(Renderer *r, const PyNode *node, const char *hint, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 bool alembic_nomem(Renderer *r);
+/* As those of an error. */
+#define alembic_refuse(...) error_false(alembic_refuse(__VA_ARGS__))
+#define alembic_nomem(r) error_false(alembic_nomem(r))
 /* The node, or what the name that it is stands for, and of operations with known values what comes of them. alembic_values.c */
 const PyNode *alembic_resolve(Renderer *r, const PyNode *node);
 /* The same with whatever is in it: what a name stands for now, whatever it does later. NULL: memory is out. */

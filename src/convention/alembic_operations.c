@@ -10,7 +10,7 @@ enum { MOST_CALLS = 10, MOST_DEPTH = 30 };
 
 /* ---- refusing, reading names ------------------------------------------------------------------------------------ */
 
-bool alembic_nomem(Renderer *r)
+bool(alembic_nomem)(Renderer *r)
 {
     if (r->refusal) /* what cannot stand in SQL makes a buffer fail too: it was refused before */
         return false;
@@ -18,7 +18,7 @@ bool alembic_nomem(Renderer *r)
     return error_nomem(r->err);
 }
 
-bool alembic_refuse(Renderer *r, const PyNode *node, const char *hint, const char *fmt, ...)
+bool(alembic_refuse)(Renderer *r, const PyNode *node, const char *hint, const char *fmt, ...)
 {
     StrBuf text = strbuf(r->arena);
     Str sentence;

@@ -225,6 +225,7 @@ void db_buffer_row(DbBuffer *buffer)
 /* *value holds that of the row before, which lies in this piece if this one is the same. */
 static void take_value(DbPiece **piece, DbValue *value)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): no more is read than was written */
     if ((*piece)->at == (*piece)->len)
         *piece = (*piece)->next;
     DbPiece *from = *piece;

@@ -973,12 +973,12 @@ static bool copy_line(DbBuffer *buffer, char *line, size_t len, size_t cols)
     if (end > line && end[-1] == '\n')
         end--;
     for (size_t col = 0; col < cols; col++) {
-        char *value = at, *to = at;
+        char *value = at;
         bool is_null =
             end - at >= 2 && at[0] == '\\' && at[1] == 'N' && (end - at == 2 || at[2] == '\t');
         while (at < end && *at != '\t' && *at != '\\')
             at++;
-        to = at;
+        char *to = at;
         while (at < end && *at != '\t') {
             if (*at == '\\' && at + 1 < end)
                 *to++ = unescaped(*++at);

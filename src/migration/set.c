@@ -91,7 +91,7 @@ bool migration_lies_beside(const char *up, const char *down)
 bool migration_down_path(Arena *arena, const Migration *migration, const char **ret_path)
 {
     *ret_path = migration->down ? migration->down->path : NULL;
-    if (!migration->has_down_beside)
+    if (!migration->has_down_beside || !migration->up)
         return true;
     Str end, stem = beside(str_from(migration->up->path), &end);
     *ret_path = str_format(arena, "%.*s%.*s", STR_ARG(stem), STR_ARG(end));

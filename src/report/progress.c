@@ -83,20 +83,19 @@ static void add_count(Text *text, int64_t count)
 /* Rounded, the more the longer: an estimate is no promise. */
 static void add_left(Text *text, int64_t left_us)
 {
-    int64_t seconds = left_us / S;
+    long long seconds = left_us / S;
     if (seconds < 10)
         text_adds(text, "a few seconds left");
     else if (seconds < 60)
-        text_addf(text, "about %lld s left", (long long)((seconds + 2) / 5 * 5));
+        text_addf(text, "about %lld s left", (seconds + 2) / 5 * 5);
     else if (seconds < 600)
-        text_addf(text, "about %lldm%02llds left", (long long)(seconds / 60),
-                  (long long)(seconds % 60 / 10 * 10));
+        text_addf(text, "about %lldm%02llds left", seconds / 60, seconds % 60 / 10 * 10);
     else if (seconds < 7200)
-        text_addf(text, "about %lld min left", (long long)((seconds + 30) / 60));
+        text_addf(text, "about %lld min left", (seconds + 30) / 60);
     else if (seconds < 172800)
-        text_addf(text, "about %lld h left", (long long)((seconds + 1800) / 3600));
+        text_addf(text, "about %lld h left", (seconds + 1800) / 3600);
     else
-        text_addf(text, "about %lld days left", (long long)((seconds + 43200) / 86400));
+        text_addf(text, "about %lld days left", (seconds + 43200) / 86400);
 }
 
 /* ": building index, 62 %, 1m12s, about 45 s left", as far as there is anything of it. */

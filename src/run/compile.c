@@ -313,7 +313,9 @@ bool compile_refuses_pooled(Run *run, Error *err)
         const Unit *unit = &run->units.items[i];
         const PlanStep *step = unit->step == NO_STEP ? NULL : &run->plan.steps.items[unit->step];
         bool is_apart = unit->kind == UNIT_LONE || (step && step->is_journaled);
-        bool is_refused = is_apart && unit->script && unit->segment.sets_session;
+        if (!unit->script)
+            continue;
+        bool is_refused = is_apart && unit->segment.sets_session;
         bool is_blind = unit->kind == UNIT_LONE && info->has_transient_settings;
         if (!is_refused && !is_blind)
             continue;

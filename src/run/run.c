@@ -346,7 +346,8 @@ static bool detach_history(Run *run, Error *err)
     if (!vec_reserve(run->arena, &rows, read->len + run->plan.steps.len))
         return error_nomem(err);
     for (size_t i = 0; i < read->len; i++)
-        rows.items[rows.len++] = read->items[i];
+        if (!vec_push(run->arena, &rows, read->items[i]))
+            return error_nomem(err);
     run->history.rows = rows;
     return true;
 }
