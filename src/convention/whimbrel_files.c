@@ -77,11 +77,13 @@ static FileName file_name(Str name)
         if (str_ends(stem, STR(".up")) || str_ends(stem, STR(".down")))
             return bad;
     } else if (name.ptr[0] == 'V' || name.ptr[0] == 'U') {
+        bool is_down = name.ptr[0] == 'U' || str_ends(stem, STR(".down"));
+        stem = without_suffix(without_suffix(stem, STR(".down")), STR(".up"));
         Str rest = str_sub(stem, 1, stem.len);
         size_t len = version_len(rest, "._");
         if (len == 0 || !str_starts(str_sub(rest, len, rest.len), STR("__")))
             return bad;
-        found = (FileName){.form = name.ptr[0] == 'V' ? NAME_UP : NAME_DOWN,
+        found = (FileName){.form = is_down ? NAME_DOWN : NAME_UP,
                            .version = str_sub(rest, 0, len),
                            .name = str_sub(rest, len + 2, rest.len),
                            .is_prefixed = true};
@@ -171,16 +173,14 @@ static const char *right_name(Arena *arena, Str name)
         strbuf_adds(&out, out.len == before ? "name.sql" : ".sql");
         return strbuf_finish(&out, &text) ? out.ptr : NULL;
     }
-    const char *suffix = ".sql";
+    const char *suffix = str_ends(stem, STR(".up"))     ? ".up.sql"
+                         : str_ends(stem, STR(".down")) ? ".down.sql"
+                                                        : ".sql";
+    stem = without_suffix(without_suffix(stem, STR(".up")), STR(".down"));
     bool is_prefixed = !is_digit(first);
     if (is_prefixed) {
         strbuf_add_char(&out, first == 'v' || first == 'V' ? 'V' : 'U');
         stem = str_sub(stem, 1, stem.len);
-    } else {
-        suffix = str_ends(stem, STR(".up"))     ? ".up.sql"
-                 : str_ends(stem, STR(".down")) ? ".down.sql"
-                                                : ".sql";
-        stem = without_suffix(without_suffix(stem, STR(".up")), STR(".down"));
     }
     /* Dots keep parts apart, everything else between digits (as in a date) is dropped. */
     size_t at = 0, before = out.len;
@@ -534,6 +534,7 @@ static bool walk_file(Walk *walk, const FolderEntry *entry, const char *path, bo
                                    : add_migration(walk, &name, path));
 }
 
+/* file_name() takes nothing that is so named for an up: an up's path is kept. */
 static bool is_named_down(Str name)
 {
     return str_ends(name, STR(".down.sql")) || str_eq(name, STR("down.sql"));

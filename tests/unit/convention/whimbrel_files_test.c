@@ -56,6 +56,10 @@ static void every_form_of_the_table_is_read(void **state)
         "m/V2__second.sql",
         "m/U2__second.sql",
         "m/V2_1__two_one.sql",
+        "m/V3__third.sql",
+        "m/V3__third.down.sql",
+        "m/V4__fourth.up.sql",
+        "m/V4__fourth.down.sql",
         "m/2.10_two_ten.sql",
         "m/R__views.sql",
         "m/2024/20240101000000_in_a_sub_folder.sql",
@@ -73,6 +77,8 @@ static void every_form_of_the_table_is_read(void **state)
         "2 second m/V2__second.sql m/U2__second.sql\n"
         "2.1 two_one m/V2_1__two_one.sql -\n"
         "2.10 two_ten m/2.10_two_ten.sql -\n"
+        "3 third m/V3__third.sql m/V3__third.down.sql\n"
+        "4 fourth m/V4__fourth.up.sql m/V4__fourth.down.sql\n"
         "7 two_underscores m/7__two_underscores.sql -\n"
         "8 with.dots m/8_with.dots.sql -\n"
         "20240101000000 in_a_sub_folder m/2024/20240101000000_in_a_sub_folder.sql -\n"
@@ -127,6 +133,7 @@ static void bad_names_are_errors_with_the_right_form(void **state)
         {"V1_x.sql", "V1__x.sql"},
         {"V1__.sql", "V1__name.sql"},
         {"v1__x.sql", "V1__x.sql"},
+        {"v1__x.up.sql", "V1__x.up.sql"},
         {"V1.sql", "V1__name.sql"},
         {"V__x.sql", "V1__x.sql"},
         {"u3__x.sql", "U3__x.sql"},
