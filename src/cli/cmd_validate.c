@@ -41,6 +41,23 @@ static const char *note_of(Cli *cli, const StateRow *row)
     return NULL;
 }
 
+/* Where several are a line's end, "head" means none of them. NULL: there is one at most. */
+static const char *heads_note(Cli *cli, const Overview *overview)
+{
+    StrBuf names = strbuf(cli->arena);
+    Str list;
+    if (overview->heads.len < 2)
+        return NULL;
+    for (size_t i = 0; i < overview->heads.len; i++)
+        strbuf_addf(&names, "%s%.*s", i > 0 ? ", " : "", STR_ARG(overview->heads.items[i]));
+    return strbuf_finish(&names, &list)
+               ? str_format(cli->arena,
+                            "%zu heads: %.*s; 'head' names none of them until a revision merges "
+                            "them",
+                            overview->heads.len, STR_ARG(list))
+               : NULL;
+}
+
 /* What came of the tests that the tool keeps beside its migrations. */
 typedef struct Verified {
     const StateRow *row;
@@ -171,6 +188,17 @@ static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec 
         }
         json_end_object(&json.w);
     }
+    const char *heads = heads_note(cli, overview);
+    if (heads) {
+        json_begin_object(&json.w);
+        json_key_text(&json.w, "severity", "note");
+        json_key_text(&json.w, "state", "several-heads");
+        json_key_null(&json.w, "version");
+        json_key_null(&json.w, "name");
+        json_key_null(&json.w, "path");
+        json_key_text(&json.w, "message", heads);
+        json_end_object(&json.w);
+    }
     add_failed_json(&json.w, verified);
     json_end_array(&json.w);
     json_key_null(&json.w, "error");
@@ -216,6 +244,11 @@ static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec 
         text_adds(&text, ": its verify script fails: ");
         text_add_line(&text, str_from(failed->message));
         text_addf(&text, "\n       %s\n", failed->path);
+    }
+    const char *heads = heads_note(cli, overview);
+    if (heads) {
+        text_styled(&text, STYLE_YELLOW, STR("note   "));
+        text_addf(&text, "%s\n", heads);
     }
     if (verified->failed.len > 0)
         text_addf(&text, "%zu of %zu verify scripts %s.\n", verified->failed.len, verified->run,

@@ -608,7 +608,7 @@ static bool take_alias_word(Parser *p, Str word)
     case WORD_TO:
         return take_own(p, "to", word);
     case WORD_UP:
-        if (str_eq(word, STR("head")) || str_eq(word, STR("heads")))
+        if (str_eq(word, STR("heads")))
             return true;
         return sign == '+' ? take_steps(p, str_sub(word, 1, word.len)) : take_own(p, "to", word);
     case WORD_DOWN:

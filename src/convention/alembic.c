@@ -12,7 +12,8 @@
 
 typedef struct ScriptOwn {
     const ConventionContext *ctx;
-    Str revision, parents; /* parents: as "-- Running upgrade a -> b" names them, joined by ", " */
+    Str revision;
+    const StrVec *down; /* what it follows */
     bool is_down;
 } ScriptOwn;
 
@@ -38,12 +39,30 @@ static bool refuse_offline(ScriptText *text, const char *refusal, uint32_t line)
     return true;
 }
 
-/* "-- Running upgrade a, b -> c": the line says which revision's SQL this is. *ret_is_other: of another one. */
-static bool check_running(const ScriptOwn *own, Str line, bool *ret_is_other)
+/* Whether "a, b" names just what the revision follows. */
+static bool names_parents(const ScriptOwn *own, Str names)
+{
+    size_t count = 0;
+    while (names.len > 0) {
+        Str name;
+        bool is_there = false;
+        names = str_cut(names, ',', &name);
+        for (size_t i = 0; i < own->down->len; i++)
+            is_there = is_there || str_eq(str_trim(name), own->down->items[i]);
+        count += is_there;
+        if (!is_there)
+            return false;
+    }
+    return count == own->down->len;
+}
+
+/* "-- Running upgrade a, b -> c": the line says which revision's SQL this is. *ret_is_other: of another one. *ret_is_moved: it followed
+ * others then. */
+static bool check_running(const ScriptOwn *own, Str line, bool *ret_is_other, bool *ret_is_moved)
 {
     Str rest = str_trim(line), from, to;
     Str marker = own->is_down ? STR("-- Running downgrade ") : STR("-- Running upgrade ");
-    *ret_is_other = false;
+    *ret_is_other = *ret_is_moved = false;
     if (!str_starts(rest, STR("-- Running ")))
         return false;
     size_t arrow = str_find(rest, STR("->"), 0);
@@ -54,6 +73,7 @@ static bool check_running(const ScriptOwn *own, Str line, bool *ret_is_other)
     to = str_trim(str_sub(rest, arrow + 2, rest.len));
     Str mine = own->is_down ? from : to;
     *ret_is_other = !str_eq(mine, own->revision);
+    *ret_is_moved = !names_parents(own, own->is_down ? to : from);
     return true;
 }
 
@@ -87,15 +107,17 @@ static bool offline_prepare(const void *ctx, Arena *arena, const Script *script,
     Line line = {0};
     unsigned count = 0;
     while (line_next(text, &line)) {
-        bool is_other;
-        if (!check_running(own, line.text, &is_other))
+        bool is_other, is_moved;
+        if (!check_running(own, line.text, &is_other, &is_moved))
             continue;
-        if (is_other || count++ > 0) {
+        if (is_other || count++ > 0 || is_moved) {
             *ret_text = made;
-            return refuse_offline(ret_text,
-                                  is_other ? "holds the SQL of another revision"
-                                           : "holds the SQL of its revision twice",
-                                  line.number);
+            return refuse_offline(
+                ret_text,
+                is_other   ? "holds the SQL of another revision"
+                : is_moved ? "was written when its revision followed another one than now"
+                           : "holds the SQL of its revision twice",
+                line.number);
         }
     }
     char *sql = str_z(arena, text);
@@ -196,7 +218,8 @@ static bool make_script(const ConventionContext *ctx, Arena *arena, const Revisi
         return false;
     if (!beside && is_down && !revision->has_downgrade)
         return true;
-    *own = (ScriptOwn){.ctx = ctx, .revision = revision->id, .is_down = is_down};
+    *own = (ScriptOwn){
+        .ctx = ctx, .revision = revision->id, .down = &revision->down, .is_down = is_down};
     *form = (ScriptForm){.prepare = beside ? offline_prepare : python_prepare, .own = own};
     if (!beside && ctx->dialect == SQL_SQLITE) {
         form->late_mark = ALEMBIC_REBUILD;
@@ -249,12 +272,46 @@ static bool add_migration(const ConventionContext *ctx, Arena *arena, const Alem
         !make_script(ctx, arena, revision, true, &migration->down, err))
         return false;
     migration->may_come_late = true; /* a branch of its own is no late comer */
+    for (size_t i = 0; i < revision->labels.len; i++) {
+        VersionLabel label = {revision->labels.items[i], revision->id};
+        if (!vec_push(arena, &set->labels, label))
+            return error_nomem(err);
+    }
     for (size_t i = 0; i < revision->parents.len; i++)
         if (!vec_push(arena, &parents->versions,
                       graph->revisions.items[revision->parents.items[i]].id))
             return error_nomem(err);
     parents->followed = revision->down.len;
     return true;
+}
+
+enum { SLACK_NS = 2000000000 }; /* files of one checkout are written in any order */
+
+/* Python that was changed after the SQL beside it was written: one sentence for all of it. */
+static bool note_stale(const ConventionContext *ctx, Arena *arena, const AlembicGraph *graph,
+                       MigrationSet *set, Error *err)
+{
+    size_t count = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < graph->revisions.len && !ctx->files; i++) {
+        const char *path = graph->revisions.items[i].path, *beside;
+        FileStamp python, sql;
+        if (!host_beside(ctx, arena, path, ".up.sql", &beside, err))
+            return false;
+        if (!beside || !file_stamp(path, &python) || !file_stamp(beside, &sql) ||
+            python.modified_ns - SLACK_NS <= sql.modified_ns)
+            continue;
+        if (count++ == 0)
+            first = path;
+    }
+    if (count == 0)
+        return true;
+    const char *note = str_format(
+        arena,
+        "%s was changed after the SQL beside it was written%s: alembic upgrade --sql writes "
+        "it anew",
+        first, count > 1 ? ", as others were" : "");
+    return (note && vec_push(arena, &set->notes, str_from(note))) || error_nomem(err);
 }
 
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
@@ -280,7 +337,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
     }
     set.parents = parents;
     set.own = graph;
-    if (!peer_order_as_added(arena, &set, err) || !migration_set_finish(&set, err))
+    if (!note_stale(ctx, arena, graph, &set, err) || !peer_order_as_added(arena, &set, err) ||
+        !migration_set_finish(&set, err))
         return false;
     *ret_set = set;
     return true;

@@ -276,6 +276,11 @@ typedef struct VersionParents {
     size_t followed;
 } VersionParents;
 
+/* A name that the tool has for a version: the label of a branch. */
+typedef struct VersionLabel {
+    Str label, version;
+} VersionLabel;
+
 /* What the folders hold. migrations is sorted: versioned by version, then repeatables by name. */
 typedef struct MigrationSet {
     MigrationVec migrations;
@@ -289,6 +294,7 @@ typedef struct MigrationSet {
     /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
      * that is listed before it. NULL: they are a line. */
     const VersionParents *parents;
+    Vec(VersionLabel) labels; /* a target may be one of these */
     Arena *
         arena; /* of what is made later: downs that lie beside their ups; NULL where there are none such */
     const void *own;        /* the convention's */

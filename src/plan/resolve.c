@@ -278,6 +278,35 @@ bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned 
     return true;
 }
 
+/* "x@head": the head of the line that x is in. */
+static bool resolve_line(Arena *arena, const Overview *overview, size_t versioned, Str of,
+                         Str *ret_version, Error *err)
+{
+    Str version;
+    bool is_base;
+    unsigned char *lineage;
+    size_t found = SIZE_MAX;
+    if (!plan_resolve(arena, overview, of, &version, &is_base, err) ||
+        !plan_lineage(arena, overview, version, &lineage, err))
+        return false;
+    size_t own = overview_find(overview, versioned, version);
+    for (size_t i = 0; i < overview->heads.len; i++) {
+        size_t head = overview_find(overview, versioned, overview->heads.items[i]);
+        if (head == SIZE_MAX || (head != own && lineage[head] != LINEAGE_AFTER))
+            continue;
+        if (found != SIZE_MAX) {
+            error_set(err, ERROR_USAGE, "%.*s has several heads", STR_ARG(of));
+            error_code(err, "several-heads");
+            return error_hint(err, "whimbrel heads lists them; name one.");
+        }
+        found = head;
+    }
+    if (found == SIZE_MAX)
+        return unknown(arena, overview, versioned, of, err);
+    *ret_version = overview->rows.items[found].version;
+    return true;
+}
+
 bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
                   bool *ret_is_base, Error *err)
 {
@@ -319,6 +348,16 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
             *ret_is_base = false;
             return true;
         }
+    }
+    *ret_is_base = false;
+    if (overview->set->parents && to.len > 5 && str_ends(to, STR("@head")))
+        return resolve_line(arena, overview, versioned, str_sub(to, 0, to.len - 5), ret_version,
+                            err);
+    for (size_t i = 0; i < overview->set->labels.len; i++) {
+        if (!str_eq(overview->set->labels.items[i].label, to))
+            continue;
+        *ret_version = overview->set->labels.items[i].version;
+        return true;
     }
     if (to.len > 0 && resolve_tag(overview, versioned, to, ret_version)) {
         *ret_is_base = false;

@@ -202,12 +202,14 @@ static bool is_whole(const HistoryRow *row)
     return row && (row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED);
 }
 
-static bool stamp_row(Run *run, const StateRow *row, bool is_wanted, HistoryWriteVec *writes,
-                      Error *err)
+/* takes_skipped: what stands before a baseline that is not stamped itself. */
+static bool stamp_row(Run *run, const StateRow *row, bool is_wanted, bool takes_skipped,
+                      HistoryWriteVec *writes, Error *err)
 {
     if (is_wanted) {
-        if (!row->migration || !row->migration->up || is_whole(row->row) ||
-            row->state == STATE_SKIPPED || row->state == STATE_BASELINED)
+        bool is_skipped = row->state == STATE_SKIPPED && (row->row || !takes_skipped);
+        if (!row->migration || !row->migration->up || is_whole(row->row) || is_skipped ||
+            row->state == STATE_BASELINED)
             return true;
         HistoryWrite write = {
             .kind = WRITE_APPLIED, .migration = row->migration, .row = row->row, .is_said = true};
@@ -238,6 +240,11 @@ static bool stamp(Run *run, Str to, Error *err)
     if (!is_all && (!plan_resolve(run->arena, &overview, to, &version, &is_base, err) ||
                     !plan_lineage(run->arena, &overview, version, &lineage, err)))
         return false;
+    /* The dump of a schema that an empty database would begin with stands for what is before it, unless one stops short of it. */
+    bool takes_skipped = overview.set->has_optional_baselines && !is_all && !is_base;
+    for (size_t i = 0; i < overview.rows.len; i++)
+        takes_skipped = takes_skipped && !(overview.rows.items[i].kind == MIGRATION_BASELINE &&
+                                           lineage[i] == LINEAGE_BEFORE);
     for (size_t i = 0; i < overview.rows.len; i++) {
         const StateRow *row = &overview.rows.items[i];
         if (row->kind == MIGRATION_REPEATABLE)
@@ -246,7 +253,7 @@ static bool stamp(Run *run, Str to, Error *err)
         bool is_aside = !is_all && !is_base && !lineage[i];
         if (is_aside) /* a branch of its own */
             continue;
-        if (!stamp_row(run, row, is_wanted, &writes, err))
+        if (!stamp_row(run, row, is_wanted, takes_skipped, &writes, err))
             return false;
     }
     return mend_write(run, &writes, NULL, err);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alembic's projects: configuration, the graph of revisions, what is run and what is refused."""
 
+import os
 import re
 import sqlite3
 
@@ -219,6 +220,32 @@ def test_a_graph_that_does_not_fit_is_refused(project, change, code, part):
     assert not (project.cwd / "app.db").exists() or project.database("SELECT name FROM sqlite_master") == []
 
 
+def test_validate_names_several_heads(project):
+    assert "heads" not in project.ok("validate", "-d", URL).out
+    fork(project)
+    assert "2 heads: dd44, cc33; 'head' names none of them" in project.ok("validate", "-d", URL).out
+    document = project.ok("validate", "-d", URL, "--output", "json").json
+    assert document["valid"] and [found["state"] for found in document["findings"]] == ["several-heads"]
+    refused = project("upgrade", "head", "-d", URL)
+    assert refused.code == 2 and "there are 2 heads: dd44, cc33" in refused.err
+
+
+def test_the_head_of_a_line_is_a_target(project):
+    fork(project)
+    path = project.cwd / "alembic/versions/dd44_made.py"
+    path.write_text(path.read_text(encoding="utf-8") + 'branch_labels = ("side",)\n', encoding="utf-8")
+    write(project, "ee55", "dd44")
+    refused = project("upgrade", "bb22@head", "-d", URL)
+    assert refused.code == 2 and "bb22 has several heads" in refused.err
+    project.ok("upgrade", "side", "-d", URL)
+    assert versions(project) == ["dd44"]
+    project.ok("upgrade", "side@head", "-d", URL)
+    assert versions(project) == ["ee55"]
+    project.ok("upgrade", "cc33@head", "-d", URL)
+    assert versions(project) == ["cc33", "ee55"]
+    assert project("upgrade", "other@head", "-d", URL).code == 2
+
+
 # ---- what is run
 
 
@@ -314,14 +341,28 @@ def test_sql_beside_the_revision_stands_above_it(project):
     assert versions(project) == ["bb22"]
 
 
+def test_python_that_is_newer_than_its_sql_is_told(project):
+    write(project, "cc33", "bb22", up="run_it()")
+    project.write("alembic/versions/cc33_made.up.sql", OFFLINE)
+    python, sql = (project.cwd / f"alembic/versions/cc33_made.{suffix}" for suffix in ("py", "up.sql"))
+    os.utime(python, (1_700_000_000, 1_700_000_000))
+    os.utime(sql, (1_700_000_000, 1_700_000_000))
+    assert "was changed after" not in project.ok("status", "-d", URL).err
+    os.utime(python, (1_700_000_060, 1_700_000_060))
+    assert "cc33_made.py was changed after the SQL beside it was written" in project.ok("status", "-d", URL).err
+
+
 @pytest.mark.parametrize(
     "text, part",
     [
         (OFFLINE.replace("-> cc33", "-> dd44"), "holds the SQL of another revision"),
         (OFFLINE.replace("upgrade", "downgrade"), "holds the SQL of another revision"),
         (OFFLINE + OFFLINE, "holds the SQL of its revision twice"),
+        (OFFLINE.replace("bb22 ->", "aa11 ->"), "when its revision followed another one than now"),
+        (OFFLINE.replace("bb22 ->", "->"), "when its revision followed another one than now"),
+        (OFFLINE.replace("bb22 ->", "aa11, bb22 ->"), "when its revision followed another one than now"),
     ],
-    ids=["another", "the-other-way", "twice"],
+    ids=["another", "the-other-way", "twice", "moved", "moved from the base", "was a merge"],
 )
 def test_sql_of_another_revision_is_refused(project, text, part):
     write(project, "cc33", "bb22", up="run_it()")

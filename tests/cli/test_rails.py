@@ -152,6 +152,16 @@ def test_a_structure_stands_for_all_of_its_versions_when_it_is_stamped(whimbrel,
     assert [row[0] for row in sqlite.sql(LAYOUT.rows_sql)] == [LAYOUT.version(1), LAYOUT.version(2)]
 
 
+def test_a_stamp_below_the_structure_is_of_the_files(whimbrel, sqlite):
+    """As ActiveRecord::Schema.define(version: V) assumes what is up to V."""
+    for n in (1, 2, 3):
+        LAYOUT.write(whimbrel, n)
+    whimbrel.write("db/structure.sql", STRUCTURE.replace("'20240101000002'", "'20240101000003'"))
+    whimbrel.ok("database", "create", "-d", sqlite.url)
+    whimbrel.ok("stamp", LAYOUT.version(2), "-d", sqlite.url, *WORDS)
+    assert [row[0] for row in sqlite.sql(LAYOUT.rows_sql)] == [LAYOUT.version(1), LAYOUT.version(2)]
+
+
 YML = """
 default: &default
   pool: <%= ENV.fetch("RAILS_MAX_THREADS") { 5 } %>

@@ -30,7 +30,7 @@ class DjangoPeer(Peer):
 
     def __init__(self, project, db):
         super().__init__(project, db)
-        python = pathlib.Path(self.path).with_name("python3")
+        python = pathlib.Path(self.path).resolve().with_name("python3")
         module = {"sqlite": "sqlite3", "postgres": "psycopg2", "mariadb": "pymysql"}[db.engine]
         command = [str(python) if python.exists() else "python3", "-c", f"import django, {module}"]
         if subprocess.run(command, capture_output=True).returncode != 0:
