@@ -25,14 +25,17 @@ static bool read_ids(Arena *arena, const char *path, const PyModule *module, con
         return true;
     if (node->kind == PY_STRING)
         return vec_push(arena, ret_ids, node->text) || error_nomem(err);
+    /* The graph stands without a label that is not known. */
+    bool is_needed = !str_eq(str_from(name), STR("branch_labels"));
     bool is_list = node->kind == PY_TUPLE || node->kind == PY_LIST || node->kind == PY_SET;
     for (size_t i = 0; is_list && i < node->items.len; i++) {
         const PyNode *item = node->items.items[i].value;
-        is_list = item->kind == PY_STRING;
-        if (is_list && !vec_push(arena, ret_ids, item->text))
+        bool is_text = item->kind == PY_STRING;
+        is_list = is_text || !is_needed;
+        if (is_text && !vec_push(arena, ret_ids, item->text))
             return error_nomem(err);
     }
-    if (is_list)
+    if (is_list || !is_needed)
         return true;
     const char *what =
         str_format(arena, "%s is %s, which only Python knows", name, python_describe(arena, node));

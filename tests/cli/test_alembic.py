@@ -246,6 +246,13 @@ def test_the_head_of_a_line_is_a_target(project):
     assert project("upgrade", "other@head", "-d", URL).code == 2
 
 
+def test_a_label_that_is_not_known_leaves_the_graph_alone(project):
+    path = project.cwd / "alembic/versions/bb22_made.py"
+    path.write_text(path.read_text(encoding="utf-8") + 'branch_labels = ("side", cli.BRANCH)\n', encoding="utf-8")
+    project.ok("upgrade", "side", "-d", URL)
+    assert versions(project) == ["bb22"]
+
+
 # ---- what is run
 
 
