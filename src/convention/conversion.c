@@ -676,11 +676,13 @@ bool conversion_make(const ConventionContext *from, MigrationSet *set, Conventio
     Conversion *made = ret_conversion;
     *made = (Conversion){0};
     if (!to->convention->draft_files) {
-        error_set(err, ERROR_UNSUPPORTED, "files in the form of %s cannot be written",
+        error_set(err, ERROR_UNSUPPORTED,
+                  "files in the form of %s cannot be written: its migrations are programs",
                   to->convention->title);
         error_code(err, "not-convertible");
-        return error_hint(err, "Its migrations are not plain SQL. 'whimbrel convert --help' lists "
-                               "where a conversion can lead.");
+        return error_hint(err, "What a program would do with plain SQL is for its authors to say. "
+                               "Keep the SQL in one of the conventions that hold it: 'whimbrel "
+                               "conventions' lists them.");
     }
     for (size_t i = 0; i < set->migrations.len; i++)
         if (!add_draft(from, to, arena, set, &set->migrations.items[i], made, err))

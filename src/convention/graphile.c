@@ -1,6 +1,6 @@
 /* graphile-migrate (PostgreSQL): committed/000001-name.sql, each with a digest in its head that goes over the one before, a row a file in
  * graphile_migrate.migrations. Only what is committed is looked at: current.sql is the tool's own. SPDX-License-Identifier: Apache-2.0 */
-#include "convention/peer.h"
+#include "convention/draft.h"
 
 #include <string.h>
 
@@ -8,11 +8,24 @@ typedef struct Placeholder {
     Str name, value; /* ":NAME" */
 } Placeholder;
 
+/* What is run before or after all migrations: a file, or a command for a shell. */
+typedef struct Action {
+    HookPoint point;
+    Str file;
+    const char *place; /* ".gmrc" */
+    uint32_t line;
+    bool is_command;
+} Action;
+
 /* What ConventionContext.own points to. */
 typedef struct Settings {
     Vec(Placeholder) placeholders;
-    Str owner;       /* :DATABASE_OWNER; empty: who is connected */
-    Str search_path; /* of pgSettings */
+    Str owner;                    /* :DATABASE_OWNER; empty: who is connected */
+    Str search_path;              /* of pgSettings */
+    Vec(Placeholder) pg_settings; /* the others */
+    Vec(Action) actions;
+    const char
+        *folder; /* of current.sql, and what actions name files below; NULL: it is not known */
 } Settings;
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
@@ -167,7 +180,10 @@ static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile 
     Str digits, slug, text;
     Head head;
     Migration *migration;
-    if (!read_name(file->name, &digits, &slug))
+    /* Of a folder of migrations only what is committed counts. */
+    bool is_below = str_find_char(file->relative, '/', 0) != SIZE_MAX;
+    if ((is_below && !str_starts(file->relative, STR("committed/"))) ||
+        !read_name(file->name, &digits, &slug))
         return peer_ignore(arena, set, file->path, err);
     if (!peer_read(ctx, arena, file->path, &text, err) || !read_head(file->path, text, &head, err))
         return false;
@@ -198,10 +214,87 @@ static bool add_file(const ConventionContext *ctx, Arena *arena, const PeerFile 
     return true;
 }
 
+/* An action's file: nothing but its placeholders is the tool's. */
+static bool prepare_action(const void *ctx, Arena *arena, const Script *script, Str text,
+                           const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
+{
+    StrBuf out = strbuf(arena);
+    (void)ctx;
+    (void)split;
+    *ret_text = (ScriptText){0};
+    add_filled(&out, script->form->own, text);
+    return strbuf_finish(&out, &ret_text->sql) || error_nomem(err);
+}
+
+static bool add_action(const ConventionContext *ctx, Arena *arena, const Action *action,
+                       MigrationSet *set, Error *err)
+{
+    const Settings *settings = ctx->own;
+    Hook hook = {.point = action->point};
+    ScriptForm *form = arena_alloc(arena, sizeof *form);
+    const char *path = settings->folder ? path_join(arena, settings->folder, action->file) : NULL;
+    if (!form)
+        return error_nomem(err);
+    if (action->is_command) {
+        const char *refusal = str_format(arena, "line %u: the command \"%.*s\" would want a shell",
+                                         (unsigned)action->line, STR_ARG(action->file));
+        return (refusal || error_nomem(err)) &&
+               peer_script_refused(ctx, arena, action->place, refusal,
+                                   "graphile-migrate runs it: migrate with it, or take the "
+                                   "command out of the actions.",
+                                   &hook.script, err) &&
+               (vec_push(arena, &set->hooks, hook) || error_nomem(err));
+    }
+    hook.script = path ? script_new(arena, ctx->files, path) : NULL;
+    if (!hook.script || !vec_push(arena, &set->hooks, hook))
+        return error_nomem(err);
+    *form = (ScriptForm){.prepare = prepare_action, .own = settings};
+    hook.script->form = form;
+    return true;
+}
+
+/* What waits in current.sql, or in the files of current/, is nothing but a note here. */
+static bool tell_of_current(const ConventionContext *ctx, Arena *arena, MigrationSet *set,
+                            Error *err)
+{
+    const Settings *settings = ctx->own;
+    const char *path =
+        settings->folder ? path_join(arena, settings->folder, STR("current.sql")) : NULL;
+    FileInfo info;
+    Line line = {0};
+    Str text;
+    if (!settings->folder)
+        return true;
+    if (!path)
+        return error_nomem(err);
+    if (!file_tree_info(ctx->files, path, &info, err))
+        return false;
+    if (info.kind != FILE_REGULAR)
+        return true;
+    if (!peer_read(ctx, arena, path, &text, err))
+        return false;
+    while (line_next(text, &line)) {
+        Str trimmed = str_trim(line.text);
+        if (trimmed.len == 0 || str_starts(trimmed, STR("--")))
+            continue;
+        const char *note = str_format(arena,
+                                      "%s is not committed and not run: `graphile-migrate commit` "
+                                      "makes a migration of it",
+                                      path);
+        return (note && vec_push(arena, &set->notes, str_from(note))) || error_nomem(err);
+    }
+    return true;
+}
+
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
-    return peer_add_files(ctx, arena, PEER_FLAT, add_file, ret_set, err) &&
-           migration_set_finish(ret_set, err);
+    const Settings *settings = ctx->own;
+    if (!peer_add_files(ctx, arena, 1, add_file, ret_set, err))
+        return false;
+    for (size_t i = 0; i < settings->actions.len; i++)
+        if (!add_action(ctx, arena, &settings->actions.items[i], ret_set, err))
+            return false;
+    return tell_of_current(ctx, arena, ret_set, err) && migration_set_finish(ret_set, err);
 }
 
 /* ---- history -------------------------------------------------------------------------------------------- */
@@ -384,32 +477,97 @@ static bool take_placeholders(const ConventionContext *ctx, Arena *arena, const 
     return true;
 }
 
-static bool tell_unheeded(ConventionContext *ctx, Arena *arena, const TomlDoc *doc, Error *err)
+static bool bad_action(const TomlDoc *doc, const TomlValue *value, const char *what, Error *err)
 {
-    static const char *const keys[] = {"afterReset",    "beforeAllMigrations", "afterAllMigrations",
-                                       "beforeCurrent", "afterCurrent",        NULL};
-    const TomlValue *settings = toml_child(doc->root, STR("pgSettings"));
-    for (size_t i = 0; keys[i]; i++) {
-        const TomlEntry *entry = toml_entry(doc->root, str_from(keys[i]));
-        bool is_empty =
-            !entry || (entry->value->kind == TOML_ARRAY && entry->value->array.len == 0);
-        if (!is_empty && (i == 1 || i == 2) &&
-            !peer_note(ctx, arena,
-                       str_format(arena, "%s:%u: %s is not run", doc->file, (unsigned)entry->line,
-                                  keys[i]),
-                       err))
-            return false;
+    toml_error(doc, value, err, ERROR_USAGE, "%s", what);
+    return error_code(err, "bad-setting");
+}
+
+/* "file.sql", { _: "sql", file }, { _: "command", command }; those of the shadow database are left out. */
+static bool take_action(Arena *arena, const TomlDoc *doc, const TomlValue *value, HookPoint point,
+                        Settings *settings, Error *err)
+{
+    Action action = {.point = point, .place = doc->file, .line = (uint32_t)value->line};
+    const TomlValue *kind = NULL, *file = value, *shadow = NULL;
+    if (value->kind == TOML_TABLE) {
+        kind = toml_child(value, STR("_"));
+        shadow = toml_child(value, STR("shadow"));
+        action.is_command = kind ? kind->kind == TOML_STRING && str_eq(kind->string, STR("command"))
+                                 : toml_child(value, STR("command")) != NULL;
+        if (kind && !action.is_command &&
+            (kind->kind != TOML_STRING || !str_eq(kind->string, STR("sql"))))
+            return bad_action(doc, value, "graphile-migrate has no action of this kind", err);
+        file = toml_child(value, action.is_command ? STR("command") : STR("file"));
+        const TomlValue *root = toml_child(value, STR("root"));
+        if (root && root->kind == TOML_BOOLEAN && root->boolean && !action.is_command)
+            return bad_action(doc, value, "this action may not be run as root", err);
     }
-    for (size_t i = 0; settings && settings->kind == TOML_TABLE && i < settings->table.len; i++) {
-        const TomlEntry *entry = &settings->table.items[i];
-        if (!str_eq(entry->key, STR("search_path")) &&
-            !peer_note(ctx, arena,
-                       str_format(arena, "%s:%u: %.*s of pgSettings is not followed", doc->file,
-                                  (unsigned)entry->line, STR_ARG(entry->key)),
-                       err))
-            return false;
+    if (!file || file->kind != TOML_STRING || file->string.len == 0)
+        return bad_action(doc, value, "an action names a file or a command", err);
+    if (str_starts(file->string, STR("!")) && value->kind == TOML_STRING)
+        return bad_action(doc, value, "this action may not be run as root", err);
+    action.file = file->string;
+    bool is_for_shadow = shadow && shadow->kind == TOML_BOOLEAN && shadow->boolean;
+    return is_for_shadow || vec_push(arena, &settings->actions, action) || error_nomem(err);
+}
+
+static bool take_actions(Arena *arena, const TomlDoc *doc, Settings *settings, Error *err)
+{
+    static const struct {
+        Str key;
+        HookPoint point;
+    } keys[] = {{{"beforeAllMigrations", 19}, HOOK_BEFORE_MIGRATE},
+                {{"afterAllMigrations", 18}, HOOK_AFTER_MIGRATE}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const TomlValue *value = toml_child(doc->root, keys[i].key);
+        if (!value)
+            continue;
+        if (value->kind != TOML_ARRAY) {
+            if (!take_action(arena, doc, value, keys[i].point, settings, err))
+                return false;
+            continue;
+        }
+        for (size_t k = 0; k < value->array.len; k++)
+            if (!take_action(arena, doc, value->array.items[k], keys[i].point, settings, err))
+                return false;
     }
     return true;
+}
+
+static bool take_pg_settings(Arena *arena, const TomlDoc *doc, Settings *settings, Error *err)
+{
+    const TomlValue *table = toml_child(doc->root, STR("pgSettings"));
+    for (size_t i = 0; table && table->kind == TOML_TABLE && i < table->table.len; i++) {
+        const TomlEntry *entry = &table->table.items[i];
+        Placeholder one = {entry->key, entry->value->string};
+        if (str_eq(entry->key, STR("search_path")))
+            continue;
+        if (entry->value->kind == TOML_INTEGER)
+            one.value = str_from(str_format(arena, "%lld", (long long)entry->value->integer));
+        else if (entry->value->kind != TOML_STRING)
+            return bad_action(doc, entry->value, "a setting of pgSettings is a string", err);
+        if (!one.value.ptr || !vec_push(arena, &settings->pg_settings, one))
+            return error_nomem(err);
+    }
+    return true;
+}
+
+static bool session(const ConventionContext *ctx, const Db *db, Arena *arena, StrVec *out,
+                    Error *err)
+{
+    const Settings *settings = ctx->own;
+    StrBuf sql = strbuf(arena);
+    Str text;
+    (void)db;
+    for (size_t i = 0; i < settings->pg_settings.len; i++) {
+        strbuf_adds(&sql, i == 0 ? "SELECT pg_catalog.set_config(" : ", pg_catalog.set_config(");
+        sql_add_literal(&sql, SQL_POSTGRES, settings->pg_settings.items[i].name);
+        strbuf_adds(&sql, ", ");
+        sql_add_literal(&sql, SQL_POSTGRES, settings->pg_settings.items[i].value);
+        strbuf_adds(&sql, ", false)");
+    }
+    return settings->pg_settings.len == 0 ||
+           (strbuf_finish(&sql, &text) && vec_push(arena, out, text)) || error_nomem(err);
 }
 
 static bool take_file(ConventionContext *ctx, Arena *arena, const char *path, const TomlDoc *doc,
@@ -422,7 +580,8 @@ static bool take_file(ConventionContext *ctx, Arena *arena, const char *path, co
         !toml_get_string(doc, doc->root, "databaseOwner", &settings->owner, NULL, err) ||
         !toml_get_string(doc, doc->root, "pgSettings.search_path", &settings->search_path, NULL,
                          err) ||
-        !take_placeholders(ctx, arena, doc, settings, err) || !tell_unheeded(ctx, arena, doc, err))
+        !take_placeholders(ctx, arena, doc, settings, err) ||
+        !take_actions(arena, doc, settings, err) || !take_pg_settings(arena, doc, settings, err))
         return false;
     if (url.len > 0) {
         StrBuf out = strbuf(arena);
@@ -443,7 +602,7 @@ static bool take_file(ConventionContext *ctx, Arena *arena, const char *path, co
 
 /* What is committed lies below the folder of migrations, which may be named either way. */
 static bool take_folders(ConventionContext *ctx, Arena *arena, const char *root, Str said,
-                         Error *err)
+                         Settings *settings, Error *err)
 {
     FileInfo info;
     StrVec folders = {0};
@@ -457,7 +616,11 @@ static bool take_folders(ConventionContext *ctx, Arena *arena, const char *root,
             return error_nomem(err);
         if (!file_tree_info(ctx->files, below, &info, err))
             return false;
-        if (!vec_push(arena, &folders, str_from(info.kind == FILE_FOLDER ? below : folder)))
+        if (str_ends(str_from(folder), STR("/committed")))
+            folder = str_z(arena, path_folder(str_from(folder)));
+        settings->folder = settings->folder ? settings->folder : folder;
+        if (!vec_push(arena, &folders,
+                      info.kind == FILE_FOLDER ? str_from(below) : ctx->folders.items[i]))
             return error_nomem(err);
     }
     ctx->folders = folders;
@@ -492,7 +655,7 @@ static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
                              settings->owner.len > 0 ? settings->owner : user, err))
             return false;
     }
-    return take_folders(ctx, arena, root, folder, err);
+    return take_folders(ctx, arena, root, folder, settings, err);
 }
 
 /* ---- recognition, new files ------------------------------------------------------------------------------ */
@@ -544,6 +707,61 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     return error_hint(err, "Write it into current.sql, and run `graphile-migrate commit`.");
 }
 
+/* ---- another tool's migrations, committed ------------------------------------------------------------------ */
+
+/* Files are sorted by their names, so that their numbers are of one length. */
+static int width_of(const DraftVec *drafts)
+{
+    int width = 6;
+    for (size_t i = 0; i < drafts->len; i++) {
+        size_t len = peer_digits(drafts->items[i].version).len;
+        width = len > (size_t)width && len < 32 ? (int)len : width;
+    }
+    return width;
+}
+
+static const char *slug_of(Arena *arena, Str name)
+{
+    char *slug = str_z(arena, name);
+    for (size_t i = 0; slug && i < name.len; i++)
+        if (!is_word_char(slug[i]))
+            slug[i] = '-';
+    return slug;
+}
+
+static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    const char *previous = "-";
+    int width = width_of(drafts);
+    (void)ctx;
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        StrBuf body = strbuf(arena), text = strbuf(arena);
+        Str body_text;
+        const char *slug = slug_of(arena, draft->name);
+        if (draft->up.no_transaction)
+            strbuf_adds(&body, "--! no-transaction\n");
+        draft_add_head(&body, draft);
+        strbuf_add(&body, draft->up.sql);
+        if (!strbuf_finish(&body, &body_text) || !slug)
+            return error_nomem(err);
+        const char *hash = hash_of(arena, str_from(previous), body_text);
+        const char *path =
+            str_format(arena, "committed/%s-%s.sql", draft_number(arena, draft, width), slug);
+        if (!hash)
+            return error_nomem(err);
+        strbuf_addf(&text, "--! Previous: %s\n--! Hash: %s\n--! Message: %.*s\n\n%.*s\n", previous,
+                    hash, STR_ARG(draft->name), STR_ARG(str_trim(body_text)));
+        if (!draft_file(arena, ret_files, path, &text, err))
+            return false;
+        previous = hash;
+    }
+    return true;
+}
+
+static const char *const annotations[] = {"!", NULL};
+
 const Convention convention_graphile = {
     .version = 1,
     .name = "graphile",
@@ -560,5 +778,8 @@ const Convention convention_graphile = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = new_paths,
+    .draft_files = draft_files,
+    .annotations = annotations,
+    .session = session,
     .configure = configure,
 };

@@ -426,12 +426,22 @@ static void add_date(StrBuf *sql, const ConventionContext *ctx, Str date)
                     STR_ARG(str_sub(date, 11, date.len - 1)));
 }
 
-static void add_committer(StrBuf *sql, const ConventionContext *ctx)
+/* Who is at it, or whom another history names: "Name <email>", or whatever it has. */
+static void add_committer(StrBuf *sql, const ConventionContext *ctx, const HistoryWrite *write)
 {
     const SqitchSettings *settings = ctx->own;
-    add_text(sql, ctx, settings->user);
+    Str user = settings->user, email = settings->email;
+    if (write && write->kept && write->kept->applied_by.len > 0) {
+        user = email = write->kept->applied_by;
+        size_t open = str_find(user, STR(" <"), 0);
+        if (open != SIZE_MAX && str_ends(user, STR(">"))) {
+            email = str_sub(user, open + 2, user.len - 1);
+            user = str_sub(user, 0, open);
+        }
+    }
+    add_text(sql, ctx, user);
     strbuf_adds(sql, ", ");
-    add_text(sql, ctx, settings->email);
+    add_text(sql, ctx, email);
 }
 
 static void add_planned(StrBuf *sql, const ConventionContext *ctx, const SqitchMark *mark)
@@ -506,7 +516,7 @@ static bool push_event(const ConventionContext *ctx, Arena *arena, const SqitchC
     strbuf_adds(&sql, ", ");
     add_now(&sql, ctx, write);
     strbuf_adds(&sql, ", ");
-    add_committer(&sql, ctx);
+    add_committer(&sql, ctx, write);
     strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? ", CAST(" : ", ");
     add_date(&sql, ctx, change->mark.date);
     strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? " AS timestamptz), " : ", ");
@@ -543,7 +553,7 @@ static bool push_change(const ConventionContext *ctx, Arena *arena, const Sqitch
     strbuf_adds(&sql, ", ");
     add_now(&sql, ctx, write);
     strbuf_adds(&sql, ", ");
-    add_committer(&sql, ctx);
+    add_committer(&sql, ctx, write);
     strbuf_adds(&sql, ", ");
     add_planned(&sql, ctx, &change->mark);
     strbuf_adds(&sql, ")");
@@ -633,7 +643,7 @@ static bool push_tags(const ConventionContext *ctx, Arena *arena, const SqitchCh
         strbuf_adds(&sql, ", ");
         add_now(&sql, ctx, write);
         strbuf_adds(&sql, ", ");
-        add_committer(&sql, ctx);
+        add_committer(&sql, ctx, write);
         strbuf_adds(&sql, ", ");
         add_planned(&sql, ctx, tag);
         strbuf_adds(&sql, ")");
@@ -684,7 +694,7 @@ static bool push_revert(const ConventionContext *ctx, Arena *arena, Str id, bool
     strbuf_adds(&sql, ", ");
     add_now(&sql, ctx, NULL);
     strbuf_adds(&sql, ", ");
-    add_committer(&sql, ctx);
+    add_committer(&sql, ctx, NULL);
     strbuf_adds(&sql, ", c.planned_at, c.planner_name, c.planner_email FROM ");
     add_table(&sql, ctx, "changes");
     strbuf_adds(&sql, " c WHERE c.change_id = ");
@@ -888,6 +898,8 @@ const Convention convention_sqitch = {
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = sqitch_new_paths,
+    .draft_files = sqitch_draft_files,
+    .draft_losses = sqitch_draft_losses,
     .new_text = sqitch_new_text,
     .new_listed = sqitch_new_listed,
     .verify_script = sqitch_verify_script,

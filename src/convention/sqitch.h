@@ -67,6 +67,11 @@ bool sqitch_new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
                      Str text, Str *ret_text, Error *err);
 bool sqitch_new_listed(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
                        const char **ret_path, Str *ret_text, Error *err);
+/* Convention.draft_files and draft_losses. */
+bool sqitch_draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err);
+bool sqitch_draft_losses(const ConventionContext *ctx, const MigrationSet *set, Arena *arena,
+                         StrVec *losses, Error *err);
 bool sqitch_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err);
 
 #endif

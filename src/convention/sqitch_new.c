@@ -1,6 +1,9 @@
-/* New changes of Sqitch's: their scripts, as its templates have them, and their line in sqitch.plan, as it writes one.
+/* Changes written down: new ones and those of another tool's. Their scripts, as its templates have them, and their line in sqitch.plan, as it writes one.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "convention/draft.h"
 #include "convention/sqitch.h"
+
+#include <string.h>
 
 /* ---- the plan's line ---------------------------------------------------------------------------------------- */
 
@@ -189,4 +192,127 @@ bool sqitch_new_text(const ConventionContext *ctx, Arena *arena, const StrVec *p
         strbuf_add(&out, str_trim(text));
     strbuf_addf(&out, "%s\n%s;\n", index == 2 ? "" : "\n", ends[index]);
     return strbuf_finish(&out, ret_text) || error_nomem(err);
+}
+
+/* ---- another tool's migrations as changes ------------------------------------------------------------------------ */
+
+static bool is_part(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           ((unsigned char)c & 0x80);
+}
+
+/* Of letters, digits and '_' at both ends. */
+static bool name_of(Arena *arena, const Draft *draft, Str *ret_name, Error *err)
+{
+    const char *id = draft_id(arena, draft, "_");
+    Str name = str_from(id);
+    while (name.len > 0 && !is_part(name.ptr[name.len - 1]))
+        name.len--;
+    while (name.len > 0 && !is_part(name.ptr[0]))
+        name = str_sub(name, 1, name.len);
+    *ret_name = name;
+    return id || error_nomem(err);
+}
+
+/* The time that a version is, to the second; else the beginning of time, so that writing it again comes to the same. */
+static bool date_of(Arena *arena, Str version, Str *ret_date, Error *err)
+{
+    static const char form[] = "YYYY-MM-DDTHH:MM:SSZ";
+    Str digits = peer_digits(version);
+    char text[sizeof form];
+    Timestamp time;
+    size_t at = 0;
+    *ret_date = STR("1970-01-01T00:00:00Z");
+    if (digits.len != 14)
+        return true;
+    for (size_t i = 0; i < sizeof form; i++)
+        text[i] = form[i] != '\0' && strchr("-T:Z", form[i]) ? form[i]
+                  : form[i] == '\0'                          ? '\0'
+                                                             : digits.ptr[at++];
+    return !timestamp_parse((Str){text, sizeof form - 1}, &time) ||
+           str_copy(arena, (Str){text, sizeof form - 1}, ret_date) || error_nomem(err);
+}
+
+/* Sqitch's client says every statement by itself: the transaction is the script's own. */
+static bool add_script(const ConventionContext *ctx, Arena *arena, TreeFileVec *files, Str project,
+                       Str name, const Draft *draft, bool is_down, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const DraftScript *script = is_down ? &draft->down : &draft->up;
+    StrBuf text = strbuf(arena);
+    const char *path = str_format(arena, "%s/%.*s.%.*s", is_down ? "revert" : "deploy",
+                                  STR_ARG(name), STR_ARG(settings->extension));
+    strbuf_addf(&text, "-- %s %.*s:%.*s %s %.*s\n", is_down ? "Revert" : "Deploy", STR_ARG(project),
+                STR_ARG(name), is_down ? "from" : "to", STR_ARG(settings->engine));
+    draft_add_alone(&text, script);
+    if (!is_down)
+        draft_add_head(&text, draft);
+    strbuf_addf(&text, "\n%s", script->no_transaction ? "" : "BEGIN;\n\n");
+    strbuf_add(&text, script->sql);
+    strbuf_adds(&text, script->no_transaction ? "" : "\nCOMMIT;\n");
+    return draft_file(arena, files, path, &text, err);
+}
+
+bool sqitch_draft_files(const ConventionContext *ctx, Arena *arena, const DraftVec *drafts,
+                        TreeFileVec *ret_files, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    Str project = path_base(ctx->folders.items[0]);
+    StrBuf plan = strbuf(arena), conf = strbuf(arena);
+    if (!sqitch_is_name(project))
+        project = STR("migrations");
+    strbuf_addf(&plan, "%%syntax-version=1.0.0\n%%project=%.*s\n\n", STR_ARG(project));
+    for (size_t i = 0; i < drafts->len; i++) {
+        const Draft *draft = &drafts->items[i];
+        SqitchChange change = {.mark = {.planner = settings->user, .email = settings->email}};
+        if (!name_of(arena, draft, &change.mark.name, err) ||
+            !date_of(arena, draft->version, &change.mark.date, err) ||
+            !add_script(ctx, arena, ret_files, project, change.mark.name, draft, false, err) ||
+            (draft->has_down &&
+             !add_script(ctx, arena, ret_files, project, change.mark.name, draft, true, err)))
+            return false;
+        change.mark.note = draft->name;
+        sqitch_add_line(&plan, &change);
+    }
+    strbuf_addf(&conf, "[core]\n\tengine = %.*s\n", STR_ARG(settings->engine));
+    if (!str_eq(settings->registry, STR("sqitch")))
+        strbuf_addf(&conf, "\tregistry = %.*s\n", STR_ARG(settings->registry));
+    return draft_file(arena, ret_files, "sqitch.plan", &plan, err) &&
+           draft_file(arena, ret_files, "sqitch.conf", &conf, err);
+}
+
+bool sqitch_draft_losses(const ConventionContext *ctx, const MigrationSet *set, Arena *arena,
+                         StrVec *losses, Error *err)
+{
+    const SqitchPlan *plan = set->own;
+    size_t tags = 0, deps = 0, tests = 0;
+    const char *sentences[4] = {0};
+    for (size_t i = 0; plan && i < plan->changes.len; i++) {
+        const SqitchChange *change = &plan->changes.items[i];
+        Script *script = NULL;
+        tags += change->tags.len;
+        deps += change->deps.len;
+        if (i < set->migrations.len &&
+            !sqitch_verify_script(ctx, arena, &set->migrations.items[i], &script, err))
+            return false;
+        tests += script != NULL;
+    }
+    sentences[0] = "the plan's dates, planners and notes stay behind, and with them the ids of its "
+                   "changes";
+    if (tags > 0)
+        sentences[1] = str_format(arena, "%zu tag%s stay%s behind", tags, tags == 1 ? "" : "s",
+                                  tags == 1 ? "s" : "");
+    if (deps > 0)
+        sentences[2] = str_format(arena, "%zu dependenc%s between changes stay%s behind", deps,
+                                  deps == 1 ? "y" : "ies", deps == 1 ? "s" : "");
+    if (tests > 0)
+        sentences[3] = str_format(arena, "%zu verify script%s stay%s behind", tests,
+                                  tests == 1 ? "" : "s", tests == 1 ? "s" : "");
+    for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
+        bool is_wanted = i == 0 || (i == 1 ? tags : i == 2 ? deps : tests) > 0;
+        if (is_wanted && (!sentences[i] || !vec_push(arena, losses, str_from(sentences[i]))))
+            return error_nomem(err);
+    }
+    return true;
 }

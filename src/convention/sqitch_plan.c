@@ -579,6 +579,31 @@ static bool cannot_run(ScriptText *made, uint32_t line, const char *refusal, con
     return refusal || error_nomem(err);
 }
 
+/* A script that is one transaction from its first statement to its last is one here anyway: BEGIN; and COMMIT; are the tool's, not the
+ * migration's. What has other words of that kind in between is left as it is. */
+static void blank_transaction(Str text, char *sql)
+{
+    Line line = {0}, first = {0}, last = {0};
+    size_t words = 0;
+    while (line_next(text, &line)) {
+        Str trimmed = str_trim(line.text);
+        if (trimmed.len == 0 || str_starts(trimmed, STR("--")))
+            continue;
+        first = first.number == 0 ? line : first;
+        last = line;
+        words += str_starts_nocase(trimmed, STR("begin")) ||
+                 str_starts_nocase(trimmed, STR("start transaction")) ||
+                 str_starts_nocase(trimmed, STR("commit")) ||
+                 str_starts_nocase(trimmed, STR("rollback")) ||
+                 str_starts_nocase(trimmed, STR("end;"));
+    }
+    if (words != 2 || !str_eq_nocase(str_trim(first.text), STR("begin;")) ||
+        !str_eq_nocase(str_trim(last.text), STR("commit;")))
+        return;
+    memset(sql + first.from, ' ', first.text.len);
+    memset(sql + last.from, ' ', last.text.len);
+}
+
 static bool prepare(const void *ctx, Arena *arena, const Script *script, Str text,
                     const SqlSplitOptions *split, ScriptText *ret_text, Error *err)
 {
@@ -591,6 +616,7 @@ static bool prepare(const void *ctx, Arena *arena, const Script *script, Str tex
     if (!sql)
         return error_nomem(err);
     made.sql = (Str){sql, text.len};
+    blank_transaction(text, sql);
     if (own->refusal && !cannot_run(&made, 0, own->refusal, own->hint, err))
         return false;
     while (!made.refusal && line_next(text, &line)) {

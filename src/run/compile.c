@@ -6,8 +6,15 @@ bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Er
 {
     ProblemVec problems = {0};
     if (!script_read_parts(run->arena, (Script *)(uintptr_t)script,
-                           &run->runner->set->script_options, err) ||
-        !plan_cut(run->arena, script, &run->runner->policy, 0, ret_segments, &problems, err))
+                           &run->runner->set->script_options, err))
+        return false;
+    if (script->form && script->form->refusal) {
+        error_set(err, ERROR_STATE, "%s %s", script->path, script->form->refusal);
+        error_code(err, "host-language");
+        error_at(err, str_from(script->path), script->form->refusal_line, 0);
+        return error_hint(err, "%s", script->form->refusal_hint);
+    }
+    if (!plan_cut(run->arena, script, &run->runner->policy, 0, ret_segments, &problems, err))
         return false;
     for (size_t i = 0; i < problems.len; i++) {
         const Problem *problem = &problems.items[i];

@@ -96,22 +96,62 @@ def test_what_was_committed_anew_is_named_and_accepted(whimbrel, pg):
 
 
 def test_the_configuration_names_database_and_folder(whimbrel, pg):
+    pg.sql("DROP ROLE IF EXISTS graphile_owner; CREATE ROLE graphile_owner; CREATE SCHEMA app; "
+           f"GRANT ALL ON SCHEMA app TO graphile_owner; GRANT CREATE ON DATABASE {pg.name} TO graphile_owner")
     whimbrel.write(
         ".gmrc",
-        f"{{connectionString: '{pg.url}', migrationsFolder: 'db', pgSettings: {{search_path: 'app,public', role: 'x'}},\n"
-        "afterAllMigrations: ['x.sql'], beforeAllMigrations: []}",
+        f"{{connectionString: '{pg.url}', migrationsFolder: 'db',\n"
+        "pgSettings: {search_path: 'app,public', role: 'graphile_owner', 'my.number': 7, work_mem: '7MB'}}",
     )
-    pg.sql("CREATE SCHEMA app")
-    whimbrel.write("migrations/current.sql", "nonsense")
-    commit(whimbrel, 1, "CREATE TABLE a (id int);\n")
+    whimbrel.write("migrations/current.sql", "-- Enter migration here\nnonsense")
+    first = commit(whimbrel, 1, "RESET work_mem;\nCREATE TABLE a AS SELECT 1 AS id;\n")
+    commit(whimbrel, 2, "INSERT INTO a SELECT current_setting('my.number')::int WHERE current_setting('work_mem') = '7MB';\n", first)
     (whimbrel.cwd / "migrations").rename(whimbrel.cwd / "db")
     result = whimbrel.ok("migrate")
-    assert pg.value("SELECT count(*) FROM app.a") == "0"
-    assert ".gmrc:1: role of pgSettings is not followed" in result.err
-    assert ".gmrc:2: afterAllMigrations is not run" in result.err
+    assert pg.sql("SELECT id, tableowner FROM app.a, pg_tables WHERE tablename = 'a' ORDER BY id") == [
+        ("1", "graphile_owner"), ("7", "graphile_owner"),
+    ]
+    assert "db/current.sql is not committed and not run" in result.err
     # Another connection works elsewhere: nothing is done there.
     result = whimbrel("migrate", "-d", pg.url)
     assert result.code != 0 and "default schema app" in result.err
+    pg.sql("DROP OWNED BY graphile_owner; DROP ROLE graphile_owner")
+
+
+def test_actions_run_around_what_is_pending(whimbrel, pg):
+    whimbrel.write(
+        ".gmrc",
+        "{placeholders: {':WHO': 'me'}, beforeAllMigrations: [{_: 'sql', file: 'before.sql'}, {_: 'sql', file: 'no.sql', shadow: true}],\n"
+        "afterAllMigrations: 'sub/after.sql', afterReset: [{_: 'command', command: 'x'}]}",
+    )
+    whimbrel.write("migrations/before.sql", "CREATE TABLE IF NOT EXISTS said (t text);\nINSERT INTO said VALUES ('before :WHO');\n")
+    whimbrel.write("migrations/sub/after.sql", "INSERT INTO said VALUES ('after');\n")
+    first = commit(whimbrel, 1, "INSERT INTO said VALUES ('one');\n")
+    for _ in range(2):  # with nothing pending they do not run
+        whimbrel.ok("migrate", *WORDS, "-d", pg.url)
+    assert pg.sql("SELECT t FROM said") == [("before me",), ("one",), ("after",)]
+    commit(whimbrel, 2, "INSERT INTO said VALUES ('two');\n", first)
+    whimbrel.write(".gmrc", "{afterAllMigrations: ['sub/after.sql',\n{_: 'command', command: 'yarn dump'}]}")
+    result = whimbrel("migrate", *WORDS, "-d", pg.url)
+    assert result.code != 0 and '.gmrc' in result.err and 'the command "yarn dump" would want a shell' in result.err
+    assert pg.value("SELECT count(*) FROM said") == "3"
+    whimbrel.ok("status", *WORDS, "-d", pg.url)
+
+
+@pytest.mark.parametrize(
+    "value, says",
+    [
+        ("['!x.sql']", "this action may not be run as root"),
+        ("{_: 'sql', file: 'x.sql', root: true}", "this action may not be run as root"),
+        ("{_: 'dance'}", "graphile-migrate has no action of this kind"),
+        ("[7]", "an action names a file or a command"),
+    ],
+)
+def test_actions_that_stop_graphile_migrate_stop(whimbrel, pg, value, says):
+    commit(whimbrel, 1, "SELECT 1;\n")
+    whimbrel.write(".gmrc", f"{{beforeAllMigrations: {value}}}")
+    result = whimbrel("status", *WORDS, "-d", pg.url)
+    assert result.code != 0 and says in result.err and ".gmrc:1" in result.err
 
 
 def test_new_files_and_other_engines_are_refused(whimbrel, sqlite):
