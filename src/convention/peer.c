@@ -1064,14 +1064,18 @@ static bool is_seen(const Look *look)
     return look->found.len > 0 && (!look->signs->marker || look->has_marker);
 }
 
-/* What cannot be read is no sign, and empty. */
+/* What cannot be read is no sign, and empty. A BOM may stop the tool, but it makes the file nobody else's. */
 static bool look_into(Look *look, const char *folder, PeerFile *file, Str *ret_text)
 {
     Error local = {.arena = look->scratch};
     look->looked++;
-    return (file->path = path_join(look->scratch, folder, file->name)) &&
-           (peer_read(look->ctx, look->scratch, file->path, ret_text, &local) ||
-            local.kind != ERROR_NOMEM);
+    if (!(file->path = path_join(look->scratch, folder, file->name)) ||
+        (!peer_read(look->ctx, look->scratch, file->path, ret_text, &local) &&
+         local.kind == ERROR_NOMEM))
+        return false;
+    if (str_starts(*ret_text, STR("\xEF\xBB\xBF")))
+        *ret_text = str_sub(*ret_text, 3, ret_text->len);
+    return true;
 }
 
 static bool look_at_file(Look *look, const char *folder, Str relative, Str name)

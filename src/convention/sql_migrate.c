@@ -123,6 +123,10 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
     (void)ctx;
     Reading reading = {.path = path};
     Line line = {0};
+    /* The tool misses the annotation behind it, and records a migration of which nothing ran. */
+    if (str_starts(text, STR("\xEF\xBB\xBF-- +migrate")))
+        return peer_bad_line(path, 1, "a byte order mark before `-- +migrate`",
+                             "Save the file without it: sql-migrate does not see the line.", err);
     while (line_next(text, &line)) {
         Str command, options;
         if (read_command(line.text, &command, &options)) {

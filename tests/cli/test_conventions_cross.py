@@ -145,6 +145,17 @@ def test_no_run_begins_anew_beside_a_history_of_another_shape(whimbrel, pg, name
         assert not any("whimbrel" in one for one in content(pg))
 
 
+@pytest.mark.parametrize("head, down", [("-- +goose Up", "-- +goose Down"), ("-- migrate:up", "-- migrate:down"),
+                                        ("-- +migrate Up", "-- +migrate Down")])
+def test_a_bom_does_not_make_a_tools_file_plain_sql(whimbrel, sqlite, head, down):
+    """It would be run with its down behind its up."""
+    whimbrel.write("migrations/00001_a.sql", f"\ufeff{head}\r\nCREATE TABLE a (id int);\r\n{down}\r\nDROP TABLE a;\r\n")
+    result = whimbrel("migrate", "-d", sqlite.url)
+    refused(result)
+    assert "00001_a.sql:1" in result.err, repr(result)
+    assert content(sqlite) == {}
+
+
 def test_a_changed_file_is_noticed_and_accepted_by_repair(whimbrel, db, layout):
     if not layout.has_checksums:
         pytest.skip(f"{layout.name} keeps no checksums")
