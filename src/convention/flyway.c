@@ -1580,7 +1580,7 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
                       Error *err)
 {
     const FlywaySettings *settings = flyway_settings(ctx);
-    Str slug, prefix = settings->versioned_prefix;
+    Str slug;
     StrVec paths = {0};
     if (new_kind == NEW_FOLDER)
         return peer_lacks(ctx->convention, "migrations in folders", err);
@@ -1592,9 +1592,9 @@ static bool new_paths(const ConventionContext *ctx, Arena *arena, const Migratio
     if (!version)
         return error_nomem(err);
     for (int i = 0; i < (new_kind == NEW_REVERSIBLE ? 2 : 1); i++) {
-        prefix = new_kind == NEW_REPEATABLE ? settings->repeatable_prefix
-                 : i == 1                   ? settings->undo_prefix
-                                            : settings->versioned_prefix;
+        Str prefix = new_kind == NEW_REPEATABLE ? settings->repeatable_prefix
+                     : i == 1                   ? settings->undo_prefix
+                                                : settings->versioned_prefix;
         const char *path = str_format(arena, "%.*s%s%.*s%.*s%.*s", STR_ARG(prefix), version,
                                       STR_ARG(settings->separator), STR_ARG(slug), STR_ARG(suffix));
         if (!path || !vec_push(arena, &paths, str_from(path)))

@@ -97,15 +97,14 @@ static void take_string(Reading *r, Token *token)
 /* <<EOT, lines, EOT: nothing that is looked for here is written so. */
 static bool take_heredoc(Reading *r, Token *token)
 {
-    Str rest = str_sub(r->text, r->at, r->text.len), first, word;
+    Str rest = str_sub(r->text, r->at, r->text.len), first, line;
     if (r->syntax != LITERALS_HCL || !str_starts(rest, STR("<<")))
         return false;
-    rest = str_cut(rest, '\n', &first);
-    word = str_trim(str_sub(first, str_starts(first, STR("<<-")) ? 3 : 2, first.len));
+    (void)str_cut(rest, '\n', &first);
+    Str word = str_trim(str_sub(first, str_starts(first, STR("<<-")) ? 3 : 2, first.len));
     skip_to(r, r->at + first.len + 1);
     while (r->at < r->text.len) {
-        Str line;
-        rest = str_cut(str_sub(r->text, r->at, r->text.len), '\n', &line);
+        (void)str_cut(str_sub(r->text, r->at, r->text.len), '\n', &line);
         /* What follows the last line begins another. */
         bool is_last = str_eq(str_trim(line), word);
         skip_to(r, r->at + line.len + !is_last);

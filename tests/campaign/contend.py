@@ -163,9 +163,10 @@ def check_runners(runners):
             raise Failed(f"a runner that {runner.fate} ended with {code}:\n{said[-3000:]}")
     seeded = [runner for runner in runners if runner.is_seed]
     sure = sum(runner.process.returncode == 0 for runner in seeded)
-    # A seed whose node was killed while it committed cannot know.
+    # A seed that had been sent cannot know when it was killed, or its node was, while it committed. One that had not, has not run.
     maybe = sum(
         runner.process.returncode != 0
+        and '"event":"seed"' in runner.said()
         and (runner.process.returncode == -signal.SIGKILL or runner.fate == "stopped" or runner.may_lose_node)
         for runner in seeded
     )

@@ -82,7 +82,8 @@ def stages_of(project):
         Stage("sync up", "sync", "-y", write={**last, "migrations/R__totals.sql": project.repeatable(2)}),
         Stage("seed", "seed", "dev"),
     ]
-    if project.engine != "mariadb":
+    # A program does not run amid a single transaction.
+    if project.engine != "mariadb" and project.hooks != "programs":
         more = {}
         for n in (1, 2, 3):
             more[f"migrations/90{n}_whole.up.sql"] = (
