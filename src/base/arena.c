@@ -121,11 +121,28 @@ void arena_trim(Arena *arena, const void *ptr, size_t size)
     (void)size;
 }
 
+static bool give_back(Arena *arena, const void *ptr)
+{
+    for (size_t i = arena->len; i-- > 0;) {
+        Item *item = &arena->items[i];
+        if (item->ptr != ptr)
+            continue;
+        if (arena->is_secret)
+            explicit_bzero(item->ptr, item->size);
+        arena->used -= item->size;
+        free(item->ptr);
+        *item = arena->items[--arena->len];
+        return true;
+    }
+    return false;
+}
+
 #else
 
 typedef struct Block {
     struct Block *next;
     size_t cap, used;
+    bool is_apart; /* holds one item */
     max_align_t bytes[];
 } Block;
 
@@ -224,6 +241,7 @@ static char *take(Arena *arena, size_t room)
         block->next = *place;
         *place = block;
     }
+    block->is_apart = !is_shared;
     char *ptr = (char *)block->bytes + block->used;
     block->used += room;
     arena->used += room;
@@ -239,6 +257,7 @@ static void *take_large(Arena *arena, size_t room)
     if (!block)
         return NULL;
     block->cap = block->used = room;
+    block->is_apart = true;
     block->next = arena->head->next;
     arena->head->next = block;
     arena->used += room;
@@ -314,7 +333,31 @@ void arena_trim(Arena *arena, const void *ptr, size_t size)
     }
 }
 
+static bool give_back(Arena *arena, const void *ptr)
+{
+    for (Block **place = &arena->head; *place; place = &(*place)->next) {
+        Block *block = *place;
+        if (!block->is_apart || (const void *)block->bytes != ptr)
+            continue;
+        if (arena->is_secret)
+            explicit_bzero(block->bytes, block->used);
+        arena->used -= block->used;
+        *place = block->next;
+        free(block);
+        return true;
+    }
+    return false;
+}
+
 #endif
+
+void arena_give_back(Arena *arena, const void *ptr)
+{
+    if (!ptr || give_back(arena, ptr))
+        return;
+    for (Arena *child = arena->children; child; child = child->next)
+        arena_give_back(child, ptr);
+}
 
 void arena_keep_secret(Arena *arena)
 {

@@ -48,6 +48,10 @@ void arena_keep_secret(Arena *arena);
 /* Gives back what lies behind the first size bytes of ptr, if it was the last allocation; else that stays unused. */
 void arena_trim(Arena *arena, const void *ptr, size_t size);
 
+/* Frees what came from the arena, or from one that it has adopted, and is large enough to have memory of its own; what is not stays
+ * unused. */
+void arena_give_back(Arena *arena, const void *ptr);
+
 /* Bytes handed out so far, padding included; for tests that count. */
 size_t arena_used(const Arena *arena);
 

@@ -22,11 +22,7 @@ typedef struct Header {
     uint32_t reserved;
 } Header;
 
-struct DigestEntry {
-    FileStamp stamp;
-    unsigned char digest[HASH_MAX_BYTES + 1];
-};
-
+/* An entry is a FileStamp and behind it the digest and its byte, without gaps. */
 static size_t entry_bytes(const DigestCache *cache)
 {
     return sizeof(FileStamp) + cache->digest_len + 1;
@@ -86,6 +82,7 @@ void digest_cache_open(DigestCache *cache, const DigestCachePlace *place, size_t
     if (!cache->arena)
         return;
     cache->place = place;
+    cache->scripts = scripts;
     options_digest(cache, options);
     read_file(cache);
 }
@@ -173,6 +170,27 @@ const unsigned char *digest_cache_entry(const DigestCache *cache, uint32_t entry
     return digest_at(cache, entry - 1);
 }
 
+static char *added_at(const DigestCache *cache, size_t i)
+{
+    return cache->added + sizeof(Header) + i * entry_bytes(cache);
+}
+
+/* For all at once: what is not used takes no memory, and growing would leave as much behind. */
+static bool has_room(DigestCache *cache)
+{
+    if (cache->added_count < cache->added_cap)
+        return true;
+    size_t each = entry_bytes(cache), had = cache->added_cap;
+    size_t cap = had > 0 ? had * 2 : cache->scripts;
+    char *grown = arena_grow(cache->arena, cache->added, had > 0 ? sizeof(Header) + had * each : 0,
+                             sizeof(Header) + cap * each);
+    if (!grown)
+        return false;
+    cache->added = grown;
+    cache->added_cap = cap;
+    return cap > had;
+}
+
 void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStamp *after,
                       const unsigned char *digest)
 {
@@ -182,35 +200,40 @@ void digest_cache_add(DigestCache *cache, const DigestLook *look, const FileStam
         after->changed_ns > after->modified_ns ? after->changed_ns : after->modified_ns;
     if (touched_ns / 1000 > look->looked_at_us - cache->place->rest_us)
         return;
-    DigestEntry entry = {.stamp = *after};
-    memcpy(entry.digest, digest, cache->digest_len + 1);
-    (void)vec_push(cache->arena, &cache->added, entry);
+    if (!has_room(cache))
+        return;
+    char *at = added_at(cache, cache->added_count++);
+    memcpy(at, after, sizeof *after);
+    memcpy(at + sizeof *after, digest, cache->digest_len + 1);
+}
+
+static FileStamp stamp_of(const void *entry)
+{
+    FileStamp stamp;
+    memcpy(&stamp, entry, sizeof stamp);
+    return stamp;
 }
 
 static int by_identity(const void *a, const void *b)
 {
-    return compare_identity(&((const DigestEntry *)a)->stamp, &((const DigestEntry *)b)->stamp);
+    FileStamp one = stamp_of(a), two = stamp_of(b);
+    return compare_identity(&one, &two);
 }
 
 /* The entries that served and those that are new, merged. */
-static size_t put_entries(const DigestCache *cache, char *text)
+static size_t merge_entries(const DigestCache *cache, char *text)
 {
     size_t each = entry_bytes(cache), count = 0;
-    for (size_t old = 0, new = 0; old < cache->read_count || new < cache->added.len;) {
-        const DigestEntry *added = new < cache->added.len ? &cache->added.items[new] : NULL;
-        FileStamp stamp = old < cache->read_count ? stamp_at(cache, old) : (FileStamp){0};
-        char *at = text + count * each;
-        if (added && (old == cache->read_count || compare_identity(&added->stamp, &stamp) <= 0)) {
-            memcpy(at, &added->stamp, sizeof added->stamp);
-            memcpy(at + sizeof added->stamp, added->digest, cache->digest_len + 1);
+    for (size_t old = 0, new = 0; old < cache->read_count || new < cache->added_count;) {
+        const char *added = new < cache->added_count ? added_at(cache, new) : NULL;
+        const char *read = (const char *)cache->read + old * each;
+        if (added && (old == cache->read_count || by_identity(added, read) <= 0)) {
+            memcpy(text + count++ * each, added, each);
             new ++;
-            count++;
             continue;
         }
-        if (cache->served[old]) {
-            memcpy(at, cache->read + old * each, each);
-            count++;
-        }
+        if (cache->served[old])
+            memcpy(text + count++ * each, read, each);
         old++;
     }
     return count;
@@ -218,16 +241,20 @@ static size_t put_entries(const DigestCache *cache, char *text)
 
 static void write_file(DigestCache *cache)
 {
-    size_t most = (cache->read_count + cache->added.len) * entry_bytes(cache);
+    size_t each = entry_bytes(cache), count = cache->added_count;
     scoped(Arena *, arena_freep) scratch = arena_new();
-    char *text = scratch ? arena_alloc_raw(scratch, sizeof(Header) + most) : NULL;
-    if (!text)
+    char *text = cache->added;
+    if (!scratch)
         return;
-    qsort(cache->added.items, cache->added.len, sizeof *cache->added.items, by_identity);
-    size_t count = put_entries(cache, text + sizeof(Header));
-    Header header = {
-        .order = ORDER_MARK, .entry_bytes = (uint32_t)entry_bytes(cache), .count = count};
-    Str entries = {text + sizeof header, count * entry_bytes(cache)};
+    qsort(text + sizeof(Header), count, each, by_identity);
+    if (cache->read_count > 0) {
+        text = arena_alloc_raw(scratch, sizeof(Header) + (cache->read_count + count) * each);
+        if (!text)
+            return;
+        count = merge_entries(cache, text + sizeof(Header));
+    }
+    Header header = {.order = ORDER_MARK, .entry_bytes = (uint32_t)each, .count = count};
+    Str entries = {text + sizeof header, count * each};
     memcpy(header.magic, magic, sizeof magic);
     memcpy(header.options, cache->options, sizeof header.options);
     header.crc = crc32_of(entries);
@@ -237,7 +264,7 @@ static void write_file(DigestCache *cache)
 
 void digest_cache_close(DigestCache *cache)
 {
-    if (cache->place && cache->added.len > 0)
+    if (cache->place && cache->added_count > 0)
         write_file(cache);
     stamp_folder_close(&cache->folder);
     arena_free(cache->arena);

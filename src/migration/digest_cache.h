@@ -8,7 +8,6 @@
 
 #include "migration/migration.h"
 
-typedef struct DigestEntry DigestEntry;
 typedef struct DigestCache {
     const DigestCachePlace *place; /* NULL: nothing is kept */
     Arena *arena;
@@ -17,7 +16,9 @@ typedef struct DigestCache {
     const unsigned char *read; /* entries of the file, sorted by inode */
     size_t read_count;
     unsigned char *served; /* which of those are still of use */
-    Vec(DigestEntry) added;
+    char *added;           /* as the file will have them, behind room for its head; unsorted */
+    size_t added_count, added_cap;
+    size_t scripts;  /* for so many it was opened */
     uint64_t device; /* the last one that was asked about */
     bool has_device, is_local;
     StampFolder folder;

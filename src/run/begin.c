@@ -112,9 +112,11 @@ bool read_all(Runner *runner, Arena *arena, const History *history, bool with_al
            migration_set_read_due(arena, set, history, with_all, err);
 }
 
-bool result_finish(Run *run, Error *err)
+bool result_finish(Run *run, bool is_plan_done, Error *err)
 {
     Overview overview = {0};
+    if (!history_bring_up(run, is_plan_done, err))
+        return false;
     if (!run->history.order && !history_finish(run->arena, &run->history, err))
         return false;
     /* Two words of it are wanted, and those are the history's or the files' own. */

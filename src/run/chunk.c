@@ -5,7 +5,7 @@
 #include "run/work.h"
 
 enum {
-    DEFAULT_CHUNK_BYTES = 3 << 20,  /* a thousand small migrations, with what is said around them */
+    DEFAULT_CHUNK_BYTES = 5 << 19,  /* a thousand small migrations, with what is said around them */
     DEFAULT_SCRIPT_BYTES = 1 << 19, /* of one unit, so that long scripts take little memory */
     STATEMENT_COST =
         sizeof(DbStatement) + 2 * sizeof(Tag), /* what a statement takes beside its text */
@@ -165,8 +165,7 @@ static void keep_all(Run *run)
 {
     run->applied_kept = run->result->applied.len;
     run->rolled_kept = run->result->rolled_back.len;
-    for (; run->finished_kept < run->finished.len; run->finished_kept++)
-        history_note_step(run, run->finished.items[run->finished_kept]);
+    run->finished_kept = run->finished.len;
 }
 
 /* The disk has all that is kept until now. */
@@ -275,12 +274,6 @@ static bool make_room(Run *run, Error *err)
     while (result->rolled_back.cap - result->rolled_back.len < downs)
         if (!vec_grow(run->arena, (void **)&result->rolled_back.items, &result->rolled_back.cap,
                       result->rolled_back.cap, sizeof *result->rolled_back.items))
-            return error_nomem(err);
-    /* With these come the steps of earlier messages that are still to be committed. */
-    size_t keeping = run->finished.len - run->finished_kept + finishing;
-    while (run->history.rows.cap - run->history.rows.len < keeping)
-        if (!vec_grow(run->arena, (void **)&run->history.rows.items, &run->history.rows.cap,
-                      run->history.rows.cap, sizeof *run->history.rows.items))
             return error_nomem(err);
     return true;
 }

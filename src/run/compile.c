@@ -365,8 +365,7 @@ static bool make_room(Run *run, size_t downs, Error *err)
     return (vec_reserve(run->arena, &run->units, count + 2) &&
             vec_reserve(run->arena, &run->finished, count) &&
             vec_reserve(run->arena, &result->applied, ups) &&
-            vec_reserve(run->arena, &result->rolled_back, downs) &&
-            vec_reserve(run->arena, &run->history.rows, run->history.rows.len + count)) ||
+            vec_reserve(run->arena, &result->rolled_back, downs)) ||
            error_nomem(err);
 }
 

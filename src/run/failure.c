@@ -672,6 +672,7 @@ static bool take_over(Run *run, const History *now, Error *err)
     run->applied_kept = result->applied.len;
     run->rolled_kept = result->rolled_back.len;
     run->history = *now;
+    run->finished_noted = run->finished_kept;
     return true;
 }
 
@@ -810,8 +811,7 @@ void failure_settle(Run *run, Error *err)
             say(run, &result->holds,
                 "The server could not be made to write all of it to its disk yet.");
         if (!run->is_whole)
-            for (; run->finished_kept < run->finished.len && !has_lost_outer; run->finished_kept++)
-                history_note_step(run, run->finished.items[run->finished_kept]);
+            run->finished_kept = has_lost_outer ? run->finished_kept : run->finished.len;
         if (result->applied.len > run->applied_kept && run->is_nested &&
             run->db->is_in_transaction) {
             /* What came before could not be committed either. */
@@ -825,7 +825,7 @@ void failure_settle(Run *run, Error *err)
                 ? "Nothing of the seeds was kept."
                 : "The seeds before the failed statement are kept.");
     else
-        (void)result_finish(run, &ignored);
+        (void)result_finish(run, false, &ignored);
     if (result->is_fate_unknown && run->finished_flushed < run->finished_kept)
         result->current = (Str){0};
     if (step) {

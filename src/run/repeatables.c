@@ -97,7 +97,7 @@ static bool strike_lost(Run *run, Arena *scratch, Error *err)
     return true;
 }
 
-void repeatables_check(Run *run)
+void repeatables_check(Run *run, bool is_plan_done)
 {
     const RunSettings *settings = &run->runner->settings;
     bool has_downs = false;
@@ -110,7 +110,8 @@ void repeatables_check(Run *run)
     const DbCancel *cancel = run->db->options.cancel;
     run->db->options.cancel = NULL; /* the way out is not to be cancelled */
     Error err = {.arena = scratch};
-    if (!scratch || !strike_lost(run, scratch, &err)) {
+    if (!scratch || !history_bring_up(run, is_plan_done, &err) ||
+        !strike_lost(run, scratch, &err)) {
         const char *note =
             scratch
                 ? str_format(scratch, "whether repeatables lost what they made is not known: %s",

@@ -338,20 +338,6 @@ static bool lets_go(const Run *run)
     return false;
 }
 
-/* The plan points into the history that it was made from; what the run does to the history is done to a copy. */
-static bool detach_history(Run *run, Error *err)
-{
-    HistoryRowVec rows = {0};
-    const HistoryRowVec *read = &run->history.rows;
-    if (!vec_reserve(run->arena, &rows, read->len + run->plan.steps.len))
-        return error_nomem(err);
-    for (size_t i = 0; i < read->len; i++)
-        if (!vec_push(run->arena, &rows, read->items[i]))
-            return error_nomem(err);
-    run->history.rows = rows;
-    return true;
-}
-
 /* *ret_is_ours: what was read was read under the lock. */
 static bool plan_first(Run *run, Arena *arena, const PlanRequest *request,
                        const char *expected_digest, bool *ret_is_ours, bool *ret_is_done,
@@ -423,13 +409,15 @@ static bool execute(Run *run, const PlanRequest *request, const char *expected_d
     run->is_whole = run->runner->policy.is_single_transaction || run->runner->settings.is_dry_run;
     int64_t run_before = run->convention->run;
     run->convention->run = run->history.last_run + 1;
-    bool is_ok = detach_history(run, err) && compile_plan(run, err) &&
-                 (!lets_go(run) || lock_side(run, err));
+    bool is_ok = compile_plan(run, err) && (!lets_go(run) || lock_side(run, err));
     run->releases_at_end = may_release_at_end(run);
+    /* What is to be done is known now: how everything stood before takes room that the messages need. */
+    arena_give_back(run->arena, run->plan.overview.rows.items);
+    run->plan.overview.rows = (StateRowVec){0};
     if (is_ok) {
         run->result->run = run->runner->settings.is_dry_run ? 0 : run->convention->run;
         is_ok = work_run(run, err);
-        repeatables_check(run);
+        repeatables_check(run, is_ok);
     }
     run->convention->run = run_before;
     return is_ok;
@@ -449,7 +437,7 @@ static bool execute_once(Runner *runner, Arena *arena, const char *expected_dige
         error_clear(err);
     /* With something done, the state is that of the history in memory; without, it is the plan's. */
     if (is_ok && run.units.len > 0)
-        is_ok = result_finish(&run, err);
+        is_ok = result_finish(&run, true, err);
     lock_drop(&run);
     work_done(&run);
     return is_ok;

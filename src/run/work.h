@@ -82,10 +82,20 @@ typedef struct Tag {
     Str source; /* the statement as the file has it, before placeholders; empty: as sent */
 } Tag;
 
+/* Timeouts as statements; their texts are the chunk's. */
+typedef struct SaidTimeouts {
+    bool is_known;
+    DbTimeouts timeouts;
+    DbStatementVec local, session; /* of the transaction, of the session */
+    Str session_text;
+    bool has_local; /* the engine has settings of a transaction */
+} SaidTimeouts;
+
 typedef struct Chunk {
     Arena *arena; /* of statements and texts; reset once they are sent */
     DbStatementVec statements;
     Vec(Tag) tags;
+    SaidTimeouts said;
     size_t bytes;
     size_t seen; /* confirmed and told */
 } Chunk;
@@ -168,7 +178,7 @@ typedef struct Run {
     ConventionContext *convention;
     Arena *arena; /* the caller's: results */
     SqlSplitOptions split;
-    History history; /* as read under the lock, and kept up to date from then on */
+    History history; /* as read under the lock; history_bring_up() */
     Plan plan;
     RunResult *result;
     bool is_record_only; /* baseline, stamp, repair, seeds: no plan */
@@ -234,6 +244,7 @@ typedef struct Run {
     size_t applied_before, rolled_before; /* ... from a connection before this one */
     Vec(uint32_t) finished;               /* steps, in the order in which they were done */
     size_t finished_kept;
+    size_t finished_noted; /* in the history in memory, see history_bring_up() */
     size_t applied_flushed, rolled_flushed,
         finished_flushed; /* the same, for a server that may crash at any moment */
     int64_t began_us;
@@ -260,7 +271,7 @@ void work_done(
 /* Reads the scripts. with_all: downs, and the parts of what is applied, too. */
 bool read_all(Runner *runner, Arena *arena, const History *history, bool with_all, Error *err);
 /* state and current of the result, from the history kept in memory. */
-bool result_finish(Run *run, Error *err);
+bool result_finish(Run *run, bool is_plan_done, Error *err);
 
 /* lock.c */
 bool cancel_requested(const Runner *runner);
@@ -393,7 +404,9 @@ bool session_note(Run *run, uint32_t step, uint32_t statement, Str sql, Error *e
 bool session_restore(Run *run, Error *err);
 /* Ends the surrounding transaction of a nested run, keeping what it did. */
 bool nest_close(Run *run, Error *err);
-void history_note_step(Run *run, uint32_t index);
+/* Brings the history in memory to what the steps that are kept have made of it. is_plan_done: nobody looks any more at the rows to which
+ * the plan points, so no copy is needed. */
+bool history_bring_up(Run *run, bool is_plan_done, Error *err);
 void history_note_gone(Run *run, size_t at);
 
 /* execute.c */
@@ -439,7 +452,7 @@ bool mend_add_item(Run *run, RunItemVec *items, Str version, Str name, Migration
 
 /* repeatables.c */
 /* After downs: repeatables of which something is gone lose their rows, so that they run again. Best effort, told in notes. */
-void repeatables_check(Run *run);
+void repeatables_check(Run *run, bool is_plan_done);
 
 /* hooks.c */
 bool hook_run_program(Run *run, const Unit *unit, const Error *failure, Error *err);

@@ -10,23 +10,76 @@ enum { COMMIT_PAUSE_MS = 50, MS = 1000 };
 
 /* ---- history kept in memory --------------------------------------------------------------------- */
 
-/* From the end: a rollback takes the newest first, and so finds it at once. */
-static size_t find_row(const Run *run, const PlanStep *step)
+/* The history as it is when the steps are done: rows that were read, without those that are gone, and behind them what was added. */
+typedef struct Outcome {
+    Run *run;
+    const HistoryRow *read;
+    size_t read_count;
+    unsigned char *is_gone; /* of those that were read */
+    uint32_t *added;        /* steps */
+    size_t added_count;
+} Outcome;
+
+static bool is_row_of(const Run *run, const PlanStep *step, MigrationKind kind, Str version,
+                      Str name)
 {
-    if (!step->row && !run->has_downs)
-        return SIZE_MAX;
-    const HistoryRow *row = step->row;
-    for (size_t i = run->history.rows.len; i-- > 0;) {
-        const HistoryRow *it = &run->history.rows.items[i];
-        if ((it->kind == MIGRATION_REPEATABLE) != (step->migration_kind == MIGRATION_REPEATABLE))
-            continue;
-        if (it->kind == MIGRATION_REPEATABLE ? str_eq(it->name, step->name)
-            : row                            ? str_eq(it->version, row->version)
-                  : version_order_compare(&run->runner->set->versions, it->version,
-                                          step->version) == 0)
-            return i;
+    bool is_repeatable = kind == MIGRATION_REPEATABLE;
+    if (is_repeatable != (step->migration_kind == MIGRATION_REPEATABLE))
+        return false;
+    return is_repeatable
+               ? str_eq(name, step->name)
+               : version_order_compare(&run->runner->set->versions, version, step->version) == 0;
+}
+
+/* From the end: a rollback takes the newest first. */
+static void note_gone(Outcome *outcome, const PlanStep *step)
+{
+    const Run *run = outcome->run;
+    const HistoryRow *read = outcome->read;
+    if (step->row && step->row >= read && step->row < read + outcome->read_count &&
+        !outcome->is_gone[step->row - read]) {
+        outcome->is_gone[step->row - read] = 1;
+        return;
     }
-    return SIZE_MAX;
+    if (!run->has_downs)
+        return;
+    for (size_t i = outcome->added_count; i-- > 0;) {
+        const PlanStep *other = &run->plan.steps.items[outcome->added[i]];
+        if (!is_row_of(run, step, other->migration_kind, other->version, other->name))
+            continue;
+        memmove(outcome->added + i, outcome->added + i + 1,
+                (outcome->added_count - i - 1) * sizeof *outcome->added);
+        outcome->added_count--;
+        return;
+    }
+    for (size_t i = outcome->read_count; !step->row && i-- > 0;) {
+        if (outcome->is_gone[i] ||
+            !is_row_of(run, step, read[i].kind, read[i].version, read[i].name))
+            continue;
+        outcome->is_gone[i] = 1;
+        return;
+    }
+}
+
+static HistoryRow row_of_step(Run *run, const PlanStep *step)
+{
+    const Script *script =
+        step->migration && step->migration->up ? step->migration->up : step->script;
+    return (HistoryRow){.version = step->version,
+                        .name = step->migration ? step->migration->name : step->name,
+                        .kind = step->migration_kind,
+                        .outcome = step->kind == STEP_SKIP && !step->is_marked ? HISTORY_SKIPPED
+                                                                               : HISTORY_APPLIED,
+                        .checksum = script ? script->checksum : (Str){0},
+                        .tokens = script ? script->tokens : (Str){0},
+                        .done = script ? script->statements : 0,
+                        .total = script ? script->statements : 0,
+                        .finished_at = clock_now(),
+                        .started_at = TIMESTAMP_UNKNOWN,
+                        .duration_us = -1,
+                        .applied_by = run->convention->who,
+                        .run = run->convention->run,
+                        .rank = ++run->last_rank};
 }
 
 void history_note_gone(Run *run, size_t at)
@@ -37,36 +90,51 @@ void history_note_gone(Run *run, size_t at)
     run->history.order = NULL; /* made anew by result_finish() */
 }
 
-/* Brings the history in memory to what the step has made of it. chunk_flush() has made room for the row. */
-void history_note_step(Run *run, uint32_t index)
+static bool find_outcome(Run *run, Arena *scratch, Outcome *outcome)
 {
-    const PlanStep *step = &run->plan.steps.items[index];
-    HistoryRowVec *rows = &run->history.rows;
-    size_t at = find_row(run, step);
+    size_t from = run->finished_noted, count = run->finished_kept - from;
+    *outcome = (Outcome){.run = run,
+                         .read = run->history.rows.items,
+                         .read_count = run->history.rows.len,
+                         .is_gone = arena_alloc(scratch, run->history.rows.len + 1),
+                         .added = arena_alloc(scratch, count * sizeof *outcome->added)};
+    if (!outcome->is_gone || !outcome->added)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t step = run->finished.items[from + i];
+        note_gone(outcome, &run->plan.steps.items[step]);
+        if (!step_is_down(&run->plan.steps.items[step]))
+            outcome->added[outcome->added_count++] = step;
+    }
+    return true;
+}
+
+bool history_bring_up(Run *run, bool is_plan_done, Error *err)
+{
+    HistoryRowVec *rows = &run->history.rows, kept = *rows;
+    if (run->finished_noted >= run->finished_kept)
+        return true;
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    Outcome outcome;
+    if (!scratch || !find_outcome(run, scratch, &outcome))
+        return error_nomem(err);
+    size_t most = rows->len + outcome.added_count;
+    if (!is_plan_done)
+        kept = (HistoryRowVec){0};
+    if (most > kept.cap && !vec_grow_to(run->arena, (void **)&kept.items, &kept.cap, kept.len, most,
+                                        sizeof *kept.items))
+        return error_nomem(err);
+    kept.len = 0;
+    for (size_t i = 0; i < outcome.read_count; i++)
+        if (!outcome.is_gone[i])
+            kept.items[kept.len++] = rows->items[i];
+    for (size_t i = 0; i < outcome.added_count; i++)
+        kept.items[kept.len++] = row_of_step(run, &run->plan.steps.items[outcome.added[i]]);
+    *rows = kept;
     run->history.exists = true;
     run->history.order = NULL; /* made anew by result_finish() */
-    if (at != SIZE_MAX)
-        history_note_gone(run, at);
-    if (step_is_down(step))
-        return;
-    const Script *script =
-        step->migration && step->migration->up ? step->migration->up : step->script;
-    HistoryRow row = {.version = step->version,
-                      .name = step->migration ? step->migration->name : step->name,
-                      .kind = step->migration_kind,
-                      .outcome = step->kind == STEP_SKIP && !step->is_marked ? HISTORY_SKIPPED
-                                                                             : HISTORY_APPLIED,
-                      .checksum = script ? script->checksum : (Str){0},
-                      .tokens = script ? script->tokens : (Str){0},
-                      .done = script ? script->statements : 0,
-                      .total = script ? script->statements : 0,
-                      .finished_at = clock_now(),
-                      .started_at = TIMESTAMP_UNKNOWN,
-                      .duration_us = -1,
-                      .applied_by = run->convention->who,
-                      .run = run->convention->run,
-                      .rank = ++run->last_rank};
-    rows->items[rows->len++] = row;
+    run->finished_noted = run->finished_kept;
+    return true;
 }
 
 /* ---- one write ----------------------------------------------------------------------------------- */
@@ -261,25 +329,43 @@ static Str joined(Arena *arena, const DbStatementVec *statements)
     return strbuf_finish(&text, &out) ? out : (Str){0};
 }
 
+static bool same_timeouts(const SaidTimeouts *said, DbTimeouts timeouts)
+{
+    return said->is_known && said->timeouts.lock_ms == timeouts.lock_ms &&
+           said->timeouts.statement_ms == timeouts.statement_ms &&
+           said->timeouts.abandoned_ms == timeouts.abandoned_ms;
+}
+
+/* Most migrations have those of the one before, in the same words. */
+static bool put_timeouts(Run *run, DbTimeouts timeouts, SaidTimeouts *ret_said)
+{
+    Arena *arena = run->chunk.arena;
+    SaidTimeouts said = {.is_known = true, .timeouts = timeouts};
+    const DbDriver *driver = run->db->driver;
+    if (!driver->timeouts(run->db, arena, timeouts, true, &said.local) ||
+        !driver->timeouts(run->db, arena, timeouts, false, &said.session))
+        return false;
+    said.session_text = joined(arena, &said.session);
+    said.has_local = !str_eq(joined(arena, &said.local), said.session_text);
+    *ret_said = said;
+    return true;
+}
+
 /* Where the engine has settings of a transaction, they are said in each; where it has only those of the session, they
  * are said when they change. */
 bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err)
 {
-    Arena *arena = run->chunk.arena;
-    DbStatementVec local = {0}, session = {0};
-    if (!run->db->driver->timeouts(run->db, arena, timeouts, true, &local) ||
-        !run->db->driver->timeouts(run->db, arena, timeouts, false, &session))
+    SaidTimeouts *said = &run->chunk.said;
+    if (!same_timeouts(said, timeouts) && !put_timeouts(run, timeouts, said))
         return error_nomem(err);
-    Str session_text = joined(arena, &session);
-    bool has_local = !str_eq(joined(arena, &local), session_text);
-    if (is_local && has_local)
-        return chunk_add_all(run, &local, (Tag){.kind = TAG_PLUMBING}, err);
-    if (str_eq(session_text, run->sent_timeouts))
+    if (is_local && said->has_local)
+        return chunk_add_all(run, &said->local, (Tag){.kind = TAG_PLUMBING}, err);
+    if (str_eq(said->session_text, run->sent_timeouts))
         return true;
     arena_reset(run->timeouts_arena);
-    if (!str_copy(run->timeouts_arena, session_text, &run->sent_timeouts))
+    if (!str_copy(run->timeouts_arena, said->session_text, &run->sent_timeouts))
         return error_nomem(err);
-    return chunk_add_all(run, &session, (Tag){.kind = TAG_PLUMBING}, err);
+    return chunk_add_all(run, &said->session, (Tag){.kind = TAG_PLUMBING}, err);
 }
 
 static bool add_settings(Run *run, const Unit *unit, bool with_lazy_commit, Error *err)

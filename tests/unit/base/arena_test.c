@@ -172,6 +172,38 @@ static void freeing_nothing_is_allowed(void **state)
     assert_null(arena);
 }
 
+/* What is given back is gone from the count, and all else stays as it was. */
+static void what_is_large_can_be_given_back(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20 };
+    scoped(Arena *, arena_freep) arena = arena_new();
+    Arena *child = arena_new();
+    char *small = arena_alloc(arena, 10), *large = arena_alloc(arena, LARGE),
+         *behind = arena_alloc(arena, 10), *of_child;
+    assert_non_null(arena_alloc(child, 10));
+    of_child = arena_alloc(child, LARGE);
+    assert_true(small && large && behind && of_child);
+    memset(small, 's', 10);
+    memset(behind, 'b', 10);
+    memset(of_child, 'c', LARGE);
+    size_t used = arena_used(arena), child_used = arena_used(child);
+    arena_adopt(arena, child);
+    size_t both = arena_used(arena);
+    arena_give_back(arena, large);
+    assert_int_equal(arena_used(arena), both - LARGE);
+    arena_give_back(arena, of_child);
+    assert_int_equal(arena_used(child), child_used - LARGE);
+    /* Nothing, what was never the arena's, and what has no memory of its own. */
+    arena_give_back(arena, NULL);
+    arena_give_back(arena, &used);
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(small[i], 's');
+        assert_int_equal(behind[i], 'b');
+    }
+    assert_true(used >= LARGE);
+}
+
 UNIT_TESTS(arena) = {
     cmocka_unit_test(fresh_memory_is_zero_aligned_and_apart),
     cmocka_unit_test(memory_is_zero_again_after_a_reset),
@@ -181,6 +213,7 @@ UNIT_TESTS(arena) = {
     cmocka_unit_test(a_smaller_size_gives_the_beginning),
     cmocka_unit_test(raw_bytes_lie_between_typed_ones),
     cmocka_unit_test(an_adopted_arena_lives_as_long_as_the_other),
+    cmocka_unit_test(what_is_large_can_be_given_back),
     cmocka_unit_test(impossible_sizes_are_refused),
     cmocka_unit_test(freeing_nothing_is_allowed),
 };
