@@ -113,6 +113,26 @@ static bool produce_opening(Run *run, const Unit *unit, Error *err)
     return transaction_end(run, unit, false, err);
 }
 
+/* A write that is one statement needs no words around it where every statement is a transaction of its own. *ret_is_added: it was one;
+ * else nothing was added. */
+static bool add_write_alone(Run *run, const Unit *unit, uint32_t done, Tag tag, bool *ret_is_added,
+                            Error *err)
+{
+    Chunk *chunk = &run->chunk;
+    size_t before = chunk->statements.len;
+    int64_t last_ordinal = run->last_ordinal;
+    tag.commits = true;
+    if (!add_write(run, unit, done, tag, err))
+        return false;
+    size_t count = chunk->statements.len - before;
+    *ret_is_added = count == 1 || (count == 0 && !tag.finishes);
+    if (*ret_is_added)
+        return true;
+    chunk->statements.len = chunk->tags.len = before;
+    run->last_ordinal = last_ordinal;
+    return true;
+}
+
 static bool produce_record(Run *run, const Unit *unit, Error *err)
 {
     if (FAULT("run.before-journal", err))
@@ -120,6 +140,12 @@ static bool produce_record(Run *run, const Unit *unit, Error *err)
     const PlanStep *step = &run->plan.steps.items[unit->step];
     uint32_t done = unit->write == UNIT_WRITES_END && step->script ? step->script->statements
                                                                    : unit->segment.first;
+    bool is_added = false;
+    if (!db_has(run->db, DB_TRANSACTIONAL_DDL) && !run->is_whole && run->lock != LOCK_LEASE &&
+        !add_write_alone(run, unit, done, (Tag){.finishes = unit->is_last_of_step}, &is_added, err))
+        return false;
+    if (is_added)
+        return true;
     return transaction_begin(run, unit, err) && add_write(run, unit, done, (Tag){0}, err) &&
            transaction_end(run, unit, unit->is_last_of_step, err);
 }
@@ -257,16 +283,12 @@ static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_la
     if (FAULT("run.before-journal", err))
         return false;
     if (unit->segment.is_implicit_commit && !run->is_nested && run->lock != LOCK_LEASE) {
-        /* Here every statement is a transaction of its own, so a write that is one statement needs no words around it. */
         size_t before = run->chunk.statements.len;
-        Tag tag = {.finishes = finishes, .commits = true};
-        if ((resets && !reset_add(run, err)))
+        bool is_added = false;
+        if ((resets && !reset_add(run, err)) ||
+            !add_write_alone(run, &writer, done, (Tag){.finishes = finishes}, &is_added, err))
             return false;
-        size_t begun = run->chunk.statements.len;
-        if (!add_write(run, &writer, done, tag, err))
-            return false;
-        size_t count = run->chunk.statements.len - begun;
-        if (count == 1 || (count == 0 && !finishes))
+        if (is_added)
             return !is_between || session_restore(run, err);
         run->chunk.statements.len = run->chunk.tags.len = before;
     }
