@@ -282,13 +282,42 @@ static const char *now_of(const ConventionContext *ctx)
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')";
 }
 
+/* A time that another history has. The registry tells by them what came after what, so that each is later than those before it. */
+static void add_kept_time(StrBuf *sql, const ConventionContext *ctx, Timestamp time)
+{
+    char buf[TIMESTAMP_TEXT];
+    timestamp_sql(time, buf);
+    switch (ctx->dialect) {
+    case SQL_POSTGRES:
+        strbuf_addf(sql,
+                    "GREATEST(CAST('%s+00' AS timestamptz), (SELECT MAX(committed_at) + "
+                    "INTERVAL '1 microsecond' FROM ",
+                    buf);
+        add_table(sql, ctx, "changes");
+        strbuf_adds(sql, "))");
+        return;
+    case SQL_MYSQL:
+        strbuf_addf(sql,
+                    "GREATEST(CAST('%s' AS DATETIME(6)), COALESCE((SELECT MAX(committed_at) + "
+                    "INTERVAL 1 MICROSECOND FROM (SELECT committed_at FROM ",
+                    buf);
+        add_table(sql, ctx, "changes");
+        strbuf_addf(sql, ") earlier), CAST('%s' AS DATETIME(6))))", buf);
+        return;
+    case SQL_SQLITE:
+        strbuf_addf(sql,
+                    "MAX('%s', COALESCE((SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%f', "
+                    "MAX(committed_at), '+0.001 seconds') FROM sqitch.changes), ''))",
+                    buf);
+        return;
+    }
+}
+
 /* Its clock has milliseconds there, and the registry's order is by time: what follows within one comes after. */
 static void add_now(StrBuf *sql, const ConventionContext *ctx, const HistoryWrite *write)
 {
-    char buf[TIMESTAMP_TEXT];
     if (write && peer_finished_at(write) != TIMESTAMP_UNKNOWN) {
-        strbuf_addf(sql, ctx->dialect == SQL_POSTGRES ? "'%s+00'" : "'%s'",
-                    timestamp_sql(peer_finished_at(write), buf));
+        add_kept_time(sql, ctx, peer_finished_at(write));
         return;
     }
     if (ctx->dialect != SQL_SQLITE) {

@@ -373,3 +373,16 @@ def test_statements_outside_of_a_transaction_go_there_too(whimbrel, pg, target):
     whimbrel.ok("convert", "--to", "goose", "--into", "again", "--to-table", "again", "--yes", "--lossy", "-d", pg.url)
     text = next((whimbrel.cwd / "again").glob("*_two.sql")).read_text()
     assert "BEGIN" not in text and "--!" not in text and "CREATE TABLE t2 (id int);" in text
+
+
+def test_the_order_of_sqitchs_registry_is_that_of_the_plan(whimbrel, db):
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "reg"
+    as_left(whimbrel, db, GOOSE, files=4, applied=3)
+    db.sql("UPDATE goose_db_version SET tstamp = '2024-01-02 03:04:05'")
+    whimbrel.ok("convert", "--to", "sqitch", "--to-table", registry, "--yes", "--lossy", "-d", db.url)
+    change = "`change`" if db.engine == "mariadb" else "change"
+    query = f"SELECT {change}, (SELECT count(DISTINCT committed_at) FROM {registry}.changes) FROM {registry}.changes ORDER BY committed_at"
+    if db.engine == "sqlite":
+        query = f"ATTACH '{whimbrel.cwd / 'reg.db'}' AS reg; {query}"
+    rows_there = [[str(field) for field in row] for row in db.sql(query)]
+    assert rows_there == [[f"{n}_make_t{n}", "3"] for n in (1, 2, 3)]
