@@ -299,7 +299,8 @@ class MariaDb(Server):
     def create_data(self):
         self.call(
             [self.installer, "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal"]
-            + ["--skip-test-db", "--innodb-flush-log-at-trx-commit=0"]
+            # Its temporary tables have names that another one's may have, too.
+            + ["--skip-test-db", "--innodb-flush-log-at-trx-commit=0", f"--tmpdir={self.folder}"]
         )
 
     def command(self):

@@ -521,11 +521,11 @@ def test_schemas_of_the_configuration(whimbrel, pg, begins):
 [flyway]
 locations = ["filesystem:sql"]
 defaultSchema = "Main one"
-schemas = ["Main one", "second"]
 [environments.default]
 url = "{url}"
 user = "{user}"
 password = ""
+schemas = ["Main one", "second"]
 """)
     whimbrel.write("sql/V1__a.sql", "CREATE TABLE a (s text);\nINSERT INTO a VALUES ('${flyway:defaultSchema}');\n")
     calls = [lambda: both.flyway.ok("-color=never", "-skipCheckForUpdate", "migrate"), lambda: whimbrel.ok("migrate")]
