@@ -290,13 +290,27 @@ class MariaDb(Server):
 
     def __init__(self):
         folders = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
-        self.server_program = find_program(["mariadbd", "mysqld"], folders)
-        self.installer = find_program(["mariadb-install-db", "mysql_install_db"], folders)
+        # A MySQL's mysqld, to try what is said of it on it.
+        self.mysqld = os.environ.get("WHIMBREL_MYSQLD")
+        self.server_program = self.mysqld or find_program(["mariadbd", "mysqld"], folders)
+        if not self.mysqld:
+            self.installer = find_program(["mariadb-install-db", "mysql_install_db"], folders)
         self.client_program = find_program(["mariadb", "mysql"], folders)
         super().__init__()
         self.socket = self.folder / "s"
 
     def create_data(self):
+        if self.mysqld:
+            over_tcp = self.folder / "over-tcp.sql"
+            over_tcp.write_text(
+                "CREATE USER root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
+            )
+            over_tcp.chmod(0o644)
+            self.call(
+                [self.mysqld, "--no-defaults", "--initialize-insecure", f"--datadir={self.data}"]
+                + [f"--init-file={over_tcp}"]
+            )
+            return
         self.call(
             [self.installer, "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal"]
             # Its temporary tables have names that another one's may have, too.
@@ -318,8 +332,8 @@ class MariaDb(Server):
             "--default-time-zone=+00:00",
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=48M",
-            "--innodb-log-file-size=16M",
             "--max-connections=60",
+            *(["--mysqlx=OFF", "--secure-file-priv=NULL"] if self.mysqld else ["--innodb-log-file-size=16M"]),
         ]
 
     def client(self, database):
