@@ -36,13 +36,12 @@ static bool fill_placeholders(Run *run, Error *err)
     return true;
 }
 
-/* What the convention's tool sets for its session. */
-static bool set_up_session(Run *run, Error *err)
+bool session_set_up(Run *run, Error *err)
 {
     const ConventionContext *context = run->convention;
     StrVec statements = {0};
     bool is_set = true;
-    if (!context->convention->session)
+    if (!context->convention->session || run->has_set_up)
         return true;
     if (!context->convention->session(context, run->db, run->arena, &statements, err) ||
         (statements.len > 0 && !db_set_defaults(run->db, &statements, &is_set, err)))
@@ -55,7 +54,8 @@ static bool set_up_session(Run *run, Error *err)
                             context->convention->title);
     if (note)
         event_note(run->runner, note);
-    return is_set || note || error_nomem(err);
+    run->has_set_up = is_set || note;
+    return run->has_set_up || error_nomem(err);
 }
 
 bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err)
@@ -87,7 +87,10 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
     run->session_step = NO_STEP;
     if (!run->chunk.arena || !run->feed.arena || !run->timeouts_arena || !run->session_arena)
         return error_nomem(err);
-    return set_up_session(run, err) && fill_placeholders(run, err);
+    /* SQLite takes foreign_keys only outside transactions, and its lock is one; elsewhere it would be a message for nothing where
+     * nothing is to be run. */
+    return (!db_has(run->db, DB_FILE_LOCK) || session_set_up(run, err)) &&
+           fill_placeholders(run, err);
 }
 
 void work_done(Run *run)

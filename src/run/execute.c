@@ -714,7 +714,8 @@ bool work_run(Run *run, Error *err)
     for (;;) {
         run->failure = (Failure){0};
         /* Where the last migrations were left out, no commit may have waited for the disk. */
-        is_ok = produce_all(run, err) && failure_flush(run, run->db, err);
+        is_ok =
+            session_set_up(run, err) && produce_all(run, err) && failure_flush(run, run->db, err);
         if (is_ok)
             break;
         if (!run->failure.has_unit) {

@@ -219,6 +219,7 @@ typedef struct Run {
     bool has_sent_part;   /* part of the unit produced now has been sent */
     size_t unit_start;    /* in the chunk: where the unit produced now begins */
     size_t unit_bytes;
+    bool has_set_up;   /* session_set_up() was done */
     Str sent_timeouts; /* session settings in force; empty: as connected */
     Arena *timeouts_arena;
     Vec(SessionSetting)
@@ -266,6 +267,8 @@ const char *step_label(Arena *arena, const PlanStep *step);
 
 /* begin.c: a Run made ready, and taken apart again. */
 bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error *err);
+/* Says, once, what the convention's tool sets for its session: before the first script runs. */
+bool session_set_up(Run *run, Error *err);
 void work_done(
     Run *run); /* closes files, frees scratch memory; the lock is dropped by lock_drop() */
 /* Reads the scripts. with_all: downs, and the parts of what is applied, too. */

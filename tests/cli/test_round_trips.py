@@ -56,16 +56,18 @@ def trips(whimbrel, proxy, remote):
 def test_a_run_takes_as_many_for_a_thousand_migrations_as_for_ten(whimbrel, trips, remote, count, convention):
     write_migrations(whimbrel, count)
     # What is recognised is recognised by the history from the second call on.
-    assert trips("--convention", convention)("migrate") == 3
+    # SQLx's settings of a session are said where something is to run.
+    run = 4 if convention == "sqlx" else 3
+    assert trips("--convention", convention)("migrate") == run
     here = trips()
     assert remote.value(f"SELECT count(*) FROM t{count}") == "0"
     assert here("migrate") == 2
     assert here("status") == 2
     assert here("check") == 2
     assert here("current") == 2
-    assert here("rollback") == 3
-    assert here("migrate") == 3
-    assert here("goto", version(count - 5)) == 3
+    assert here("rollback") == run
+    assert here("migrate") == run
+    assert here("goto", version(count - 5)) == run
     document = whimbrel.ok("status", "-d", remote.url, "--output", "json").json
     assert document["convention"] == convention
     assert [row["state"] for row in document["migrations"]].count("applied") == count - 5
