@@ -333,7 +333,7 @@ class MariaDb(Server):
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=48M",
             "--max-connections=60",
-            *(["--mysqlx=OFF", "--secure-file-priv=NULL"] if self.mysqld else ["--innodb-log-file-size=16M"]),
+            *(["--mysqlx=OFF", "--secure-file-priv=NULL", "--tls-version="] if self.mysqld else ["--innodb-log-file-size=16M"]),
         ]
 
     def client(self, database):
