@@ -312,8 +312,7 @@ static const Example validate_examples[] = {
 };
 
 static const ExitNote validate_exits[] = {
-    {3,
-     "something is changed, missing, out of order, duplicate or failed, or a verify script fails"},
+    {3, "changed, missing, out of order, duplicate, failed, or not verified"},
     {0},
 };
 
