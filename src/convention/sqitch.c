@@ -286,29 +286,31 @@ static const char *now_of(const ConventionContext *ctx)
 static void add_kept_time(StrBuf *sql, const ConventionContext *ctx, Timestamp time)
 {
     char buf[TIMESTAMP_TEXT];
-    timestamp_sql(time, buf);
+    Str text = str_from(timestamp_sql(time, buf));
     switch (ctx->dialect) {
     case SQL_POSTGRES:
-        strbuf_addf(sql,
-                    "GREATEST(CAST('%s+00' AS timestamptz), (SELECT MAX(committed_at) + "
-                    "INTERVAL '1 microsecond' FROM ",
-                    buf);
+        strbuf_adds(sql, "GREATEST(CAST(");
+        sql_add_literal(sql, ctx->dialect, text);
+        strbuf_adds(sql, " AS timestamp) AT TIME ZONE 'UTC', (SELECT MAX(committed_at) + "
+                         "INTERVAL '1 microsecond' FROM ");
         add_table(sql, ctx, "changes");
         strbuf_adds(sql, "))");
         return;
     case SQL_MYSQL:
-        strbuf_addf(sql,
-                    "GREATEST(CAST('%s' AS DATETIME(6)), COALESCE((SELECT MAX(committed_at) + "
-                    "INTERVAL 1 MICROSECOND FROM (SELECT committed_at FROM ",
-                    buf);
+        strbuf_adds(sql, "GREATEST(CAST(");
+        sql_add_literal(sql, ctx->dialect, text);
+        strbuf_adds(sql, " AS DATETIME(6)), COALESCE((SELECT MAX(committed_at) + "
+                         "INTERVAL 1 MICROSECOND FROM (SELECT committed_at FROM ");
         add_table(sql, ctx, "changes");
-        strbuf_addf(sql, ") earlier), CAST('%s' AS DATETIME(6))))", buf);
+        strbuf_adds(sql, ") earlier), CAST(");
+        sql_add_literal(sql, ctx->dialect, text);
+        strbuf_adds(sql, " AS DATETIME(6))))");
         return;
     case SQL_SQLITE:
-        strbuf_addf(sql,
-                    "MAX('%s', COALESCE((SELECT strftime('%%Y-%%m-%%d %%H:%%M:%%f', "
-                    "MAX(committed_at), '+0.001 seconds') FROM sqitch.changes), ''))",
-                    buf);
+        strbuf_adds(sql, "MAX(");
+        sql_add_literal(sql, ctx->dialect, text);
+        strbuf_adds(sql, ", COALESCE((SELECT strftime('%Y-%m-%d %H:%M:%f', "
+                         "MAX(committed_at), '+0.001 seconds') FROM sqitch.changes), ''))");
         return;
     }
 }
