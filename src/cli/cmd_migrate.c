@@ -98,6 +98,36 @@ static bool migrate_check(const void *args, Error *err)
                   "migrate: --plan says all there is to say; other options do not go with it");
         return error_code(err, "bad-option");
     }
+    if (!options->verify)
+        return true;
+    const char *other = options->no_verify            ? "no-verify"
+                        : options->plan.len > 0       ? "plan"
+                        : options->dry_run            ? "dry-run"
+                        : options->fake               ? "fake"
+                        : options->single_transaction ? "single-transaction"
+                                                      : NULL;
+    if (!other)
+        return true;
+    error_set(err, ERROR_USAGE, "migrate: --verify and --%s do not go together", other);
+    return error_code(err, "bad-option");
+}
+
+/* That it is not asked for in vain. */
+static bool check_verify(const Cli *cli, Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    if (!convention->verify_script) {
+        error_set(err, ERROR_UNSUPPORTED,
+                  "migrate: --verify runs verify scripts, which the convention %s does not have",
+                  convention->name);
+        return error_code(err, "not-in-convention");
+    }
+    if (cli->runner.policy.is_single_transaction) {
+        error_set(err, ERROR_USAGE,
+                  "migrate: --verify and the configuration's single-transaction "
+                  "do not go together");
+        return error_code(err, "bad-option");
+    }
     return true;
 }
 
@@ -123,6 +153,8 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
     };
     bool verifies =
         (options->verify || cli->context.verifies) && !options->no_verify && !options->fake;
+    if (options->verify && !check_verify(cli, err))
+        return false;
     if (verifies && !options->dry_run && cli->context.convention->verify_script &&
         !policy->is_single_transaction)
         return migrate_verified(cli, &request, err);

@@ -288,8 +288,8 @@ static bool check_listing(Cli *cli, const NewArgs *options, Error *err)
     if (!name || cli->context.convention->new_listed)
         return true;
     error_set(err, ERROR_USAGE,
-              "new: --%s is for tools that list their migrations in a file, and "
-              "%s has none",
+              "new: --%s is for tools that list their migrations in a file (Sqitch), and "
+              "%s does not",
               name, cli->context.convention->title);
     return error_code(err, "bad-option");
 }
@@ -403,12 +403,12 @@ static const Option new_options[] = {
      .type = OPTION_STRINGS,
      .value = "CHANGE",
      .offset = offsetof(NewArgs, requires),
-     .help = "must be there before it (Sqitch)"},
+     .help = "must be there before it (Sqitch); also several times"},
     {.name = "conflicts",
      .type = OPTION_STRINGS,
      .value = "CHANGE",
      .offset = offsetof(NewArgs, conflicts),
-     .help = "must not be there (Sqitch)"},
+     .help = "must not be there (Sqitch); also several times"},
     {0},
 };
 

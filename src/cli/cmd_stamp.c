@@ -127,6 +127,15 @@ const Command cmd_stamp = {
 
 /* ---- tag --------------------------------------------------------------------------------------------------------------- */
 
+static bool tag_check(const void *args, Error *err)
+{
+    const VersionArgs *options = args;
+    if (str_trim(options->name).len > 0)
+        return true;
+    error_set(err, ERROR_USAGE, "tag: a tag has to have a name");
+    return error_code(err, "bad-option");
+}
+
 static bool tag_run(Cli *cli, const void *args, Error *err)
 {
     const VersionArgs *options = args;
@@ -172,6 +181,7 @@ const Command cmd_tag = {
     .exits = lock_exits,
     .args_size = sizeof(VersionArgs),
     .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
+    .check = tag_check,
     .run = tag_run,
 };
 

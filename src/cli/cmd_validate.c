@@ -76,6 +76,15 @@ static bool is_ours(const Error *err)
            err->kind == ERROR_IO;
 }
 
+/* Why nothing was verified although that was asked for, or NULL. */
+static const char *verify_note(const Cli *cli, const VerifiedVec *verified)
+{
+    if (verified->run > 0 || verified->failed.len > 0)
+        return NULL;
+    return cli->context.convention->verify_script ? "nothing that is applied has a verify script"
+                                                  : "this convention has no verify scripts";
+}
+
 static bool verify_all(Cli *cli, const Overview *overview, VerifiedVec *ret_verified, Error *err)
 {
     for (size_t i = 0; i < overview->rows.len; i++) {
@@ -124,6 +133,18 @@ static bool add_diff(Cli *cli, Text *text, const StateRow *row, Error *err)
     return line_diff(cli->arena, text, applied, file) || error_nomem(err);
 }
 
+static void add_note_json(JsonWriter *w, const char *state, const char *message)
+{
+    json_begin_object(w);
+    json_key_text(w, "severity", "note");
+    json_key_text(w, "state", state);
+    json_key_null(w, "version");
+    json_key_null(w, "name");
+    json_key_null(w, "path");
+    json_key_text(w, "message", message);
+    json_end_object(w);
+}
+
 static void add_failed_json(JsonWriter *w, const VerifiedVec *verified)
 {
     for (size_t i = 0; i < verified->failed.len; i++) {
@@ -140,7 +161,7 @@ static void add_failed_json(JsonWriter *w, const VerifiedVec *verified)
 }
 
 static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec *verified,
-                          bool with_diff, Error *err)
+                          const ValidateArgs *options, Error *err)
 {
     CliJson json;
     ReportPlace place = cli_place(cli);
@@ -170,7 +191,7 @@ static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec 
         else
             json_null_value(&json.w);
         json_key_text(&json.w, "message", finding ? finding : note);
-        if (with_diff && (row->state == STATE_CHANGED || row->has_new_bytes)) {
+        if (options->diff && (row->state == STATE_CHANGED || row->has_new_bytes)) {
             Str applied, file;
             bool has = false;
             if (!run_text_diff(&cli->runner, cli->arena, row, &applied, &file, &has, err))
@@ -189,16 +210,11 @@ static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec 
         json_end_object(&json.w);
     }
     const char *heads = heads_note(cli, overview);
-    if (heads) {
-        json_begin_object(&json.w);
-        json_key_text(&json.w, "severity", "note");
-        json_key_text(&json.w, "state", "several-heads");
-        json_key_null(&json.w, "version");
-        json_key_null(&json.w, "name");
-        json_key_null(&json.w, "path");
-        json_key_text(&json.w, "message", heads);
-        json_end_object(&json.w);
-    }
+    if (heads)
+        add_note_json(&json.w, "several-heads", heads);
+    const char *unverified = options->verify ? verify_note(cli, verified) : NULL;
+    if (unverified)
+        add_note_json(&json.w, "nothing-to-verify", unverified);
     add_failed_json(&json.w, verified);
     json_end_array(&json.w);
     json_key_null(&json.w, "error");
@@ -207,7 +223,7 @@ static bool validate_json(Cli *cli, const Overview *overview, const VerifiedVec 
 }
 
 static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec *verified,
-                          bool with_diff, Error *err)
+                          const ValidateArgs *options, Error *err)
 {
     Text text = cli_text(cli);
     size_t findings = 0;
@@ -232,7 +248,7 @@ static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec 
             text_add_line(&text, path_of(row));
             text_add(&text, STR("\n"));
         }
-        if (with_diff && (row->state == STATE_CHANGED || row->has_new_bytes) &&
+        if (options->diff && (row->state == STATE_CHANGED || row->has_new_bytes) &&
             !add_diff(cli, &text, row, err))
             return false;
     }
@@ -250,6 +266,11 @@ static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec 
         text_styled(&text, STYLE_YELLOW, STR("note   "));
         text_addf(&text, "%s\n", heads);
     }
+    const char *unverified = options->verify ? verify_note(cli, verified) : NULL;
+    if (unverified) {
+        text_styled(&text, STYLE_YELLOW, STR("note   "));
+        text_addf(&text, "%s\n", unverified);
+    }
     if (verified->failed.len > 0)
         text_addf(&text, "%zu of %zu verify scripts %s.\n", verified->failed.len, verified->run,
                   verified->failed.len == 1 ? "fails" : "fail");
@@ -261,9 +282,10 @@ static bool validate_text(Cli *cli, const Overview *overview, const VerifiedVec 
                   (unsigned)overview->applied, (unsigned)overview->pending);
     else
         text_addf(&text, "%zu %s. %s\n", findings, findings == 1 ? "finding" : "findings",
-                  with_diff ? "'whimbrel repair' shows what can be set right in the history."
-                            : "'whimbrel validate --diff' shows texts, 'whimbrel repair' sets the "
-                              "history right.");
+                  options->diff
+                      ? "'whimbrel repair' shows what can be set right in the history."
+                      : "'whimbrel validate --diff' shows texts, 'whimbrel repair' sets the "
+                        "history right.");
     return cli_print(cli, &text, err);
 }
 
@@ -284,8 +306,8 @@ static bool validate_run(Cli *cli, const void *args, Error *err)
         return false;
     if (overview.wrong > 0 || verified.failed.len > 0)
         cli->exit_code = EXIT_CHECK;
-    return cli->is_json ? validate_json(cli, &overview, &verified, options->diff, err)
-                        : validate_text(cli, &overview, &verified, options->diff, err);
+    return cli->is_json ? validate_json(cli, &overview, &verified, options, err)
+                        : validate_text(cli, &overview, &verified, options, err);
 }
 
 static const Option validate_options[] = {

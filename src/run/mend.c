@@ -304,7 +304,7 @@ bool run_tag(Runner *runner, Arena *arena, Str tag, RunResult *ret_result, Error
     const Convention *convention = runner->convention->convention;
     *ret_result = (RunResult){0};
     if (!convention->tag) {
-        error_set(err, ERROR_UNSUPPORTED, "%s knows no tags in its history", convention->title);
+        error_set(err, ERROR_UNSUPPORTED, "no tag can be put into %s's history", convention->title);
         error_code(err, "not-in-convention");
         return error_hint(err, "A version or a name says where to go as well: whimbrel goto V");
     }

@@ -260,6 +260,26 @@ def verify(whimbrel, name, text):
     whimbrel.write(f"verify/{name}.sql", f"-- Verify\nBEGIN;\n{text}\nROLLBACK;\n")
 
 
+@pytest.mark.parametrize("other", ["--no-verify", "--dry-run", "--fake", "--single-transaction", "--plan=x"])
+def test_what_does_not_go_with_verify_is_said(whimbrel, other):
+    result = whimbrel("migrate", "--verify", other)
+    assert result.code == 2 and f"--verify and {other.split('=')[0]} do not go together" in result.err
+
+
+def test_nobody_is_left_to_believe_that_something_was_verified(whimbrel, sqlite):
+    whimbrel.write("migrations/1_t.sql", "CREATE TABLE t (id int);\n")
+    result = whimbrel("migrate", "--verify", "-d", sqlite.url)
+    assert result.code != 0 and "not-in-convention" in result.err
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    assert "note   this convention has no verify scripts" in whimbrel.ok("validate", "--verify", "-d", sqlite.url).out
+    document = whimbrel.ok("validate", "--verify", "-d", sqlite.url, "--output", "json").json
+    assert document["valid"] and [(f["severity"], f["state"]) for f in document["findings"]] == [("note", "nothing-to-verify")]
+    result = whimbrel("tag", " ", "-d", sqlite.url)
+    assert result.code == 2 and "a tag has to have a name" in result.err
+    result = whimbrel("tag", "v1", "-d", sqlite.url)
+    assert result.code != 0 and "no tag can be put into whimbrel's history" in result.err
+
+
 def test_verify_scripts_run_and_leave_nothing(whimbrel, db):
     registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
     whimbrel.write("sqitch.conf", f"[core]\n  registry = {registry}\n")
