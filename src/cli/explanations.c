@@ -407,9 +407,11 @@ const Explanation explanations[] = {
              "Write the hook as SQL, or let the program that embeds the migrations do that\n"
              "work itself."},
     {.code = "host-language",
-     .title = "a migration is written in another language than SQL",
-     .text = "It has its place in the order, and its row when it is applied, but what it does is\n"
-             "in a program that only its own tool can run. Nothing was run.\n"
+     .title = "only its own tool can run this migration",
+     .text = "It is written in another language than SQL, or holds what only that tool and its\n"
+             "client understand (commands, templates), or its plan rules it out; the message\n"
+             "says which. It has its place in the order, and its row when it is applied.\n"
+             "Nothing of it was run.\n"
              "\n"
              "    whimbrel migrate --to VERSION    stops before it\n"
              "    whimbrel stamp VERSION           records it, after its own tool has run it"},

@@ -236,7 +236,7 @@ static bool check_empty(Planner *p, const StateRow *row, const PlanStep *step, b
     return true;
 }
 
-/* What is written in another language than SQL has its place in the order, and stops who comes to it. */
+/* What only its own tool can run has its place in the order, and stops who comes to it. */
 static bool check_refusal(Planner *p, const StateRow *row, const Script *script, bool *ret_runs)
 {
     const ScriptForm *form = script->form;
