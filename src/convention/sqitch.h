@@ -54,8 +54,6 @@ bool sqitch_plan_read(const ConventionContext *ctx, Arena *arena, const char *pa
 /* The change that a dependency means; NULL: none of this plan. */
 const SqitchChange *sqitch_find(const SqitchPlan *plan, const SqitchDep *dep);
 bool sqitch_is_name(Str name);
-/* The line of a change as Sqitch writes it; note: as it is, deps: "a !b". */
-void sqitch_add_line(StrBuf *plan, const SqitchChange *change);
 /* The script of the change, should it be there, that tests it. */
 bool sqitch_verify_script(const ConventionContext *ctx, Arena *arena, const Migration *migration,
                           Script **ret_script, Error *err);

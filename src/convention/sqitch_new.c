@@ -1,5 +1,5 @@
-/* Changes written down: new ones and those of another tool's. Their scripts, as its templates have them, and their line in sqitch.plan, as it writes one.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Changes written down: new ones and those of another tool's. Their scripts, as its templates have them, and their line in
+ * sqitch.plan, as it writes one. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/draft.h"
 #include "convention/sqitch.h"
 
@@ -19,7 +19,8 @@ static void add_note(StrBuf *plan, Str note)
     }
 }
 
-void sqitch_add_line(StrBuf *plan, const SqitchChange *change)
+/* The line of a change as Sqitch writes it; note: as it is, deps: "a !b". */
+static void add_line(StrBuf *plan, const SqitchChange *change)
 {
     const SqitchMark *mark = &change->mark;
     strbuf_add(plan, mark->name);
@@ -77,7 +78,7 @@ static bool append(const ConventionContext *ctx, Arena *arena, Str plan, Str *re
     bool has_blank = str_ends(strbuf_str(&out), STR("\n\n"));
     if ((is_tag || (read && read->changes.len == 0)) && !has_blank)
         strbuf_adds(&out, "\n");
-    sqitch_add_line(&out, &change);
+    add_line(&out, &change);
     return strbuf_finish(&out, ret_text) || error_nomem(err);
 }
 
@@ -273,7 +274,7 @@ bool sqitch_draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
              !add_script(ctx, arena, ret_files, project, change.mark.name, draft, true, err)))
             return false;
         change.mark.note = draft->name;
-        sqitch_add_line(&plan, &change);
+        add_line(&plan, &change);
     }
     strbuf_addf(&conf, "[core]\n\tengine = %.*s\n", STR_ARG(settings->engine));
     if (!str_eq(settings->registry, STR("sqitch")))
