@@ -171,7 +171,7 @@ class PostgresWorld(ServerWorld):
 class MariaWorld(ServerWorld):
     engine = "mariadb"
     kind = servers.MariaDb
-    history_columns = {"texts": "md5(up_text), md5(down_text)", "checksum": "lower(hex(checksum))"}
+    history_columns = {"texts": "sha2(up_text, 256), sha2(down_text, 256)", "checksum": "lower(hex(checksum))"}
     sessions_sql = "SELECT id, state, info FROM information_schema.processlist WHERE db = '{name}'"
 
     def dump(self):
