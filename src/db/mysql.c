@@ -98,9 +98,9 @@ typedef struct MysqlDb {
     bool was_multi;               /* adopted: several statements a message were allowed before */
     bool tries_tls;               /* asks for TLS where the server has it */
     bool is_galera;
-    int low_water;       /* bytes that have to be there before we are woken */
-    const char *reset;   /* SET ... that puts the session back */
-    bool had_autocommit; /* this and the rest: of an adopted connection */
+    int low_water;                   /* bytes that have to be there before we are woken */
+    const char *reset, *reset_names; /* SET ... that put the session back */
+    bool had_autocommit;             /* this and the rest: of an adopted connection */
     my_bool did_reconnect;
     const char *charset;
 } MysqlDb;
@@ -1278,7 +1278,7 @@ static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
     return true;
 }
 
-/* The statement that puts back what a migration may have set. Not autocommit: setting it would end a transaction. */
+/* The statements that put back what a migration may have set. Not autocommit: setting it would end a transaction. */
 static bool make_reset(MysqlDb *m, const Session *s)
 {
     StrBuf sql = strbuf(m->db.arena);
@@ -1305,7 +1305,13 @@ static bool make_reset(MysqlDb *m, const Session *s)
     if (!strbuf_finish(&sql, &text))
         return false;
     m->reset = text.ptr;
-    return true;
+    /* Without COLLATE it would be the server's own collation of the character set, and the session may have another. */
+    size_t charset = str_find_char(s->collation, '_', 0);
+    m->reset_names = str_format(
+        m->db.arena, "SET NAMES %.*s COLLATE %.*s",
+        STR_ARG(str_sub(s->collation, 0, charset == SIZE_MAX ? s->collation.len : charset)),
+        STR_ARG(s->collation));
+    return m->reset_names != NULL;
 }
 
 /* A user with these may write to a read-only server; they are asked for only when it is one. */
@@ -1325,7 +1331,8 @@ static bool may_write_anyway(MysqlDb *m)
     return may;
 }
 
-/* Our own session: UTC, and no transaction that nobody opened. */
+/* Our own session: UTC, and no transaction that nobody opened. The collation is the server's own of the character set, and not the one
+ * that the library happens to greet with: views, routines and literals keep it. */
 #define OUR_SETTINGS "SET SESSION time_zone = '+00:00', autocommit = 1"
 /* A client that vanished without a word is found out by its silence; only on a connection of our own. */
 #define OUR_LIVELINESS ", wait_timeout = 3600"
@@ -1368,10 +1375,12 @@ static bool describe(MysqlDb *m, Error *err)
         "'max_allowed_packet', "
         "'wsrep_on', 'wsrep_sync_wait', 'read_only', 'super_read_only', 'innodb_read_only')";
     /* What an application has set is read before it is changed. */
-    char *sql = m->db.is_adopted
-                    ? str_format(m->db.arena, "%s", question)
-                    : str_format(m->db.arena, OUR_SETTINGS OUR_LIVELINESS "%s; %s%s%.*s", read_only,
-                                 question, also.len > 0 ? "; " : "", STR_ARG(also));
+    char *sql =
+        m->db.is_adopted
+            ? str_format(m->db.arena, "%s", question)
+            : str_format(m->db.arena, "SET NAMES %s; " OUR_SETTINGS OUR_LIVELINESS "%s; %s%s%.*s",
+                         m->lib.mysql_character_set_name(m->handle), read_only, question,
+                         also.len > 0 ? "; " : "", STR_ARG(also));
     if (!sql)
         return error_nomem(err);
     if (!db_query(&m->db, str_from(sql), &rows, err))
@@ -1590,8 +1599,7 @@ static bool mysql_timeouts(Db *db, Arena *arena, DbTimeouts timeouts, bool is_lo
 static bool mysql_reset_session(Db *db, Arena *arena, DbStatementVec *out)
 {
     MysqlDb *m = (MysqlDb *)db;
-    if (!db_push_statement(arena, out, m->reset) ||
-        !db_push_statement(arena, out, "SET NAMES utf8mb4"))
+    if (!db_push_statement(arena, out, m->reset) || !db_push_statement(arena, out, m->reset_names))
         return false;
     if (m->db.info.database[0] == '\0')
         return true;

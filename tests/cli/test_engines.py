@@ -284,3 +284,18 @@ def test_it_waits_for_a_table_and_says_who_holds_it(whimbrel, pg):
     finally:
         holder.kill()
         holder.wait()
+
+
+@pytest.mark.parametrize("charset", ["utf8mb4", "utf8mb3"])
+def test_a_session_that_is_put_back_has_the_collation_that_it_had(whimbrel, maria, charset):
+    """Views, routines and texts of a migration keep it; also behind one that set its own."""
+    asks = "CREATE TABLE c{} AS SELECT @@character_set_client AS a, @@collation_connection AS b, @@sql_mode AS c;\n"
+    whimbrel.write("migrations/1_a.sql", asks.format(1))
+    whimbrel.write("migrations/2_b.sql", "SET NAMES latin1;\nSET SESSION sql_mode = '';\nCREATE TABLE b (id int);\n")
+    whimbrel.write("migrations/3_c.sql", asks.format(3))
+    whimbrel.ok("migrate", "-d", f"{maria.url}?charset={charset}")
+    assert maria.sql("SELECT * FROM c1") == maria.sql("SELECT * FROM c3")
+    assert maria.value("SELECT a FROM c1") == charset
+    assert maria.value("SELECT b FROM c1") == maria.value(
+        f"SELECT default_collate_name FROM information_schema.character_sets WHERE character_set_name = '{charset}'"
+    )
