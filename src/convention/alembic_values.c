@@ -103,8 +103,10 @@ static const PyNode *attribute(Evaluation *e, const PyNode *node)
     Renderer *r = e->r;
     bool is_name = is_attribute(node, "name");
     const PyNode *base = is_name ? followed(r, node->base) : NULL;
-    if (is_attribute(base, "dialect") ? alembic_is_bind(r, base->base)
-                                      : is_attribute(base, "engine") && alembic_is_bind(r, base)) {
+    const PyNode *bind = base && is_attribute(base, "dialect") ? base->base
+                         : is_attribute(base, "engine")        ? base
+                                                               : NULL;
+    if (bind && alembic_is_bind(r, bind)) {
         PyNode *value = new_value(e, PY_STRING, node, dialect_name(r->target->dialect));
         if (value && r->target->dialect == SQL_MYSQL)
             value->base = &mysql_name;

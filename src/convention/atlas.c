@@ -465,13 +465,12 @@ static bool push_insert(const Writer *w, unsigned type, uint32_t applied, uint32
     const HistoryWrite *write = w->write;
     StrBuf sql = strbuf(w->arena);
     SqlDialect dialect = w->ctx->dialect;
-    Str name = write->migration ? write->migration->name : write->row->name;
     peer_begin(&sql, w->ctx, &w->table, "INSERT INTO ");
     strbuf_adds(&sql, " (version, description, type, applied, total, executed_at, execution_time, "
                       "error, error_stmt, hash, partial_hashes, operator_version) VALUES (");
     sql_add_literal(&sql, dialect, peer_version(write));
     strbuf_adds(&sql, ", ");
-    sql_add_literal(&sql, dialect, name);
+    sql_add_literal(&sql, dialect, peer_name(write));
     strbuf_addf(&sql, ", %u, %u, %u, ", type, applied, total);
     add_start(&sql, w);
     strbuf_adds(&sql, ", ");

@@ -6,6 +6,7 @@
 #include "convention/flyway.h"
 #include "convention/draft.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -633,10 +634,13 @@ static bool finish_callbacks(Scan *scan)
 {
     StrBuf out = strbuf(scan->arena);
     Str sentence;
-    if (scan->callbacks.len > 1)
-        qsort(scan->callbacks.items, scan->callbacks.len, sizeof *scan->callbacks.items, by_event);
-    for (size_t i = 0; i < scan->callbacks.len; i++) {
-        const Callback *one = &scan->callbacks.items[i], *before = i > 0 ? one - 1 : NULL;
+    Callback *all = scan->callbacks.items;
+    size_t count = scan->callbacks.len;
+    assert(all || count == 0);
+    if (count > 1)
+        qsort(all, count, sizeof *all, by_event);
+    for (size_t i = 0; i < count; i++) {
+        const Callback *one = &all[i], *before = i > 0 ? one - 1 : NULL;
         if (before && by_event(before, one) == 0) {
             error_set(scan->err, ERROR_STATE, "two callbacks have one name: %s and %s",
                       before->script->path, one->script->path);
@@ -1219,9 +1223,10 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
 }
 
 /* The row or rows that a write is about. */
-static bool add_where(const ConventionContext *ctx, StrBuf *sql, const HistoryWrite *write)
+static void add_where(const ConventionContext *ctx, StrBuf *sql, const HistoryWrite *write)
 {
     const HistoryRow *row = write->row;
+    assert(write->migration || row);
     bool is_repeatable =
         (write->migration ? write->migration->kind : row->kind) == MIGRATION_REPEATABLE;
     strbuf_adds(sql, " WHERE ");
@@ -1230,13 +1235,12 @@ static bool add_where(const ConventionContext *ctx, StrBuf *sql, const HistoryWr
         sql_add_literal(sql, ctx->dialect, row ? row->name : write->migration->name);
         if (row && row->outcome == HISTORY_FAILED)
             strbuf_adds(sql, " AND NOT success");
-        return true;
+        return;
     }
     strbuf_adds(sql, "version = ");
     sql_add_literal(sql, ctx->dialect, row ? row->version : write->migration->version);
     if (row)
         strbuf_addf(sql, " AND installed_rank = %lld", (long long)row->rank);
-    return true;
 }
 
 static bool push_change(const ConventionContext *ctx, Arena *arena, const HistoryWrite *write,

@@ -155,6 +155,7 @@ typedef struct LbFile {
 
 /* Errors: ERROR_PARSE, code "bad-changelog", with the place. False. */
 bool liquibase_bad(Error *err, const char *path, uint32_t line, const char *what, const char *hint);
+#define liquibase_bad(...) error_false(liquibase_bad(__VA_ARGS__))
 /* A changelog in formatted SQL. */
 bool liquibase_read_sql(LbReading *r, const LbFile *file, Str text);
 /* Whether the text begins as formatted SQL does. */

@@ -6,7 +6,7 @@
 
 enum { DEEPEST_INCLUDE = 50 };
 
-bool liquibase_bad(Error *err, const char *path, uint32_t line, const char *what, const char *hint)
+bool(liquibase_bad)(Error *err, const char *path, uint32_t line, const char *what, const char *hint)
 {
     error_set(err, ERROR_PARSE, "%s: %s", path, what);
     error_code(err, "bad-changelog");

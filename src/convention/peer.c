@@ -103,7 +103,7 @@ bool peer_read(const ConventionContext *ctx, Arena *arena, const char *path, Str
     return file_tree_read(ctx->files, arena, path, PEER_FILE_BYTES, ret_text, err);
 }
 
-bool peer_bad_line(const char *path, uint32_t line, const char *what, const char *hint, Error *err)
+bool(peer_bad_line)(const char *path, uint32_t line, const char *what, const char *hint, Error *err)
 {
     error_set(err, ERROR_PARSE, "%s: %s", path, what);
     error_code(err, "bad-annotation");
@@ -111,8 +111,8 @@ bool peer_bad_line(const char *path, uint32_t line, const char *what, const char
     return error_hint(err, "%s", hint);
 }
 
-bool peer_bad_file(const char *path, const char *code, const char *what, const char *hint,
-                   Error *err)
+bool(peer_bad_file)(const char *path, const char *code, const char *what, const char *hint,
+                    Error *err)
 {
     error_set(err, ERROR_PARSE, "%s %s", path, what);
     error_code(err, code);
@@ -168,7 +168,7 @@ bool peer_add(Arena *arena, MigrationSet *set, Str version, Str name, Migration 
     return true;
 }
 
-bool peer_twice(const char *tool, const char *one, const char *two, Str version, Error *err)
+bool(peer_twice)(const char *tool, const char *one, const char *two, Str version, Error *err)
 {
     error_set(err, ERROR_STATE, "two migrations have version %.*s: %s and %s", STR_ARG(version),
               one, two);
@@ -810,6 +810,11 @@ void peer_add_time(StrBuf *sql, SqlDialect dialect, Timestamp time)
 Str peer_version(const HistoryWrite *write)
 {
     return write->migration ? write->migration->version : write->row->version;
+}
+
+Str peer_name(const HistoryWrite *write)
+{
+    return write->migration ? write->migration->name : write->row->name;
 }
 
 HistoryRow peer_row(Str version, Str name, int64_t rank)

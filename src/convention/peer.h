@@ -45,6 +45,10 @@ bool peer_add(Arena *arena, MigrationSet *set, Str version, Str name, Migration 
               Error *err);
 /* ERROR_STATE, code "duplicate-version": two files for one direction of one version. */
 bool peer_twice(const char *tool, const char *one, const char *two, Str version, Error *err);
+/* They refuse: as those of an error they return nothing but false. */
+#define peer_bad_line(...) error_false(peer_bad_line(__VA_ARGS__))
+#define peer_bad_file(...) error_false(peer_bad_file(__VA_ARGS__))
+#define peer_twice(...) error_false(peer_twice(__VA_ARGS__))
 /* Options of scripts that hold plain SQL and whimbrel's directives. */
 ScriptOptions peer_script_options(const ConventionContext *ctx);
 
@@ -183,6 +187,8 @@ Timestamp peer_finished_at(const HistoryWrite *write);
 void peer_add_time(StrBuf *sql, SqlDialect dialect, Timestamp time);
 /* The version that a write is about. */
 Str peer_version(const HistoryWrite *write);
+/* And its name. */
+Str peer_name(const HistoryWrite *write);
 /* A row of the history with nothing known but this. */
 HistoryRow peer_row(Str version, Str name, int64_t rank);
 /* whimbrel's own lock, for tools that have none: of the table's name. */

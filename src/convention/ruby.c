@@ -493,7 +493,7 @@ static bool take_literal(Parser *p, HostSql *ret_sql)
 
 static bool take_string(Parser *p, HostSql *ret_sql)
 {
-    HostSql next;
+    HostSql next = {0};
     if (!take_literal(p, ret_sql))
         return false;
     while (host_is(&p->at, "+") || host_peek(&p->at, 0)->kind == HOST_STRING) {

@@ -474,8 +474,7 @@ static bool push_insert(const ConventionContext *ctx, const TableName *name, Are
     bool has_instant = peer_finished_at(write) != TIMESTAMP_UNKNOWN;
     strbuf_addf(&sql, " (version, description, success, checksum, execution_time%s) VALUES (%lld, ",
                 has_instant ? ", installed_on" : "", (long long)version);
-    sql_add_literal(&sql, ctx->dialect,
-                    write->migration ? write->migration->name : write->row->name);
+    sql_add_literal(&sql, ctx->dialect, peer_name(write));
     strbuf_adds(&sql, is_success ? ", TRUE, " : ", FALSE, ");
     sql_add_blob(&sql, ctx->dialect, checksum);
     strbuf_adds(&sql, ", ");

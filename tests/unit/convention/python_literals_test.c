@@ -3,6 +3,8 @@
 
 #include "convention/python_literals.h"
 
+#include <stdlib.h>
+
 static PyModule read_text(Fixture *f, const char *text)
 {
     PyModule module;
@@ -22,8 +24,10 @@ static const PyNode *value_of(Fixture *f, const char *expression)
     const char *text = str_format(f->arena, "x = %s\n", expression);
     PyModule module = read_text(f, text);
     const PyStatement *statement = python_find(&module.body, PY_ASSIGN, STR("x"));
-    if (!statement || module.trouble)
+    if (!statement || module.trouble) {
         fail_msg("%s: %s", expression, module.trouble ? module.trouble : "no assignment");
+        abort(); /* not reached, which fail_msg() does not declare */
+    }
     return statement->value;
 }
 
