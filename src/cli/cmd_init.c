@@ -396,6 +396,22 @@ static bool write_start(Start *start, Error *err)
            file_create_new("whimbrel.toml", text, 0666, err);
 }
 
+/* whimbrel.toml was there and is kept: what it says may be another tool than the one that is asked for. */
+static bool compare_config(Start *start, Error *err)
+{
+    const Settings *settings = start->cli->settings;
+    const SettingSource *source = &start->cli->configuration.sources[setting_index("convention")];
+    if (!start->has_config || str_eq(settings->convention, str_from(start->convention->name)))
+        return true;
+    return add_note(start,
+                    str_format(start->cli->arena,
+                               "the convention stays %.*s%s%s, not %s: write convention = \"%s\" "
+                               "into whimbrel.toml if that is meant",
+                               STR_ARG(settings->convention), source->where[0] ? ", of " : "",
+                               source->where, start->convention->name, start->convention->name),
+                    err);
+}
+
 static bool init_run(Cli *cli, const void *args, Error *err)
 {
     const InitArgs *options = args;
@@ -423,7 +439,7 @@ static bool init_run(Cli *cli, const void *args, Error *err)
         if (!file_info(folder, &info, err))
             return false;
         start.has_folder = info.kind == FILE_FOLDER;
-        if (!count_files(&start, err))
+        if (!count_files(&start, err) || !compare_config(&start, err))
             return false;
     } else if (!start.has_config) {
         if (!recognise_tool(cli, &start.convention, &start.evidence, err) ||

@@ -216,9 +216,9 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
         }
     }
     DbOptions options = cli_db_options(cli, needs);
-    bool recognises = str_eq(cli->settings->convention, STR("auto")) &&
-                      cli->settings->table.len == 0 &&
-                      (needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION));
+    bool recognises =
+        (!str_eq(cli->settings->convention, STR("auto")) || cli->settings->table.len == 0) &&
+        (needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION));
     if (recognises && !is_file &&
         !convention_question(url.driver->dialect, cli->arena, &options.question, err))
         return false;
@@ -306,6 +306,13 @@ static bool fill_context(Cli *cli, Db *db, ConventionContext *context, Error *er
     }
     if (!convention_configure(context, cli->arena, err))
         return false;
+    if (db && !cli->except && !str_eq(settings->convention, STR("auto"))) {
+        const char *note = NULL;
+        if (!convention_name_other(context, db, cli->arena, &note, err))
+            return error_wrap(err, "looking for history tables");
+        if (note && !vec_push(cli->arena, &context->notes, str_from(note)))
+            return error_nomem(err);
+    }
     if (settings->name_space.len > 0 && !(context->convention->features & CONVENTION_NAMESPACE)) {
         error_set(err, ERROR_USAGE, "the convention %s has no namespaces",
                   context->convention->name);

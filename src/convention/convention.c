@@ -25,15 +25,24 @@ bool convention_configure(ConventionContext *ctx, Arena *arena, Error *err)
 }
 
 /* Which of a convention's names: those in whatever schema the connection works in, those that name their schema (PostgreSQL), and of
- * these the table's part alone. */
-typedef enum NameKind { NAMES_PLAIN, NAMES_QUALIFIED, NAMES_TABLE_PART } NameKind;
+ * these the table's part alone; and the first in capitals, under which PostgreSQL has another table. */
+typedef enum NameKind { NAMES_PLAIN, NAMES_QUALIFIED, NAMES_TABLE_PART, NAMES_CAPITALS } NameKind;
 
 static void add_name(StrBuf *sql, SqlDialect dialect, NameKind kind, const char *name, bool *has)
 {
     Str whole = str_from(name);
     size_t dot = str_find_char(whole, '.', 0);
-    if ((dot != SIZE_MAX) != (kind != NAMES_PLAIN))
+    bool is_plain = kind == NAMES_PLAIN || kind == NAMES_CAPITALS;
+    char capitals[64];
+    if ((dot == SIZE_MAX) != is_plain || (kind == NAMES_CAPITALS && whole.len > sizeof capitals))
         return;
+    if (kind == NAMES_CAPITALS) {
+        for (size_t i = 0; i < whole.len; i++) {
+            char c = whole.ptr[i];
+            capitals[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        }
+        whole.ptr = capitals;
+    }
     strbuf_adds(sql, *has ? ", " : "");
     *has = true;
     sql_add_literal(sql, dialect,
@@ -83,8 +92,10 @@ static void add_postgres_question(StrBuf *sql)
                 "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname IN (");
     add_names(sql, SQL_POSTGRES, NAMES_PLAIN, &has);
     add_names(sql, SQL_POSTGRES, NAMES_TABLE_PART, &has);
+    add_names(sql, SQL_POSTGRES, NAMES_CAPITALS, &has);
     strbuf_adds(sql, ") AND ((pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN (");
     add_names(sql, SQL_POSTGRES, NAMES_PLAIN, &has_plain);
+    add_names(sql, SQL_POSTGRES, NAMES_CAPITALS, &has_plain);
     strbuf_adds(sql, ")) OR ");
     add_is_qualified(sql);
     add_own_schemas(sql, SQL_POSTGRES);
@@ -121,7 +132,7 @@ bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *
     case SQL_SQLITE:
         strbuf_adds(&sql, "SELECT m.name, 0, (SELECT group_concat(c.name) FROM "
                           "pragma_table_info(m.name) c) FROM sqlite_master m WHERE m.type IN "
-                          "('table', 'view') AND m.name IN (");
+                          "('table', 'view') AND m.name COLLATE NOCASE IN (");
         strbuf_add(&sql, list);
         strbuf_adds(&sql, ")");
         break;
@@ -315,6 +326,31 @@ static bool look_at_shape(const ConventionContext *ctx, Arena *arena, Convention
                      err);
 }
 
+/* A history under its tool's name in other letters is one that the tool itself, and we, would not find: without a filled one of the
+ * chosen convention's own nothing may start from the first migration beside it. */
+static bool check_strays(const ConventionGuessVec *guesses, const Convention *chosen, Error *err)
+{
+    const ConventionGuess *stray = NULL;
+    for (size_t i = 0; i < guesses->len; i++) {
+        const ConventionGuess *guess = &guesses->items[i];
+        if (guess->convention == chosen && guess->weight >= 3)
+            return true;
+        if (guess->stray.len > 0 && (!stray || (guess->has_files && !stray->has_files)))
+            stray = guess;
+    }
+    if (!stray)
+        return true;
+    const char *name = stray->convention->name;
+    error_set(err, ERROR_STATE,
+              "the table %.*s has the columns of the history of %s, which is named %s",
+              STR_ARG(stray->stray), stray->convention->title, stray->convention->default_table);
+    error_code(err, "ambiguous-convention");
+    return error_hint(err,
+                      "If it is the history, write convention = \"%s\" and table = "
+                      "'\"%.*s\"' into whimbrel.toml; if not, choose with --convention NAME.",
+                      name, STR_ARG(stray->stray));
+}
+
 bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
                           const Convention **ret_convention, ConventionGuessVec *ret_guesses,
                           Error *err)
@@ -343,12 +379,67 @@ bool convention_recognise(const ConventionContext *ctx, Db *db, Arena *arena,
             return error_nomem(err);
     }
     const Convention *chosen = NULL;
-    bool ok = choose(arena, &guesses, &chosen, err);
+    bool ok = choose(arena, &guesses, &chosen, err) && check_strays(&guesses, chosen, err);
     if (ok)
         *ret_convention = chosen;
     if (ret_guesses)
         *ret_guesses = with_evidence;
     return ok;
+}
+
+/* What a convention finds in the database alone. What is amiss with its configuration is told when it is meant. */
+static bool guess_by_tables(const ConventionContext *ctx, const Convention *convention, Db *db,
+                            Arena *arena, ConventionGuess *ret_guess, Error *err)
+{
+    ConventionContext asked = *ctx;
+    Error local = {.arena = err ? err->arena : arena};
+    asked.convention = convention;
+    asked.notes = (StrVec){0};
+    if (convention->recognise(&asked, db, arena, ret_guess, &local))
+        return true;
+    *ret_guess = (ConventionGuess){0};
+    return local.kind != ERROR_NOMEM || error_nomem(err);
+}
+
+bool convention_name_other(const ConventionContext *ctx, Db *db, Arena *arena,
+                           const char **ret_note, Error *err)
+{
+    ConventionContext asked = *ctx;
+    ConventionGuess own = {0};
+    TableName name;
+    bool is_own_known = false;
+    *ret_note = NULL;
+    if (!table_name_read(ctx, arena, &name, err) ||
+        !convention_look_at_tables(&asked, db, arena, err))
+        return false;
+    const char *plain = table_name_plain(arena, &name, "");
+    if (!plain)
+        return error_nomem(err);
+    for (size_t i = 0; all[i]; i++) {
+        ConventionGuess guess = {0};
+        const char *table = all[i]->default_table;
+        if (all[i] == ctx->convention || strcmp(table, plain) == 0 ||
+            !known_table(&asked, str_from(table)))
+            continue;
+        if (!is_own_known && !guess_by_tables(&asked, ctx->convention, db, arena, &own, err))
+            return false;
+        is_own_known = true;
+        if (own.weight >= 3)
+            return true;
+        ConventionContext other = asked;
+        other.table = (Str){0};
+        if (!guess_by_tables(&other, all[i], db, arena, &guess, err))
+            return false;
+        if (guess.weight < 3)
+            continue;
+        *ret_note =
+            str_format(arena,
+                       "the table %s holds a history of %s, and that of %s (%s) is empty or not "
+                       "there: the convention is %s because it was told so",
+                       table, all[i]->title, ctx->convention->title, plain, ctx->convention->name);
+        return *ret_note || error_nomem(err);
+    }
+    return true;
 }
 
 bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sentence, Error *err)

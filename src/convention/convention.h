@@ -322,7 +322,8 @@ struct ConventionGuess {
     bool
         has_files; /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
     bool has_markers; /* they are written for it: another tool would take for SQL what is not */
-    StrVec evidence;  /* sentences: "the table _sqlx_migrations is there" */
+    Str stray; /* a table of its columns, named as its history in other letters: another one to the database; empty: none */
+    StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */
 };
 typedef Vec(ConventionGuess) ConventionGuessVec;
 /* One more piece of evidence. The heaviest gives the weight. sentence: NULL when there was no memory for it, which is then the error. */
@@ -331,6 +332,10 @@ bool guess_add(Arena *arena, ConventionGuess *guess, int weight, const char *sen
 bool convention_look_at_tables(ConventionContext *ctx, Db *db, Arena *arena, Error *err);
 /* What convention_recognise() asks a database first, for DbOptions.question: then the answer is there already. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err);
+/* For a convention that somebody has chosen: where its own history is empty or not there, and another tool's has rows, a sentence that
+ * names that table; else NULL. No round trip more than convention_look_at_tables() needs, unless there is a table of another tool. */
+bool convention_name_other(const ConventionContext *ctx, Db *db, Arena *arena,
+                           const char **ret_note, Error *err);
 /* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since
  * several tools name theirs alike (a timestamp with .up.sql is whimbrel's own form and SQLx's): between those, without a history and
  * without a configuration file of another tool, whimbrel's own is meant. Any other tie, and a history of one tool with files that only

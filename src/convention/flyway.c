@@ -972,6 +972,62 @@ static bool is_empty_database(const ConventionContext *ctx, Db *db, Arena *arena
     return db_rows_finish(&rows, err);
 }
 
+/* ---- the table of before version 5 ------------------------------------------------------------------------------------ */
+
+/* schema_version, until flyway_schema_history came: with these columns Flyway works on it still, if it is told its name; Flyway 3 and
+ * older had a rank more, without which they let no row in. tern has a table of that name, with one column. */
+#define FLYWAY_COLUMNS                                                                             \
+    "installed_rank, version, description, type, script, checksum, installed_by, installed_on, "   \
+    "execution_time, success"
+#define OLD_COLUMNS "version_rank, " FLYWAY_COLUMNS
+
+static bool is_named_otherwise(const ConventionContext *ctx)
+{
+    return ctx->table.len > 0 && !str_eq(ctx->table, STR("flyway_schema_history"));
+}
+
+static bool look_at_old_table(const ConventionContext *ctx, Db *db, Arena *arena, bool *ret_has,
+                              bool *ret_has_rank, Error *err)
+{
+    static const char *const names[] = {"schema_version", "public.schema_version"};
+    ConventionContext asked = *ctx;
+    bool has_rows;
+    asked.table = (Str){0};
+    *ret_has = *ret_has_rank = false;
+    if (is_named_otherwise(ctx))
+        return true;
+    for (size_t i = 0; !*ret_has && i < 2; i++) {
+        TableName name = {.table = STR("schema_version")};
+        /* Among the tables that were looked at it may stand under tern's name. */
+        if (i > 0 && (!ctx->known_tables || ctx->dialect != SQL_POSTGRES ||
+                      !known_table(ctx, str_from(names[i]))))
+            break;
+        if (i > 0)
+            name.schema = STR("public");
+        if (!history_table_look(&asked, db, arena, &name, FLYWAY_COLUMNS, false, ret_has, &has_rows,
+                                err) ||
+            (*ret_has && !history_table_look(&asked, db, arena, &name, OLD_COLUMNS, false,
+                                             ret_has_rank, &has_rows, err)))
+            return false;
+    }
+    return true;
+}
+
+static bool refuse_old_table(bool has_rank, Error *err)
+{
+    error_set(err, ERROR_STATE,
+              "the history of Flyway is in schema_version here, its table of before version 5, and "
+              "flyway_schema_history is not there");
+    error_code(err, "foreign-history");
+    if (has_rank)
+        return error_hint(err, "Flyway 3 or older made it (it has the column version_rank): let "
+                               "Flyway 4.2 run once, which brings it up to date, then write "
+                               "convention = \"flyway\" and table = \"schema_version\" into "
+                               "whimbrel.toml.");
+    return error_hint(err, "Write convention = \"flyway\" and table = \"schema_version\" into "
+                           "whimbrel.toml (Flyway itself needs flyway.table=schema_version).");
+}
+
 static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, History *ret_history,
                          Error *err)
 {
@@ -987,6 +1043,13 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
         !table_name_read(ctx, arena, &table.name, err) ||
         !peer_table_read(ctx, db, arena, &table, &history.exists, err))
         return false;
+    if (!history.exists && !db->is_in_transaction) {
+        bool has_old = false, has_rank = false;
+        if (!look_at_old_table(ctx, db, arena, &has_old, &has_rank, err))
+            return false;
+        if (has_old)
+            return refuse_old_table(has_rank, err);
+    }
     if (reader.unknown.len > 0) {
         const char *plain = table_name_plain(arena, &table.name, "");
         if (!plain)
@@ -1562,16 +1625,20 @@ static bool recognise(const ConventionContext *given, Db *db, Arena *arena,
 {
     static const char *const configurations[] = {"flyway.toml", "flyway.conf", "conf/flyway.conf",
                                                  NULL};
-    static const PeerSigns signs = {
-        .configurations = configurations,
-        .columns = "installed_rank, version, description, type, script, checksum, installed_by, "
-                   "installed_on, execution_time, success",
-        .depth = PEER_DEEPEST,
-        .takes = takes};
+    static const PeerSigns signs = {.configurations = configurations,
+                                    .columns = FLYWAY_COLUMNS,
+                                    .depth = PEER_DEEPEST,
+                                    .takes = takes};
     ConventionContext own = *given;
-    return peer_try_configuration(configure_by_files, &own, arena, err) &&
-           peer_recognise(&own, db, arena, &signs, ret_guess, err) &&
-           look_at_build(given, arena, ret_guess, err);
+    bool has_old = false, has_rank = false;
+    if (!peer_try_configuration(configure_by_files, &own, arena, err) ||
+        !peer_recognise(&own, db, arena, &signs, ret_guess, err) ||
+        !look_at_build(given, arena, ret_guess, err) ||
+        (db && own.known_tables && !look_at_old_table(&own, db, arena, &has_old, &has_rank, err)))
+        return false;
+    return !has_old ||
+           guess_add(arena, ret_guess, 2,
+                     "the table schema_version is there, of Flyway before version 5", err);
 }
 
 static bool configure(ConventionContext *ctx, Arena *arena, Error *err)
@@ -1640,12 +1707,15 @@ static bool draft_files(const ConventionContext *ctx, Arena *arena, const DraftV
     return true;
 }
 
+static const char *const other_tables[] = {"schema_version", NULL};
+
 const Convention convention_flyway = {
     .version = 1,
     .name = "flyway",
     .title = "Flyway",
     .summary = "Flyway: V1__name.sql, U1__, R__, B1__, callbacks, table flyway_schema_history",
     .default_table = "flyway_schema_history",
+    .other_tables = other_tables,
     .features = CONVENTION_REPEATABLE | CONVENTION_DOWN | CONVENTION_BASELINE | CONVENTION_HOOKS |
                 CONVENTION_DIRECTIVES | CONVENTION_DELETED | CONVENTION_EMPTY,
     .checksum_hash = HASH_SHA256,

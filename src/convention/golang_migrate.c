@@ -111,8 +111,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
 
 typedef struct Row {
     Arena *arena;
-    bool has_row, is_dirty;
-    int64_t version;
+    bool has_row, is_dirty, has_second;
+    int64_t version, second;
 } Row;
 
 static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const char **ret_what,
@@ -123,8 +123,13 @@ static bool take_row(void *ctx, const DbValue *cols, bool *ret_is_good, const ch
     int64_t version = 0;
     *ret_is_good = db_value_i64(&cols[0], &version);
     *ret_what = "a row has no version";
-    if (row->has_row || !*ret_is_good) /* the tool reads the first row only */
+    if (!*ret_is_good)
         return true;
+    if (row->has_row) { /* the tool reads the first row only */
+        row->second = row->has_second ? row->second : version;
+        row->has_second = true;
+        return true;
+    }
     row->has_row = true;
     row->version = version;
     row->is_dirty = str_eq(cols[1].text, STR("1"));
@@ -161,6 +166,15 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
         (row.has_row && !spread_row(ctx, arena, &row, &history, err)) ||
         !history_finish(arena, &history, err))
         return false;
+    if (row.has_second) {
+        history.note = str_format(arena,
+                                  "the history table of golang-migrate has a second row, of "
+                                  "version %lld: as the tool does, only the first is read, of "
+                                  "version %lld",
+                                  (long long)row.second, (long long)row.version);
+        if (!history.note)
+            return error_nomem(err);
+    }
     *ret_history = history;
     return true;
 }

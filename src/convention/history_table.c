@@ -144,8 +144,11 @@ static bool probe(const ConventionContext *ctx, Db *db, Arena *arena, Str sql, b
 const KnownTable *known_table(const ConventionContext *ctx, Str name)
 {
     for (size_t i = 0; ctx->known_tables && i < ctx->known_tables->len; i++) {
-        if (str_eq(ctx->known_tables->items[i].name, name))
-            return &ctx->known_tables->items[i];
+        const KnownTable *table = &ctx->known_tables->items[i];
+        /* SQLite finds a table whatever its letters. */
+        if (str_eq(table->name, name) ||
+            (ctx->dialect == SQL_SQLITE && str_eq_nocase(table->name, name)))
+            return table;
     }
     return NULL;
 }
@@ -263,6 +266,24 @@ bool history_table_look(const ConventionContext *ctx, Db *db, Arena *arena, cons
                : error_nomem(err);
 }
 
+/* One that is not the history only because it is written in other letters. */
+static bool look_for_stray(const ConventionContext *ctx, Arena *arena, Str plain,
+                           const char *columns, bool is_exact, ConventionGuess *guess, Error *err)
+{
+    for (size_t i = 0; ctx->table.len == 0 && ctx->known_tables && i < ctx->known_tables->len;
+         i++) {
+        const KnownTable *table = &ctx->known_tables->items[i];
+        if (!str_eq_nocase(table->name, plain) || !has_columns(table, str_from(columns), is_exact))
+            continue;
+        guess->stray = table->name;
+        return guess_add(
+            arena, guess, 0,
+            str_format(arena, "the table %.*s is there, in other letters", STR_ARG(table->name)),
+            err);
+    }
+    return true;
+}
+
 bool guess_table(const ConventionContext *ctx, Db *db, Arena *arena, const TableName *name,
                  const char *columns, bool is_exact, ConventionGuess *guess, Error *err)
 {
@@ -272,6 +293,8 @@ bool guess_table(const ConventionContext *ctx, Db *db, Arena *arena, const Table
         return error_nomem(err);
     if (!history_table_look(ctx, db, arena, name, columns, is_exact, &has_table, &has_rows, err))
         return false;
+    if (!has_table && !known_table(ctx, str_from(plain)))
+        return look_for_stray(ctx, arena, str_from(plain), columns, is_exact, guess, err);
     return !has_table ||
            guess_add(arena, guess, has_rows ? 3 : 2,
                      str_format(arena, "the table %s is there%s", plain, has_rows ? "" : ", empty"),

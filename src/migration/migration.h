@@ -400,6 +400,8 @@ struct History {
     bool
         is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
     bool is_short; /* something was left out of the rows that the reader said it could do without */
+    const char *
+        note; /* a sentence for the user: something in it is odd, and passed over; NULL: nothing is */
     HistoryRowVec rows;
     int64_t last_run;
     const VersionOrder *versions; /* NULL: numbered. Set before history_finish() */

@@ -13,7 +13,14 @@ static bool read_history(Runner *runner, Arena *arena, unsigned without, History
 {
     ConventionContext context = *runner->convention;
     context.without = without;
-    return context.convention->history_read(&context, runner->db, arena, ret_history, err);
+    if (!context.convention->history_read(&context, runner->db, arena, ret_history, err))
+        return false;
+    if (ret_history->note && !runner->has_told_note && runner->sink.emit) {
+        const Event event = {.kind = EVENT_NOTE, .message = str_from(ret_history->note)};
+        runner->has_told_note = true;
+        runner->sink.emit(runner->sink.ctx, &event);
+    }
+    return true;
 }
 
 static void look_at_files(void *ctx)

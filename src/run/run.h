@@ -110,6 +110,7 @@ typedef struct Runner {
     PlanPolicy policy;
     RunSettings settings;
     EventSink sink;
+    bool has_told_note; /* of the history: once is enough. Ours */
 } Runner;
 
 /* Policy as this server and convention have it; the caller adds what its options say. */
