@@ -1,6 +1,7 @@
 /* The parser over the tables of commands and options. SPDX-License-Identifier: Apache-2.0 */
 #include "cli/alias.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const Command *named(const Command *const *commands, Str name)
@@ -536,7 +537,7 @@ static bool join_words(Parser *p, Str word, Str *ret_words)
 static bool goes_on(Parser *p, Str word, bool *ret_does)
 {
     const Alias *alias;
-    Str words, all = p->typed, first;
+    Str words, first;
     *ret_does = false;
     if (!join_words(p, word, &words))
         return false;
@@ -544,8 +545,7 @@ static bool goes_on(Parser *p, Str word, bool *ret_does)
     Str rest = str_cut(words, ' ', &first);
     /* "db" and the like stand before anything; and so does "migrate" before what is a command. */
     while (!command && rest.len > 0 && (alias_is_prefix(first) || str_eq(first, STR("migrate")))) {
-        all = rest;
-        command = command_of(p, all, &alias);
+        command = command_of(p, rest, &alias);
         rest = str_cut(rest, ' ', &first);
     }
     /* "migrate override" alone is nothing yet. */
@@ -658,6 +658,8 @@ static bool take_word(Parser *p, Str word)
 static bool take_argument(Parser *p, Str word)
 {
     CommandLine *line = p->line;
+    /* A first word is no argument, and an option means one only to a command. */
+    assert(line->command);
     const Argument *argument =
         line->command->arguments ? &line->command->arguments[p->argument] : NULL;
     if (!argument || !argument->name) {

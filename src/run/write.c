@@ -126,10 +126,12 @@ bool history_bring_up(Run *run, bool is_plan_done, Error *err)
         return error_nomem(err);
     kept.len = 0;
     for (size_t i = 0; i < outcome.read_count; i++)
-        if (!outcome.is_gone[i])
-            kept.items[kept.len++] = rows->items[i];
+        if (!outcome.is_gone[i] && !vec_push(run->arena, &kept, rows->items[i]))
+            return error_nomem(err);
     for (size_t i = 0; i < outcome.added_count; i++)
-        kept.items[kept.len++] = row_of_step(run, &run->plan.steps.items[outcome.added[i]]);
+        if (!vec_push(run->arena, &kept,
+                      row_of_step(run, &run->plan.steps.items[outcome.added[i]])))
+            return error_nomem(err);
     *rows = kept;
     run->history.exists = true;
     run->history.order = NULL; /* made anew by result_finish() */
