@@ -1016,8 +1016,8 @@ static bool look_at_old_table(const ConventionContext *ctx, Db *db, Arena *arena
 static bool refuse_old_table(bool has_rank, Error *err)
 {
     error_set(err, ERROR_STATE,
-              "the history of Flyway is in schema_version here, its table of before version 5, and "
-              "flyway_schema_history is not there");
+              "the history of Flyway is in schema_version here, its table of before version 5%s",
+              has_rank ? "" : ", and flyway_schema_history is not there");
     error_code(err, "foreign-history");
     if (has_rank)
         return error_hint(err, "Flyway 3 or older made it (it has the column version_rank): let "
@@ -1049,6 +1049,14 @@ static bool history_read(const ConventionContext *ctx, Db *db, Arena *arena, His
             return false;
         if (has_old)
             return refuse_old_table(has_rank, err);
+    }
+    if (history.exists && str_eq_nocase(ctx->table, STR("schema_version"))) {
+        bool has_rank, has_rows;
+        if (!history_table_look(ctx, db, arena, &table.name, OLD_COLUMNS, false, &has_rank,
+                                &has_rows, err))
+            return false;
+        if (has_rank)
+            return refuse_old_table(true, err);
     }
     if (reader.unknown.len > 0) {
         const char *plain = table_name_plain(arena, &table.name, "");

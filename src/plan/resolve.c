@@ -282,7 +282,7 @@ bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned 
 static bool resolve_line(Arena *arena, const Overview *overview, size_t versioned, Str of,
                          Str *ret_version, Error *err)
 {
-    Str version;
+    Str version = {0};
     bool is_base;
     unsigned char *lineage;
     size_t found = SIZE_MAX;
@@ -334,7 +334,7 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
         str_to_u64(str_sub(to, 1, to.len), &count)) {
         if (to.ptr[0] == '-')
             return resolve_back(overview, versioned, to, count, ret_version, ret_is_base, err);
-        Str version;
+        Str version = {0};
         if (!resolve_ahead(overview, versioned, to, count, &version, err))
             return false;
         *ret_version = version;

@@ -40,11 +40,14 @@ def test_the_table_of_flyway_before_version_5(whimbrel, db):
     assert [str(row[0]) for row in db.sql("SELECT version FROM schema_version ORDER BY installed_rank")] == ["1", "2"]
 
 
-def test_the_rank_of_flyway_3_is_said(whimbrel, sqlite):
+@pytest.mark.parametrize("options", [[], ["--convention", "flyway", "--table", "schema_version"]])
+def test_the_rank_of_flyway_3_is_said(whimbrel, db, options):
+    """Also where the table is named: a row without a rank would be refused when the migration had run."""
     flyway_files(whimbrel)
-    sqlite.sql(f"CREATE TABLE schema_version (version_rank INT NOT NULL, {FLYWAY})")
-    result = whimbrel("status", "-d", sqlite.url)
-    assert result.code == 1 and "version_rank" in result.err and "Flyway 4.2" in result.err
+    db.sql(f"CREATE TABLE schema_version (version_rank INT NOT NULL, {FLYWAY})")
+    for command in ("status", "migrate"):
+        result = whimbrel(command, "-d", db.url, *options)
+        assert result.code == 1 and "version_rank" in result.err and "Flyway 4.2" in result.err
 
 
 def test_the_table_of_tern_is_none_of_flyway(whimbrel, pg):
