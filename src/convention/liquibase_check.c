@@ -150,12 +150,13 @@ static bool has_constraint(Checking *c, const LbCheck *check, bool *ret_is)
         if (is_unnamed &&
             wanted.table.len > 0) /* it is called PRIMARY there, whatever it is given */
             wanted.name = (Str){0};
-        strbuf_addf(&sql,
-                    "SELECT count(*) FROM information_schema.table_constraints WHERE "
-                    "constraint_type = '%s' AND ",
-                    check->test == LB_FOREIGN_KEY   ? "FOREIGN KEY"
-                    : check->test == LB_PRIMARY_KEY ? "PRIMARY KEY"
-                                                    : "UNIQUE");
+        strbuf_adds(&sql, "SELECT count(*) FROM information_schema.table_constraints WHERE "
+                          "constraint_type = ");
+        sql_add_literal(&sql, c->ctx->dialect,
+                        check->test == LB_FOREIGN_KEY   ? STR("FOREIGN KEY")
+                        : check->test == LB_PRIMARY_KEY ? STR("PRIMARY KEY")
+                                                        : STR("UNIQUE"));
+        strbuf_adds(&sql, " AND ");
         add_names(&sql, c, &wanted, "constraint_name", "table_name");
         add_schema(&sql, c, check, "table_schema");
     }
