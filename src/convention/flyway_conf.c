@@ -114,19 +114,13 @@ static bool read_conf(Reading *reading, const char *path, Str text)
     while (line_next(text, &line)) {
         Str trimmed = str_trim(line.text);
         uint32_t number = line.number;
-        StrBuf whole = strbuf(reading->arena);
         Str key, value, joined;
         if (number == 1 && str_starts(trimmed, STR("\xef\xbb\xbf")))
             trimmed = str_sub(trimmed, 3, trimmed.len);
         if (trimmed.len == 0 || trimmed.ptr[0] == '#')
             continue;
-        while (str_ends(trimmed, STR("\\"))) {
-            strbuf_add(&whole, str_sub(trimmed, 0, trimmed.len - 1));
-            trimmed = line_next(text, &line) ? str_trim(line.text) : (Str){0};
-        }
-        strbuf_add(&whole, trimmed);
-        if (!strbuf_finish(&whole, &joined))
-            return error_nomem(reading->err);
+        if (!line_joined(reading->arena, text, &line, trimmed, &joined, reading->err))
+            return false;
         value = str_trim(str_cut(joined, '=', &key));
         key = str_trim(key);
         if (str_starts(key, STR("flyway.")))

@@ -346,16 +346,10 @@ bool liquibase_read_properties(Arena *arena, Str text, LbTakeProperty *take, voi
     while (line_next(text, &line)) {
         Str trimmed = str_trim(line.text), joined;
         uint32_t number = line.number;
-        StrBuf whole = strbuf(arena);
         if (trimmed.len == 0 || trimmed.ptr[0] == '#' || trimmed.ptr[0] == '!')
             continue;
-        while (str_ends(trimmed, STR("\\"))) {
-            strbuf_add(&whole, str_sub(trimmed, 0, trimmed.len - 1));
-            trimmed = line_next(text, &line) ? str_trim(line.text) : (Str){0};
-        }
-        strbuf_add(&whole, trimmed);
-        if (!strbuf_finish(&whole, &joined))
-            return error_nomem(err);
+        if (!line_joined(arena, text, &line, trimmed, &joined, err))
+            return false;
         size_t mark = 0;
         while (mark < joined.len && !memchr("=: \t", joined.ptr[mark], 4))
             mark++;

@@ -325,6 +325,17 @@ bool line_next(Str text, Line *line)
     return true;
 }
 
+bool line_joined(Arena *arena, Str text, Line *line, Str first, Str *ret_joined, Error *err)
+{
+    StrBuf whole = strbuf(arena);
+    while (str_ends(first, STR("\\"))) {
+        strbuf_add(&whole, str_sub(first, 0, first.len - 1));
+        first = line_next(text, line) ? str_trim(line->text) : (Str){0};
+    }
+    strbuf_add(&whole, first);
+    return strbuf_finish(&whole, ret_joined) || error_nomem(err);
+}
+
 typedef struct SectionOwn {
     const ConventionContext *ctx;
     SectionReader *reader;

@@ -118,6 +118,9 @@ typedef struct Line {
     uint32_t number; /* from 1 */
 } Line;
 bool line_next(Str text, Line *line); /* begin with a zeroed one; false: no more */
+/* A line of a properties file: first (of line, trimmed), and the trimmed lines behind it as long as a backslash ends one; line is then
+ * the last of them. *ret_joined lies in arena. ERROR_NOMEM. */
+bool line_joined(Arena *arena, Str text, Line *line, Str first, Str *ret_joined, Error *err);
 
 /* ---- history ------------------------------------------------------------------------------------------------ */
 
