@@ -359,10 +359,8 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
         *ret_version = overview->set->labels.items[i].version;
         return true;
     }
-    if (to.len > 0 && resolve_tag(overview, versioned, to, ret_version)) {
-        *ret_is_base = false;
+    if (to.len > 0 && resolve_tag(overview, versioned, to, ret_version))
         return true;
-    }
     static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
     for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {
         Str text = order[i] == MATCH_NAME ? to : without_v(to);
@@ -370,7 +368,6 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
             return false;
         if (found != SIZE_MAX) {
             *ret_version = overview->rows.items[found].version;
-            *ret_is_base = false;
             return true;
         }
     }
