@@ -98,16 +98,15 @@ static bool add_write(Run *run, const Unit *unit, uint32_t done, Tag tag, Error 
 static bool produce_opening(Run *run, const Unit *unit, Error *err)
 {
     size_t before = run->chunk.statements.len;
+    bool has_log = run->convention->convention->features & CONVENTION_RUN_LOG, has_tables;
     run->has_opened = true;
-    if (!transaction_begin(run, unit, err))
+    if (!transaction_begin_prepared(run, unit, &has_tables, err) ||
+        (has_log && !write_run_log(run, WRITE_RUN_BEGIN, "running", NULL, err)))
         return false;
-    size_t begun = run->chunk.statements.len;
-    if (!write_prepare(run, err) || ((run->convention->convention->features & CONVENTION_RUN_LOG) &&
-                                     !write_run_log(run, WRITE_RUN_BEGIN, "running", NULL, err)))
-        return false;
-    if (run->chunk.statements.len == begun && !run->is_nested && !run->is_whole) {
-        /* There was nothing to say: no empty transaction for it. */
+    if (!has_tables && !has_log && !run->is_nested && !run->is_whole) {
+        /* There was nothing to say: no empty transaction for it. Its timeouts are to be said by the next. */
         run->chunk.statements.len = run->chunk.tags.len = before;
+        run->sent_timeouts = (Str){0};
         return true;
     }
     return transaction_end(run, unit, false, err);
@@ -639,6 +638,7 @@ static bool wait_and_rewind(Run *run, Error *err)
     /* The failure points into the message: an interrupted pause is told with its place. */
     if (!wait_pause(run, unit_at, run->failure.sql, pause_ms, &cause, err))
         return false;
+    run->sent_timeouts = (Str){0}; /* what failed may have stood before them */
     chunk_drop(run);
     return true;
 }

@@ -490,9 +490,8 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
         return;
     }
     /* If the tables were made in what has just been rolled back, there is nothing to write into. */
-    bool is_ok = (!has_journal && !has_log) || transaction_begin(run, &writer, &ignored);
-    if (is_ok && (has_journal || has_log))
-        is_ok = write_prepare(run, &ignored);
+    bool has_tables, writes = has_journal || has_log;
+    bool is_ok = !writes || transaction_begin_prepared(run, &writer, &has_tables, &ignored);
     if (is_ok && has_journal) {
         HistoryWrite write = {.kind = WRITE_FAILED,
                               .migration = step->migration,
@@ -511,7 +510,7 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
         is_ok = write_run_log(run, WRITE_RUN_END,
                               failure->kind == ERROR_CANCELLED ? "interrupted" : "failed", failure,
                               &ignored);
-    if (is_ok && (has_journal || has_log))
+    if (is_ok && writes)
         is_ok = transaction_end(run, &writer, false, &ignored);
     /* The run log is worth less than the migrations: without it, what came before is committed all the same. */
     if (!is_ok) {
@@ -569,13 +568,17 @@ static void on_error_hooks(Run *run, const Error *failure)
                     (!is_leased || lease_fence_sql(run, scratch, &fence, &own)) &&
                     add_statement(scratch, &statements, str_from(run->db->driver->begin), &own) &&
                     (!is_leased || add_statement(scratch, &statements, fence, &own));
-            for (size_t s = 0; is_ok && s < segments.len; s++)
+            for (size_t s = 0; is_ok && s < segments.len; s++) {
+                /* See transaction_begin_prepared(). */
+                if (segments.items[s].is_implicit_commit)
+                    is_ok = add_statement(scratch, &statements, STR("COMMIT"), &own);
                 for (uint32_t k = 0; is_ok && k < segments.items[s].count; k++) {
                     SqlStatement statement = {0};
                     is_ok = feed_next(run, hook->script, segments.items[s].first + k, &statement,
                                       &own) &&
                             add_statement(scratch, &statements, statement.text, &own);
                 }
+            }
             is_ok = is_ok && add_statement(scratch, &statements, STR("COMMIT"), &own) &&
                     db_run(run->db, statements.items, statements.len, NULL, NULL, &outcome, &own);
             if (run->db->is_in_transaction)

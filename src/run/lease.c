@@ -219,11 +219,13 @@ static bool make_table(Run *run, Error *err)
                 is_postgres ? ""
                             : " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 "
                               "COLLATE=utf8mb4_bin");
-    strbuf_addf(&fill, "INSERT %sINTO ", is_postgres ? "" : "IGNORE ");
+    strbuf_adds(&fill, "INSERT INTO ");
     strbuf_add(&fill, lease->table);
     strbuf_adds(&fill, " (name, token, holder, who, host, pid, program) VALUES (");
     sql_add_literal(&fill, dialect, lease->name);
-    strbuf_addf(&fill, ", 0, '', '', '', 0, '')%s", is_postgres ? " ON CONFLICT DO NOTHING" : "");
+    /* Not INSERT IGNORE, which would be answered with a warning. */
+    strbuf_addf(&fill, ", 0, '', '', '', 0, '') ON %s",
+                is_postgres ? "CONFLICT DO NOTHING" : "DUPLICATE KEY UPDATE pid = pid");
     if (create.has_failed || fill.has_failed)
         return error_nomem(err);
     return db_exec(run->db, strbuf_str(&create), err) && db_exec(run->db, strbuf_str(&fill), err);

@@ -50,10 +50,8 @@ static bool send(Run *run, const HistoryWriteVec *writes, bool (*check)(Run *run
 {
     const Unit *unit = &run->units.items[0];
     bool has_log = run->convention->convention->features & CONVENTION_RUN_LOG;
-    /* Where making a table commits, it does so before the transaction, not in its midst. */
-    bool is_apart = !db_has(run->db, DB_TRANSACTIONAL_DDL);
-    if ((is_apart && !write_prepare(run, err)) || !transaction_begin(run, unit, err) ||
-        (!is_apart && !write_prepare(run, err)))
+    bool has_tables;
+    if (!transaction_begin_prepared(run, unit, &has_tables, err))
         return false;
     if (has_log && !write_run_log(run, WRITE_RUN_BEGIN, "running", NULL, err))
         return false;

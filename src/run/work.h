@@ -395,9 +395,10 @@ bool write_texts(Run *run, Arena *arena, const Migration *migration, HistoryWrit
 bool write_raw(Run *run, const HistoryWrite *write, Tag tag, Error *err);
 bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const Error *failure,
                    Error *err);
-bool write_prepare(Run *run, Error *err);
 /* Opens and closes a transaction around what is added in between, as the run's kind wants it. */
 bool transaction_begin(Run *run, const Unit *unit, Error *err);
+/* The same, with the history's tables made if they are not there; *ret_has_tables: something was to be made. */
+bool transaction_begin_prepared(Run *run, const Unit *unit, bool *ret_has_tables, Error *err);
 bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err);
 DbTimeouts timeouts_of(const Run *run, const Unit *unit);
 bool timeouts_add(Run *run, DbTimeouts timeouts, bool is_local, Error *err);

@@ -290,14 +290,16 @@ bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const E
     return write_raw(run, &write, (Tag){.kind = TAG_PLUMBING}, err);
 }
 
-bool write_prepare(Run *run, Error *err)
+static bool add_tables(Run *run, const Unit *unit, bool is_apart, bool *ret_has_any, Error *err)
 {
     DbStatementVec out = {0};
     if (!run->convention->convention->history_prepare(run->convention, run->db, run->chunk.arena,
                                                       &run->history, &out, err))
         return error_wrap(err, "making the history table");
-    /* Where making a table commits, a fence at the end of the transaction comes too late. */
-    if (out.len > 0 && !lease_fences_first(run) && !lease_fence(run, 0, err))
+    *ret_has_any = out.len > 0;
+    if (is_apart && *ret_has_any &&
+        (!timeouts_add(run, timeouts_of(run, unit), false, err) || !lock_fence(run, err) ||
+         !lease_fence(run, 0, err)))
         return false;
     return chunk_add_all(run, &out, (Tag){.kind = TAG_PLUMBING}, err);
 }
@@ -412,6 +414,17 @@ bool transaction_begin(Run *run, const Unit *unit, Error *err)
     }
     return chunk_add(run, str_from(run->db->driver->begin), tag, err) &&
            add_fence(run, true, err) && add_settings(run, unit, is_lazy(run, unit), err);
+}
+
+/* Where making a table commits, it is done before the transaction and not in its midst. A Galera node (MariaDB 10.11) passes a CREATE
+ * over, without an error, when another node's change has aborted the transaction that it would have to commit. */
+bool transaction_begin_prepared(Run *run, const Unit *unit, bool *ret_has_tables, Error *err)
+{
+    bool is_apart = !db_has(run->db, DB_TRANSACTIONAL_DDL);
+    *ret_has_tables = false;
+    return (!is_apart || add_tables(run, unit, true, ret_has_tables, err)) &&
+           transaction_begin(run, unit, err) &&
+           (is_apart || add_tables(run, unit, false, ret_has_tables, err));
 }
 
 bool transaction_end(Run *run, const Unit *unit, bool finishes, Error *err)

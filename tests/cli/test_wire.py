@@ -101,3 +101,29 @@ def test_an_error_amid_many_answers_is_heard(whimbrel, program_command, maria):
     set_to, told = marks(whimbrel, program_command, maria, 1)
     assert max(set_to) == LARGEST_MARK and set_to[-1] == 1
     assert "nowhere" in told and "2_rows.sql:21" in told, told
+
+
+def said_by(whimbrel, proxy, db, *args):
+    via = proxy(db, keep_bytes=1 << 20)
+    whimbrel.ok(*args, "-d", via.url)
+    via.wait()
+    return b"\n".join(message.payload for message in via.messages if message.side == "client").decode(errors="replace")
+
+
+def test_the_timeouts_are_said_also_where_the_run_itself_leaves_no_row(whimbrel, proxy, maria):
+    whimbrel.write("migrations/1_t.up.sql", "CREATE TABLE t (id int);\n")
+    whimbrel.ok("migrate", "-d", maria.url, "--convention", "golang-migrate")
+    whimbrel.write("migrations/2_u.up.sql", "CREATE TABLE u (id int);\n")
+    said = said_by(whimbrel, proxy, maria, "migrate", "--convention", "golang-migrate")
+    assert said.rindex("lock_wait_timeout = 3") < said.index("CREATE TABLE u")
+
+
+def test_no_table_is_made_amid_a_transaction_that_it_would_end(whimbrel, proxy, maria):
+    """A node of a cluster may answer such a statement well and pass it over."""
+    whimbrel.write("migrations/1_t.sql", "CREATE TABLE t (id int);\nINSERT INTO t VALUES (1);\nCREATE TABLE u (id int);\n")
+    said = said_by(whimbrel, proxy, maria, "migrate", "--lock", "lease")
+    assert said.count("CREATE TABLE") == 6
+    is_open = False
+    for word in re.findall(r"START TRANSACTION|COMMIT|CREATE TABLE", said):
+        assert not (word == "CREATE TABLE" and is_open), said
+        is_open = word == "START TRANSACTION"
