@@ -9,28 +9,6 @@ typedef struct MigrateArgs {
     bool verify, no_verify;
 } MigrateArgs;
 
-static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
-{
-    const char *path = str_z(cli->arena, options->plan);
-    SavedPlan saved;
-    if (!path)
-        return error_nomem(err);
-    if (!saved_plan_read(cli, path, &saved, err))
-        return false;
-    if (saved.request.verb != PLAN_MIGRATE) {
-        error_set(err, ERROR_USAGE, "%s is the plan of a rollback: whimbrel rollback --plan %s",
-                  path, path);
-        return error_code(err, "bad-plan-file");
-    }
-    cli->runner.policy.phase = saved.phase;
-    cli->runner.policy.is_single_transaction = saved.is_single_transaction;
-    cli->runner.policy.allows_out_of_order = saved.allows_out_of_order;
-    cli->runner.policy.allows_missing = saved.allows_missing;
-    bool is_ok =
-        run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
-    return cli_finish_run(cli, is_ok, false, err);
-}
-
 /* What its test finds wanting is taken back, as Sqitch does it; what was applied before it stays. */
 static bool take_back(Cli *cli, const Migration *migration, Error *why, Error *err)
 {
@@ -53,16 +31,23 @@ static bool take_back(Cli *cli, const Migration *migration, Error *why, Error *e
                                       : "It is applied all the same: there is no revert script.");
 }
 
-/* One after the other, each tested before the next. */
-static bool migrate_verified(Cli *cli, const PlanRequest *request, Error *err)
+/* One after the other, each tested before the next. digest: of the plan that it has to be; NULL: any. */
+static bool migrate_verified(Cli *cli, const PlanRequest *request, const char *digest, Error *err)
 {
     History history;
     Plan plan;
     RunResult whole = {0};
     if (!run_plan(&cli->runner, cli->arena, request, &history, &plan, err))
         return false;
-    if (plan.stops || plan.steps.len == 0)
-        return run_or_show(cli, request, false, err);
+    const char *now = digest ? run_plan_digest(cli->arena, &plan, &history) : NULL;
+    if (digest && !now)
+        return error_nomem(err);
+    if (plan.stops || plan.steps.len == 0 || (digest && !str_eq(str_from(digest), str_from(now)))) {
+        if (!digest)
+            return run_or_show(cli, request, false, err);
+        bool is_ok = run_execute(&cli->runner, cli->arena, request, digest, &cli->result, err);
+        return cli_finish_run(cli, is_ok, false, err);
+    }
     for (size_t i = 0; i < plan.steps.len; i++) {
         const PlanStep *step = &plan.steps.items[i];
         PlanRequest one = *request;
@@ -89,6 +74,37 @@ static bool migrate_verified(Cli *cli, const PlanRequest *request, Error *err)
     return cli_finish_run(cli, true, false, err);
 }
 
+/* The option, or the tool's own configuration where nothing that was said is against it. */
+static bool wants_verify(const Cli *cli, const MigrateArgs *options)
+{
+    return (options->verify || cli->context.verifies) && !options->no_verify && !options->fake &&
+           cli->context.convention->verify_script && !cli->runner.policy.is_single_transaction;
+}
+
+static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
+{
+    const char *path = str_z(cli->arena, options->plan);
+    SavedPlan saved;
+    if (!path)
+        return error_nomem(err);
+    if (!saved_plan_read(cli, path, &saved, err))
+        return false;
+    if (saved.request.verb != PLAN_MIGRATE) {
+        error_set(err, ERROR_USAGE, "%s is the plan of a rollback: whimbrel rollback --plan %s",
+                  path, path);
+        return error_code(err, "bad-plan-file");
+    }
+    cli->runner.policy.phase = saved.phase;
+    cli->runner.policy.is_single_transaction = saved.is_single_transaction;
+    cli->runner.policy.allows_out_of_order = saved.allows_out_of_order;
+    cli->runner.policy.allows_missing = saved.allows_missing;
+    if (wants_verify(cli, options))
+        return migrate_verified(cli, &saved.request, saved.digest, err);
+    bool is_ok =
+        run_execute(&cli->runner, cli->arena, &saved.request, saved.digest, &cli->result, err);
+    return cli_finish_run(cli, is_ok, false, err);
+}
+
 static bool migrate_check(const void *args, Error *err)
 {
     const MigrateArgs *options = args;
@@ -101,7 +117,6 @@ static bool migrate_check(const void *args, Error *err)
     if (!options->verify)
         return true;
     const char *other = options->no_verify            ? "no-verify"
-                        : options->plan.len > 0       ? "plan"
                         : options->dry_run            ? "dry-run"
                         : options->fake               ? "fake"
                         : options->single_transaction ? "single-transaction"
@@ -136,7 +151,7 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
     const MigrateArgs *options = args;
     PlanPolicy *policy = &cli->runner.policy;
     if (options->plan.len > 0)
-        return migrate_saved(cli, options, err);
+        return (!options->verify || check_verify(cli, err)) && migrate_saved(cli, options, err);
     policy->phase = str_eq(options->phase, STR("expand"))     ? PHASE_EXPAND
                     : str_eq(options->phase, STR("contract")) ? PHASE_CONTRACT
                                                               : PHASE_NONE;
@@ -151,13 +166,12 @@ static bool migrate_run(Cli *cli, const void *args, Error *err)
         .is_fake = options->fake,
         .resume_from = -1,
     };
-    bool verifies =
-        (options->verify || cli->context.verifies) && !options->no_verify && !options->fake;
     if (options->verify && !check_verify(cli, err))
         return false;
-    if (verifies && !options->dry_run && cli->context.convention->verify_script &&
-        !policy->is_single_transaction)
-        return migrate_verified(cli, &request, err);
+    if (wants_verify(cli, options) && !options->dry_run)
+        return migrate_verified(cli, &request, NULL, err);
+    if (wants_verify(cli, options))
+        cli_note(cli, "the verify scripts run with the migrations themselves, not with a dry run");
     return run_or_show(cli, &request, options->dry_run, err);
 }
 

@@ -12,7 +12,7 @@ enum { TEMPLATE_LIMIT = 1024 * 1024, MOST_TRIES = 100, AUTHOR_LIMIT = 4096 };
 typedef struct NewArgs {
     Str name, note;
     StrVec requires, conflicts;
-    bool sql_only, reversible, repeatable, dir, numbered;
+    bool sql_only, reversible, repeatable, dir, numbered, rework;
 } NewArgs;
 
 typedef enum TemplateKind {
@@ -252,9 +252,12 @@ static bool write_files(Cli *cli, const StrVec *paths, const StrVec *texts, Erro
 static bool new_check(const void *args, Error *err)
 {
     const NewArgs *options = args;
-    if (options->sql_only + options->reversible + options->repeatable + options->dir > 1) {
+    if (options->sql_only + options->reversible + options->repeatable + options->dir +
+            options->rework >
+        1) {
         error_set(err, ERROR_USAGE,
-                  "new: --sql-only, --reversible, --repeatable and --dir exclude each other");
+                  "new: --sql-only, --reversible, --repeatable, --dir and --rework exclude each "
+                  "other");
         return error_code(err, "bad-option");
     }
     return true;
@@ -281,7 +284,8 @@ static bool write_listed(Cli *cli, StrVec *paths, Error *err)
 
 static bool check_listing(Cli *cli, const NewArgs *options, Error *err)
 {
-    const char *name = options->note.len > 0        ? "note"
+    const char *name = options->rework              ? "rework"
+                       : options->note.len > 0      ? "note"
                        : options->requires.len > 0  ? "requires"
                        : options->conflicts.len > 0 ? "conflicts"
                                                     : NULL;
@@ -294,20 +298,102 @@ static bool check_listing(Cli *cli, const NewArgs *options, Error *err)
     return error_code(err, "bad-option");
 }
 
+/* A tool whose migrations are their names has them as they are, where they can be. */
+static bool name_of(const Cli *cli, const NewArgs *options, Str *ret_name, Error *err)
+{
+    Str given = options->name;
+    bool has_blank = str_find_char(given, ' ', 0) != SIZE_MAX;
+    if (options->rework || (cli->context.convention->new_listed && !has_blank)) {
+        *ret_name = given;
+        return true;
+    }
+    if (!snake_case(cli->arena, given, ret_name))
+        return error_nomem(err);
+    if (ret_name->len > 0)
+        return true;
+    error_set(err, ERROR_USAGE, "new: '%.*s' has neither a letter nor a digit to make a name of",
+              STR_ARG(given));
+    return error_code(err, "bad-option");
+}
+
+/* What was made by a call before this one that was interrupted is as good. */
+static bool write_kept(Cli *cli, const char *path, Str bytes, Error *err)
+{
+    const char *folder = str_z(cli->arena, path_folder(str_from(path)));
+    FileInfo info;
+    Str there;
+    if (!folder)
+        return error_nomem(err);
+    if (!file_info(path, &info, err))
+        return false;
+    if (info.kind == FILE_ABSENT)
+        return folder_make(cli->arena, folder, 0777, err) &&
+               file_create_new(path, bytes, 0666, err);
+    if (!file_read(cli->arena, path, 0, &there, err))
+        return false;
+    if (str_eq(there, bytes))
+        return true;
+    error_set(err, ERROR_STATE, "%s is there already, and holds something else", path);
+    error_code(err, "folder-not-empty");
+    return error_hint(err, "It would have to hold what its migration has been until now. Nothing "
+                           "was planned.");
+}
+
+/* First what was is put aside, then it is planned, then the files get their new form. */
+static bool write_reworked(Cli *cli, StrVec *paths, Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    TreeFileVec files = {0};
+    const char *listed = NULL;
+    Str text;
+    if (!convention->rework_files(&cli->context, cli->arena, &cli->set, &files, err) ||
+        !convention->new_listed(&cli->context, cli->arena, &cli->set, &listed, &text, err))
+        return false;
+    for (size_t i = 0; i < files.len; i++) {
+        const TreeFile *file = &files.items[i];
+        const char *path = str_z(cli->arena, file->path);
+        bool is_last = i + 1 == files.len;
+        if (!path || !vec_push(cli->arena, paths, file->path))
+            return error_nomem(err);
+        if (!is_last && !write_kept(cli, path, file->bytes, err))
+            return false;
+        if (is_last && (!file_write(cli->arena, listed, text, 0666, err) ||
+                        !file_write(cli->arena, path, file->bytes, 0666, err)))
+            return false;
+    }
+    return vec_push(cli->arena, paths, str_from(listed)) || error_nomem(err);
+}
+
+static bool write_new(Cli *cli, const NewArgs *options, Str name, Timestamp *now, StrVec *ret_paths,
+                      Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    StrVec texts = {0};
+    if (options->rework)
+        return write_reworked(cli, ret_paths, err);
+    if (!choose_paths(cli, options, name, now, ret_paths, err))
+        return false;
+    Str author = git_user(cli);
+    for (size_t i = 0; i < ret_paths->len; i++) {
+        Str text;
+        if (!make_text(cli, options, ret_paths->items[i], name, author, *now, &text, err) ||
+            (convention->new_text &&
+             !convention->new_text(&cli->context, cli->arena, ret_paths, i, text, &text, err)))
+            return false;
+        if (!vec_push(cli->arena, &texts, text))
+            return error_nomem(err);
+    }
+    return write_files(cli, ret_paths, &texts, err) && write_listed(cli, ret_paths, err);
+}
+
 static bool new_run(Cli *cli, const void *args, Error *err)
 {
     const NewArgs *options = args;
     Str name, settled;
-    StrVec paths, texts = {0};
+    StrVec paths = {0};
     Timestamp now = clock_now();
-    if (!snake_case(cli->arena, options->name, &name))
-        return error_nomem(err);
-    if (name.len == 0) {
-        error_set(err, ERROR_USAGE,
-                  "new: '%.*s' has neither a letter nor a digit to make a name of",
-                  STR_ARG(options->name));
-        return error_code(err, "bad-option");
-    }
+    if (!name_of(cli, options, &name, err))
+        return false;
     FileInfo folder;
     const char *first = str_z(cli->arena, cli->context.folders.items[0]);
     if (!first)
@@ -315,7 +401,8 @@ static bool new_run(Cli *cli, const void *args, Error *err)
     if (!file_info(first, &folder, err) || (folder.kind != FILE_ABSENT && !cli_scan(cli, err)) ||
         !check_listing(cli, options, err))
         return false;
-    NewListing listing = {.name = name,
+    NewListing listing = {.kind = options->rework ? LISTING_REWORK : LISTING_NEW,
+                          .name = name,
                           .note = options->note,
                           .requires = options->requires,
                           .conflicts = options->conflicts,
@@ -326,20 +413,7 @@ static bool new_run(Cli *cli, const void *args, Error *err)
         if (name.ptr[i] == '_')
             ((char *)(uintptr_t)listing.note.ptr)[i] = ' ';
     cli->context.listing = &listing;
-    if (!choose_paths(cli, options, name, &now, &paths, err))
-        return false;
-    Str author = git_user(cli);
-    for (size_t i = 0; i < paths.len; i++) {
-        Str text;
-        const Convention *convention = cli->context.convention;
-        if (!make_text(cli, options, paths.items[i], name, author, now, &text, err) ||
-            (convention->new_text &&
-             !convention->new_text(&cli->context, cli->arena, &paths, i, text, &text, err)))
-            return false;
-        if (!vec_push(cli->arena, &texts, text))
-            return error_nomem(err);
-    }
-    if (!write_files(cli, &paths, &texts, err) || !write_listed(cli, &paths, err) ||
+    if (!write_new(cli, options, name, &now, &paths, err) ||
         !cli_settle_files(cli, true, &settled, err))
         return false;
     cli->context.listing = NULL;
@@ -394,6 +468,10 @@ static const Option new_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(NewArgs, numbered),
      .help = "the next number instead of the time"},
+    {.name = "rework",
+     .type = OPTION_FLAG,
+     .offset = offsetof(NewArgs, rework),
+     .help = "another form of a migration that is there, behind a tag (Sqitch)"},
     {.name = "note",
      .type = OPTION_STRING,
      .value = "TEXT",

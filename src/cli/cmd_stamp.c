@@ -25,7 +25,8 @@ static bool baseline_run(Cli *cli, const void *args, Error *err)
         Overview overview;
         bool is_base = false;
         if (!run_overview(&cli->runner, cli->arena, &history, &overview, err) ||
-            !plan_resolve(cli->arena, &overview, options->version, &version, &is_base, err))
+            !plan_resolve(cli->arena, &overview, options->version, AMONG_FILES, &version, &is_base,
+                          err))
             return false;
         if (is_base) {
             error_set(err, ERROR_USAGE, "baseline takes a version, not base");
@@ -127,40 +128,107 @@ const Command cmd_stamp = {
 
 /* ---- tag --------------------------------------------------------------------------------------------------------------- */
 
+typedef struct TagArgs {
+    Str name, note, at;
+} TagArgs;
+
 static bool tag_check(const void *args, Error *err)
 {
-    const VersionArgs *options = args;
+    const TagArgs *options = args;
     if (str_trim(options->name).len > 0)
         return true;
     error_set(err, ERROR_USAGE, "tag: a tag has to have a name");
     return error_code(err, "bad-option");
 }
 
-static bool tag_run(Cli *cli, const void *args, Error *err)
+static bool tag_told(Cli *cli, const char *line, Error *err)
 {
-    const VersionArgs *options = args;
-    cli->has_result = true;
-    if (!run_tag(&cli->runner, cli->arena, options->name, &cli->result, err))
-        return false;
-    const RunItem *item = &cli->result.applied.items[0];
-    const char *label = migration_label(cli->arena, item->version, item->name, item->kind);
-    const char *line =
-        label ? str_format(cli->arena, "%s is tagged %.*s.", label, STR_ARG(options->name)) : NULL;
     if (!line)
         return error_nomem(err);
-    cli->result.applied.len = 0; /* nothing was */
-    if (cli->is_json)
-        return cli_finish_run(cli, true, true, err);
     Text text = cli_text(cli);
     text_add_line(&text, str_from(line));
     text_adds(&text, "\n");
     return cli_print(cli, &text, err);
 }
 
+/* A tool that lists its migrations in a file has its tags there, and needs no database for it. */
+static bool tag_list(Cli *cli, const TagArgs *options, Error *err)
+{
+    const Convention *convention = cli->context.convention;
+    const NewListing listing = {.kind = LISTING_TAG,
+                                .name = options->name,
+                                .note = options->note,
+                                .at = options->at,
+                                .now = clock_now()};
+    const char *path = NULL;
+    Str text;
+    if (!cli_scan(cli, err))
+        return false;
+    cli->context.listing = &listing;
+    bool is_ok = convention->new_listed(&cli->context, cli->arena, &cli->set, &path, &text, err) &&
+                 file_write(cli->arena, path, text, 0666, err);
+    cli->context.listing = NULL;
+    if (!is_ok)
+        return false;
+    if (!cli->is_json)
+        return tag_told(
+            cli, str_format(cli->arena, "%s has the tag %.*s.", path, STR_ARG(options->name)), err);
+    CliJson json;
+    cli_json_begin(cli, &json);
+    json_begin_object(&json.w);
+    json_key_text(&json.w, "whimbrel", WHIMBREL_VERSION);
+    json_key_str(&json.w, "tag", options->name);
+    json_key_text(&json.w, "path", path);
+    json_key_null(&json.w, "error");
+    json_end_object(&json.w);
+    return cli_json_end(cli, &json, err);
+}
+
+static bool tag_run(Cli *cli, const void *args, Error *err)
+{
+    const TagArgs *options = args;
+    if (cli->context.convention && cli->context.convention->new_listed)
+        return tag_list(cli, options, err);
+    if (options->at.len > 0 || options->note.len > 0) {
+        error_set(err, ERROR_USAGE,
+                  "tag: --%s is for tools that list their migrations in a file (Sqitch)",
+                  options->at.len > 0 ? "at" : "note");
+        return error_code(err, "bad-option");
+    }
+    if (!cli_open(cli, NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE, err))
+        return false;
+    cli->has_result = true;
+    if (!run_tag(&cli->runner, cli->arena, options->name, &cli->result, err))
+        return false;
+    const RunItem *item = &cli->result.applied.items[0];
+    const char *label = migration_label(cli->arena, item->version, item->name, item->kind);
+    if (!label)
+        return error_nomem(err);
+    cli->result.applied.len = 0; /* nothing was */
+    if (cli->is_json)
+        return cli_finish_run(cli, true, true, err);
+    return tag_told(
+        cli, str_format(cli->arena, "%s is tagged %.*s.", label, STR_ARG(options->name)), err);
+}
+
+static const Option tag_options[] = {
+    {.name = "note",
+     .type = OPTION_STRING,
+     .value = "TEXT",
+     .offset = offsetof(TagArgs, note),
+     .help = "what the tool's plan says of it (Sqitch)"},
+    {.name = "at",
+     .type = OPTION_STRING,
+     .value = "V",
+     .offset = offsetof(TagArgs, at),
+     .help = "the migration that it marks (Sqitch); default: the last"},
+    {0},
+};
+
 static const Argument tag_arguments[] = {
     {.name = "NAME",
      .type = OPTION_STRING,
-     .offset = offsetof(VersionArgs, name),
+     .offset = offsetof(TagArgs, name),
      .help = "what to call this point"},
     {0},
 };
@@ -173,14 +241,17 @@ static const Example tag_examples[] = {
 const Command cmd_tag = {
     .name = "tag",
     .summary = "give the point where the database is a name to go back to",
-    .about = "Names what was applied last, in the history of a tool that has tags (Liquibase). "
-             "Wherever a version is asked for, the tag will do.",
+    .about =
+        "Names what was applied last, in the history of a tool that has tags (Liquibase), or what "
+        "is "
+        "planned last, in its plan (Sqitch). Wherever a version is asked for, the tag will do.",
     .group = GROUP_MENDING,
+    .options = tag_options,
     .arguments = tag_arguments,
     .examples = tag_examples,
     .exits = lock_exits,
-    .args_size = sizeof(VersionArgs),
-    .needs = NEEDS_SETTINGS | NEEDS_MIGRATIONS | NEEDS_DATABASE | PRINTS_RESULT,
+    .args_size = sizeof(TagArgs),
+    .needs = NEEDS_SETTINGS | NEEDS_CONVENTION | PRINTS_RESULT,
     .check = tag_check,
     .run = tag_run,
 };

@@ -356,7 +356,8 @@ const Explanation explanations[] = {
              "\n"
              "    whimbrel convert --to whimbrel --into db/whimbrel\n"
              "\n"
-             "What an interrupted conversion left there is not in the way."},
+             "What an interrupted conversion left there is not in the way. A reworked change\n"
+             "(Sqitch) keeps its old scripts under the name of a tag; nothing else may be there."},
     {.code = "foreign-config",
      .title = "a whimbrel.toml further up belongs to another user",
      .text = "The nearest whimbrel.toml above the current folder holds, and it may name a program "
@@ -570,6 +571,14 @@ const Explanation explanations[] = {
              "\n"
              "    migrations/seeds/development.sql\n"
              "    migrations/seeds/development/01_users.sql"},
+    {.code = "no-tag",
+     .title = "a change cannot be reworked without a tag behind it",
+     .text = "Sqitch tells the two forms of a reworked change apart by the tag between them:\n"
+             "\n"
+             "    whimbrel tag v1.2 --note \"as released\"\n"
+             "    whimbrel rework NAME\n"
+             "\n"
+             "What is deployed nowhere yet needs neither: edit its scripts."},
     {.code = "no-transactional-ddl",
      .title = "this engine cannot undo DDL",
      .text = "On MySQL and MariaDB each CREATE, ALTER and DROP commits by itself, so that a\n"
@@ -616,7 +625,8 @@ const Explanation explanations[] = {
      .text = "The command or option belongs to a later release."},
     {.code = "nothing-applied",
      .title = "nothing is applied yet",
-     .text = "A tag marks what was applied last, and the history is empty.\n"
+     .text = "A tag marks what was applied last, and the history is empty; or, with Sqitch, what\n"
+             "was planned last, and the plan is.\n"
              "\n"
              "    whimbrel migrate"},
     {.code = "nothing-to-resume",

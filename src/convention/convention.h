@@ -63,9 +63,16 @@ enum {
     HISTORY_WITHOUT_TELLING = 1 << 1, /* when it was, how long it took, who did it with what */
 };
 
-/* What `new` says of a migration to a tool that lists its migrations in a file. */
+/* What `new` and `tag` say to a tool that lists its migrations in a file. */
+typedef enum ListingKind {
+    LISTING_NEW,
+    LISTING_REWORK, /* one that is there, in a new form */
+    LISTING_TAG,    /* a name for the point behind one */
+} ListingKind;
 typedef struct NewListing {
+    ListingKind kind;
     Str name, note;
+    Str at; /* LISTING_TAG: behind this one, as a target; empty: the last */
     StrVec requires, conflicts;
     Timestamp now;
 } NewListing;
@@ -248,6 +255,10 @@ struct Convention {
      * precondition does not hold"), where it does not run or only with a warning; else NULL. Errors stop the run. */
     bool (*check)(const ConventionContext *ctx, Db *db, Arena *arena, const Migration *migration,
                   ConventionVerdict *ret_verdict, const char **ret_why, Error *err);
+    /* MAY, with new_listed. What becomes of the files of a migration that is reworked, but for that list; paths as people see them, those
+     * that are not there yet in front. */
+    bool (*rework_files)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                         TreeFileVec *ret_files, Error *err);
     /* MAY. The file in which the tool lists its migrations, with ctx->listing in it: `new` writes it behind the new files. */
     bool (*new_listed)(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
                        const char **ret_path, Str *ret_text, Error *err);

@@ -410,41 +410,6 @@ static bool push_registry(const ConventionContext *ctx, Arena *arena, DbStatemen
            (ctx->dialect != SQL_MYSQL || push_checks(ctx, arena, out, err));
 }
 
-/* Several projects may share a registry. */
-static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
-                            const History *history, DbStatementVec *out, Error *err)
-{
-    const SqitchSettings *settings = ctx->own;
-    const SqitchPlan *plan = plan_of(ctx);
-    StrBuf sql = strbuf(arena);
-    bool is_there;
-    if (!attach(ctx, db, arena, true, &is_there, err) ||
-        (!history->exists && !push_registry(ctx, arena, out, err)))
-        return false;
-    if (!plan || history->rows.len > 0)
-        return true;
-    strbuf_adds(&sql, "INSERT INTO ");
-    add_table(&sql, ctx, "projects");
-    strbuf_adds(&sql, " (project, uri, created_at, creator_name, creator_email) SELECT ");
-    add_text(&sql, ctx, plan->project);
-    strbuf_adds(&sql, ", ");
-    if (plan->uri.len > 0)
-        add_text(&sql, ctx, plan->uri);
-    else
-        strbuf_adds(&sql, "NULL");
-    strbuf_addf(&sql, ", %s, ", now_of(ctx));
-    add_text(&sql, ctx, settings->user);
-    strbuf_adds(&sql, ", ");
-    add_text(&sql, ctx, settings->email);
-    strbuf_adds(&sql, ctx->dialect == SQL_MYSQL ? " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM "
-                                                : " WHERE NOT EXISTS (SELECT 1 FROM ");
-    add_table(&sql, ctx, "projects");
-    strbuf_adds(&sql, " WHERE project = ");
-    add_text(&sql, ctx, plan->project);
-    strbuf_adds(&sql, ")");
-    return statement_push(arena, &sql, out, err);
-}
-
 /* ---- writing -------------------------------------------------------------------------------------------- */
 
 /* The plan's time as the engine takes it. */
@@ -477,8 +442,9 @@ static void add_committer(StrBuf *sql, const ConventionContext *ctx, const Histo
 
 static void add_planned(StrBuf *sql, const ConventionContext *ctx, const SqitchMark *mark)
 {
+    strbuf_adds(sql, ctx->dialect == SQL_POSTGRES ? "CAST(" : "");
     add_date(sql, ctx, mark->date);
-    strbuf_adds(sql, ", ");
+    strbuf_adds(sql, ctx->dialect == SQL_POSTGRES ? " AS timestamptz), " : ", ");
     add_text(sql, ctx, mark->planner);
     strbuf_adds(sql, ", ");
     add_text(sql, ctx, mark->email);
@@ -548,12 +514,8 @@ static bool push_event(const ConventionContext *ctx, Arena *arena, const SqitchC
     add_now(&sql, ctx, write);
     strbuf_adds(&sql, ", ");
     add_committer(&sql, ctx, write);
-    strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? ", CAST(" : ", ");
-    add_date(&sql, ctx, change->mark.date);
-    strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES ? " AS timestamptz), " : ", ");
-    add_text(&sql, ctx, change->mark.planner);
     strbuf_adds(&sql, ", ");
-    add_text(&sql, ctx, change->mark.email);
+    add_planned(&sql, ctx, &change->mark);
     return statement_push(arena, &sql, out, err);
 }
 
@@ -650,10 +612,12 @@ static bool push_deps(const ConventionContext *ctx, Arena *arena, const SqitchCh
     return true;
 }
 
+/* Those that the registry has already are left alone. */
 static bool push_tags(const ConventionContext *ctx, Arena *arena, const SqitchChange *change,
                       const SqitchPlan *plan, const HistoryWrite *write, DbStatementVec *out,
                       Error *err)
 {
+    bool is_mysql = ctx->dialect == SQL_MYSQL;
     for (size_t i = 0; i < change->tags.len; i++) {
         const SqitchMark *tag = &change->tags.items[i];
         StrBuf sql = strbuf(arena), name = strbuf(arena);
@@ -661,7 +625,7 @@ static bool push_tags(const ConventionContext *ctx, Arena *arena, const SqitchCh
         strbuf_adds(&sql, "INSERT INTO ");
         add_table(&sql, ctx, "tags");
         strbuf_adds(&sql, " (tag_id, tag, project, change_id, note, committed_at, committer_name, "
-                          "committer_email, planned_at, planner_name, planner_email) VALUES (");
+                          "committer_email, planned_at, planner_name, planner_email) SELECT ");
         add_text(&sql, ctx, tag->id);
         strbuf_adds(&sql, ", ");
         add_text(&sql, ctx, strbuf_str(&name));
@@ -677,12 +641,65 @@ static bool push_tags(const ConventionContext *ctx, Arena *arena, const SqitchCh
         add_committer(&sql, ctx, write);
         strbuf_adds(&sql, ", ");
         add_planned(&sql, ctx, tag);
+        strbuf_adds(&sql, is_mysql ? " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM "
+                                   : " WHERE NOT EXISTS (SELECT 1 FROM ");
+        add_table(&sql, ctx, "tags");
+        strbuf_adds(&sql, " WHERE project = ");
+        add_text(&sql, ctx, plan->project);
+        strbuf_adds(&sql, " AND tag = ");
+        add_text(&sql, ctx, strbuf_str(&name));
         strbuf_adds(&sql, ")");
         sql.has_failed = sql.has_failed || name.has_failed;
         if (!statement_push(arena, &sql, out, err))
             return false;
     }
     return true;
+}
+
+/* What was deployed last may have been tagged since. */
+static bool push_late_tags(const ConventionContext *ctx, Arena *arena, const History *history,
+                           const SqitchPlan *plan, DbStatementVec *out, Error *err)
+{
+    const SqitchChange *change =
+        change_by_version(plan, history->rows.items[history->rows.len - 1].version);
+    return !change || push_tags(ctx, arena, change, plan, NULL, out, err);
+}
+
+/* Several projects may share a registry. */
+static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
+                            const History *history, DbStatementVec *out, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const SqitchPlan *plan = plan_of(ctx);
+    StrBuf sql = strbuf(arena);
+    bool is_there;
+    if (!attach(ctx, db, arena, true, &is_there, err) ||
+        (!history->exists && !push_registry(ctx, arena, out, err)))
+        return false;
+    if (plan && history->rows.len > 0)
+        return push_late_tags(ctx, arena, history, plan, out, err);
+    if (!plan)
+        return true;
+    strbuf_adds(&sql, "INSERT INTO ");
+    add_table(&sql, ctx, "projects");
+    strbuf_adds(&sql, " (project, uri, created_at, creator_name, creator_email) SELECT ");
+    add_text(&sql, ctx, plan->project);
+    strbuf_adds(&sql, ", ");
+    if (plan->uri.len > 0)
+        add_text(&sql, ctx, plan->uri);
+    else
+        strbuf_adds(&sql, "NULL");
+    strbuf_addf(&sql, ", %s, ", now_of(ctx));
+    add_text(&sql, ctx, settings->user);
+    strbuf_adds(&sql, ", ");
+    add_text(&sql, ctx, settings->email);
+    strbuf_adds(&sql, ctx->dialect == SQL_MYSQL ? " FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM "
+                                                : " WHERE NOT EXISTS (SELECT 1 FROM ");
+    add_table(&sql, ctx, "projects");
+    strbuf_adds(&sql, " WHERE project = ");
+    add_text(&sql, ctx, plan->project);
+    strbuf_adds(&sql, ")");
+    return statement_push(arena, &sql, out, err);
 }
 
 /* The id behind a row's version, of the plan or of what is in it no longer. */
@@ -933,6 +950,7 @@ const Convention convention_sqitch = {
     .draft_losses = sqitch_draft_losses,
     .new_text = sqitch_new_text,
     .new_listed = sqitch_new_listed,
+    .rework_files = sqitch_rework_files,
     .verify_script = sqitch_verify_script,
     .configure = sqitch_configure,
 };

@@ -8,13 +8,14 @@
 
 typedef struct SqitchSettings {
     const char *plan_path;
-    const char *top, *deploy, *revert, *verify;    /* folders */
-    const char *reworked_deploy, *reworked_revert; /* those of changes that were reworked later */
-    Str engine;                                    /* "pg" */
-    Str extension;                                 /* "sql" */
-    Str registry;                                  /* schema, database, or file of SQLite */
-    Str user, email;                               /* who commits */
-    StrVec variables;                              /* names that its client would fill in */
+    const char *top, *deploy, *revert, *verify; /* folders */
+    const char *reworked_deploy, *reworked_revert,
+        *reworked_verify; /* of changes that were reworked later */
+    Str engine;           /* "pg" */
+    Str extension;        /* "sql" */
+    Str registry;         /* schema, database, or file of SQLite */
+    Str user, email;      /* who commits */
+    StrVec variables;     /* names that its client would fill in */
 } SqitchSettings;
 
 /* Fills ctx->own and what the configuration says of the database; */
@@ -57,7 +58,9 @@ bool sqitch_is_name(Str name);
 /* The script of the change, should it be there, that tests it. */
 bool sqitch_verify_script(const ConventionContext *ctx, Arena *arena, const Migration *migration,
                           Script **ret_script, Error *err);
-/* Convention.new_paths, new_text and new_listed. */
+/* Convention.new_paths, new_text, new_listed and rework_files. */
+bool sqitch_rework_files(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                         TreeFileVec *ret_files, Error *err);
 bool sqitch_new_paths(const ConventionContext *ctx, Arena *arena, const MigrationSet *set, Str name,
                       unsigned new_kind, bool is_numbered, Timestamp now, StrVec *ret_paths,
                       Error *err);

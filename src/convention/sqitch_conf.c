@@ -339,7 +339,11 @@ static bool take_folders(Conf *conf, SqitchSettings *settings, const char *root)
     settings->reworked_revert = fetch(conf, "reworked_dir").len > 0
                                     ? path_join(arena, reworked, STR("revert"))
                                     : settings->revert;
-    return (settings->reworked_deploy && settings->reworked_revert) || error_nomem(conf->err);
+    settings->reworked_verify = fetch(conf, "reworked_dir").len > 0
+                                    ? path_join(arena, reworked, STR("verify"))
+                                    : settings->verify;
+    return (settings->reworked_deploy && settings->reworked_revert && settings->reworked_verify) ||
+           error_nomem(conf->err);
 }
 
 bool sqitch_configure(ConventionContext *ctx, Arena *arena, Error *err)
@@ -373,6 +377,15 @@ bool sqitch_configure(ConventionContext *ctx, Arena *arena, Error *err)
         return false;
     const Entry *verifies = find(&conf, STR("deploy"), "verify");
     ctx->verifies = verifies && is_true(verifies->value);
+    const Entry *mode = find(&conf, STR("deploy"), "mode");
+    if (mode && !str_eq(mode->value, STR("change")) &&
+        !peer_note(ctx, arena,
+                   str_format(arena,
+                              "%s:%u: mode = %.*s is not followed: what is deployed before a "
+                              "failure stays, as with mode = change",
+                              mode->path, (unsigned)mode->line, STR_ARG(mode->value)),
+                   err))
+        return false;
     Str extension = fetch(&conf, "extension"), registry = fetch(&conf, "registry");
     settings->engine = conf.engine;
     settings->extension = extension.len > 0 ? extension : STR("sql");

@@ -46,22 +46,134 @@ static bool add_deps(Arena *arena, const StrVec *given, bool is_conflict, Sqitch
     return true;
 }
 
+static const char *date_now(const NewListing *listing, Arena *arena)
+{
+    char iso[TIMESTAMP_TEXT];
+    timestamp_iso(listing->now, iso);
+    return str_format(arena, "%.*sZ", 19, iso);
+}
+
+/* The change that is named, or the last; NULL, with the error: none. */
+static const SqitchChange *change_at(const ConventionContext *ctx, const MigrationSet *set, Str at,
+                                     Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const SqitchPlan *plan = set->own;
+    size_t count = plan ? plan->changes.len : 0;
+    Str version = at;
+    if (count == 0) {
+        error_set(err, ERROR_STATE, "%s plans nothing that could be tagged", settings->plan_path);
+        error_code(err, "nothing-applied");
+        error_hint(err, "`whimbrel new NAME` plans a first change.");
+        return NULL;
+    }
+    for (size_t i = count; i-- > 0;) {
+        bool is_it = at.len == 0 || str_eq(plan->changes.items[i].version, version);
+        if (is_it)
+            return &plan->changes.items[i];
+        if (i == 0 && str_eq(version, at) && set->place(set, at, &version) && !str_eq(version, at))
+            i = count;
+    }
+    error_set(err, ERROR_USAGE, "%s has no change %.*s", settings->plan_path, STR_ARG(at));
+    error_code(err, "unknown-version");
+    error_hint(err, "whimbrel status lists them.");
+    return NULL;
+}
+
+/* The plan's text with the tag behind its change and that one's other tags. */
+static bool insert_tag(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                       Str plan, Str *ret_text, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const NewListing *listing = ctx->listing;
+    const SqitchChange *change = change_at(ctx, set, listing->at, err);
+    if (!change)
+        return false;
+    Str name = listing->name;
+    if (str_starts(name, STR("@")))
+        name = str_sub(name, 1, name.len);
+    if (!sqitch_is_name(name) || str_find_char(name, '/', 0) != SIZE_MAX) {
+        error_set(err, ERROR_USAGE, "Sqitch can have no tag of the name %.*s", STR_ARG(name));
+        return error_code(err, "bad-name");
+    }
+    const char *called = str_format(arena, "@%.*s", STR_ARG(name)),
+               *date = date_now(listing, arena);
+    if (!called || !date)
+        return error_nomem(err);
+    const SqitchChange tag = {.mark = {.name = str_from(called),
+                                       .note = listing->note,
+                                       .planner = settings->user,
+                                       .email = settings->email,
+                                       .date = str_from(date)}};
+    StrBuf out = strbuf(arena);
+    Line line = {0};
+    while (line_next(plan, &line)) {
+        strbuf_add(&out, str_sub(plan, line.from, line.to));
+        if (line.number != change->line + change->tags.len)
+            continue;
+        if (line.to == line.from || plan.ptr[line.to - 1] != '\n')
+            strbuf_adds(&out, "\n");
+        add_line(&out, &tag);
+    }
+    return strbuf_finish(&out, ret_text) || error_nomem(err);
+}
+
+/* The change that is to be reworked, and the tag behind which: the first of the last change that has one. */
+static bool find_reworked(const ConventionContext *ctx, const MigrationSet *set, size_t *ret_index,
+                          Str *ret_tag, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const SqitchPlan *plan = set->own;
+    Str name = ctx->listing->name;
+    size_t found = SIZE_MAX, tagged = SIZE_MAX;
+    for (size_t i = 0; plan && i < plan->changes.len; i++) {
+        if (str_eq(plan->changes.items[i].mark.name, name))
+            found = i;
+        if (plan->changes.items[i].tags.len > 0)
+            tagged = i;
+    }
+    if (found == SIZE_MAX) {
+        error_set(err, ERROR_USAGE, "%s has no change %.*s", settings->plan_path, STR_ARG(name));
+        error_code(err, "unknown-version");
+        return error_hint(err, "`whimbrel new %.*s` plans one.", STR_ARG(name));
+    }
+    if (tagged == SIZE_MAX || tagged < found) {
+        error_set(err, ERROR_STATE, "%.*s has no tag behind it", STR_ARG(name));
+        error_code(err, "no-tag");
+        error_at(err, str_from(settings->plan_path), plan->changes.items[found].line, 1);
+        return error_hint(err, "A tag tells the two forms apart: whimbrel tag NAME, and then this "
+                               "again. What is deployed nowhere yet is just edited.");
+    }
+    *ret_index = found;
+    *ret_tag = plan->changes.items[tagged].tags.items[0].name;
+    return true;
+}
+
 /* The plan's text with the line behind it, and a blank one where a tag stands last. */
 static bool append(const ConventionContext *ctx, Arena *arena, Str plan, Str *ret_text, Error *err)
 {
     const SqitchSettings *settings = ctx->own;
     const NewListing *listing = ctx->listing;
-    char iso[TIMESTAMP_TEXT];
     Line line = {0};
     bool is_tag = false;
-    timestamp_iso(listing->now, iso);
-    const char *date = str_format(arena, "%.*sZ", 19, iso);
+    const char *date = date_now(listing, arena);
     SqitchChange change = {.mark = {.name = listing->name,
                                     .note = listing->note,
                                     .planner = settings->user,
                                     .email = settings->email,
                                     .date = str_from(date)}};
-    if (!date || !add_deps(arena, &listing->requires, false, &change) ||
+    StrVec before = {0};
+    size_t index;
+    Str tag;
+    if (listing->kind == LISTING_REWORK) {
+        if (!find_reworked(ctx, ctx->set, &index, &tag, err))
+            return false;
+        const char *own = str_format(arena, "%.*s@%.*s", STR_ARG(listing->name), STR_ARG(tag));
+        if (!own || !vec_push(arena, &before, str_from(own)))
+            return error_nomem(err);
+    }
+    if (!date || !add_deps(arena, &before, false, &change) ||
+        !add_deps(arena, &listing->requires, false, &change) ||
         !add_deps(arena, &listing->conflicts, true, &change))
         return error_nomem(err);
     while (line_next(plan, &line)) {
@@ -76,6 +188,7 @@ static bool append(const ConventionContext *ctx, Arena *arena, Str plan, Str *re
     const SqitchPlan *read = ctx->set->own;
     /* Behind the pragmas there must be a blank line. */
     bool has_blank = str_ends(strbuf_str(&out), STR("\n\n"));
+    is_tag = is_tag && listing->kind == LISTING_NEW; /* Sqitch leaves it out for what is reworked */
     if ((is_tag || (read && read->changes.len == 0)) && !has_blank)
         strbuf_adds(&out, "\n");
     add_line(&out, &change);
@@ -88,12 +201,54 @@ bool sqitch_new_listed(const ConventionContext *ctx, Arena *arena, const Migrati
     const SqitchSettings *settings = ctx->own;
     SqitchPlan plan;
     Str text;
-    (void)set;
     *ret_path = settings->plan_path;
     return peer_read(ctx, arena, settings->plan_path, &text, err) &&
-           append(ctx, arena, text, ret_text, err) &&
+           (ctx->listing->kind == LISTING_TAG ? insert_tag(ctx, arena, set, text, ret_text, err)
+                                              : append(ctx, arena, text, ret_text, err)) &&
            /* What Sqitch would not read (a dependency that is not there) is not written. */
            sqitch_plan_read(ctx, arena, settings->plan_path, *ret_text, &plan, err);
+}
+
+/* ---- a change in a new form ------------------------------------------------------------------------------------ */
+
+static bool add_file(Arena *arena, TreeFileVec *files, const char *path, Str text, Error *err)
+{
+    TreeFile file = {.path = str_from(path), .bytes = text};
+    return (path && vec_push(arena, files, file)) || error_nomem(err);
+}
+
+/* The scripts as they were stay under the tag's name; the way back from the new form is the old one, deployed again. */
+bool sqitch_rework_files(const ConventionContext *ctx, Arena *arena, const MigrationSet *set,
+                         TreeFileVec *ret_files, Error *err)
+{
+    const SqitchSettings *settings = ctx->own;
+    const char *const from[] = {settings->deploy, settings->revert, settings->verify},
+                      *const to[] = {settings->reworked_deploy, settings->reworked_revert,
+                                     settings->reworked_verify};
+    Str name = ctx->listing->name, tag, deploy = {0};
+    size_t index;
+    if (!find_reworked(ctx, set, &index, &tag, err))
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        const char *old = str_format(arena, "%s/%.*s.%.*s", from[i], STR_ARG(name),
+                                     STR_ARG(settings->extension)),
+                   *kept = str_format(arena, "%s/%.*s@%.*s.%.*s", to[i], STR_ARG(name),
+                                      STR_ARG(tag), STR_ARG(settings->extension));
+        FileInfo info;
+        Str text;
+        if (!old || !kept)
+            return error_nomem(err);
+        if (!file_tree_info(ctx->files, old, &info, err))
+            return false;
+        if (info.kind != FILE_REGULAR)
+            continue;
+        if (!peer_read(ctx, arena, old, &text, err) || !add_file(arena, ret_files, kept, text, err))
+            return false;
+        deploy = i == 0 ? text : deploy;
+    }
+    const char *back = str_format(arena, "%s/%.*s.%.*s", settings->revert, STR_ARG(name),
+                                  STR_ARG(settings->extension));
+    return add_file(arena, ret_files, back, deploy, err);
 }
 
 /* ---- the scripts ---------------------------------------------------------------------------------------------- */

@@ -278,6 +278,7 @@ static bool read_dep(const Reading *reading, Str text, SqitchDep *ret_dep)
 const SqitchChange *sqitch_find(const SqitchPlan *plan, const SqitchDep *dep)
 {
     size_t end = plan->changes.len;
+    bool has_tag = dep->tag.len == 0;
     if (dep->project.len > 0)
         return NULL;
     for (size_t i = 0; dep->tag.len > 0 && i < plan->changes.len; i++) {
@@ -288,10 +289,10 @@ const SqitchChange *sqitch_find(const SqitchPlan *plan, const SqitchDep *dep)
             if (dep->change.len == 0)
                 return change;
             end = i + 1;
+            has_tag = true;
         }
     }
-    if (dep->tag.len > 0 && end == plan->changes.len &&
-        (end == 0 || plan->changes.items[end - 1].tags.len == 0))
+    if (!has_tag)
         return NULL;
     const SqitchChange *found = NULL;
     for (size_t i = 0; i < end && (!found || dep->tag.len > 0); i++) {
@@ -318,6 +319,10 @@ static bool read_deps(Reading *reading, Str text, SqitchChange *change)
             break;
         if (!read_dep(reading, word, &dep))
             return false;
+        for (size_t i = 0; i < change->deps.len; i++)
+            if (change->deps.items[i].is_conflict == dep.is_conflict &&
+                str_eq(change->deps.items[i].text, dep.text))
+                return refuse(reading, "the same dependency a second time");
         if (!vec_push(reading->arena, &change->deps, dep))
             return error_nomem(reading->err);
         if (dep.project.len > 0 || dep.id.len > 0 || dep.is_conflict ||
@@ -658,6 +663,48 @@ static bool prepare(const void *ctx, Arena *arena, const Script *script, Str tex
     return true;
 }
 
+/* ---- places ---------------------------------------------------------------------------------------------- */
+
+/* An id, "@tag", "name@tag", "name@HEAD"; a tag may also be said without its sign. */
+static bool place(const MigrationSet *set, Str text, Str *ret_version)
+{
+    const SqitchPlan *plan = set->own;
+    SqitchDep dep = {0};
+    const SqitchChange *found = NULL;
+    dep.tag = str_cut(text, '@', &dep.change);
+    bool is_last = str_eq(dep.tag, STR("HEAD")), is_first = str_eq(dep.tag, STR("ROOT"));
+    if (is_id(text)) {
+        dep = (SqitchDep){.id = text};
+    } else if (dep.tag.len == 0) {
+        dep = (SqitchDep){.tag = text};
+    } else if (is_last || is_first) {
+        for (size_t i = 0; i < plan->changes.len && (is_last || !found); i++)
+            if (str_eq(plan->changes.items[i].mark.name, dep.change))
+                found = &plan->changes.items[i];
+    }
+    if (!found)
+        found = sqitch_find(plan, &dep);
+    if (found)
+        *ret_version = found->version;
+    return found != NULL;
+}
+
+/* For the eyes: "@v1 @v1b". */
+static bool tags_of(Arena *arena, const SqitchChange *change, const char **ret_tags, Error *err)
+{
+    StrBuf out = strbuf(arena);
+    Str text;
+    *ret_tags = NULL;
+    if (change->tags.len == 0)
+        return true;
+    for (size_t i = 0; i < change->tags.len; i++)
+        strbuf_addf(&out, "%s@%.*s", i > 0 ? " " : "", STR_ARG(change->tags.items[i].name));
+    if (!strbuf_finish(&out, &text))
+        return error_nomem(err);
+    *ret_tags = text.ptr;
+    return true;
+}
+
 /* ---- the set -------------------------------------------------------------------------------------------- */
 
 static const char *script_path(Arena *arena, const char *folder, Str file, Str extension)
@@ -787,6 +834,7 @@ static bool add_change(const ConventionContext *ctx, Arena *arena, const SqitchS
                              "Write the script, or take the change out of the plan.", err);
     if (!find_conflict(arena, plan, change, own, err) ||
         !peer_add(arena, set, change->version, (Str){0}, &migration, err) ||
+        !tags_of(arena, change, &migration->tag, err) ||
         !make_script(ctx, arena, up, own, &migration->up, err))
         return false;
     migration->up->form->is_conditional = has_foreign(plan, change);
@@ -837,6 +885,7 @@ bool sqitch_scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
             return false;
     }
     set.own = plan;
+    set.place = place;
     if (!peer_order_as_added(arena, &set, err) || !migration_set_finish(&set, err))
         return false;
     *ret_set = set;

@@ -220,8 +220,9 @@ typedef struct Migration {
     bool may_come_late; /* its tool applies it though newer ones are applied already */
     bool
         has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
-    const char *tag; /* that marks this point, where the tool has such; NULL: none */
-    Script *up;      /* NULL: only a down is here */
+    const char *
+        tag; /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
+    Script *up; /* NULL: only a down is here */
     Script
         *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
 } Migration;
@@ -295,6 +296,9 @@ typedef struct MigrationSet {
      * that is listed before it. NULL: they are a line. */
     const VersionParents *parents;
     Vec(VersionLabel) labels; /* a target may be one of these */
+    /* The version that the tool's own way of naming a place means ("t1@v2"); false: none. Where it is there, "@HEAD" and "@ROOT" are places
+     * too, and behind any of them "^", "^^", "^3" lead back and "~", "~~", "~3" ahead. NULL: the tool has no such way */
+    bool (*place)(const struct MigrationSet *set, Str text, Str *ret_version);
     Arena *
         arena; /* of what is made later: downs that lie beside their ups; NULL where there are none such */
     const void *own;        /* the convention's */

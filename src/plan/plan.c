@@ -614,7 +614,8 @@ static bool read_ups(Planner *p, Ups *ups)
     if (is_count(to, '-', &count) || str_eq(to, STR("base")))
         return bad_target(p, "migrate goes up, never down",
                           "whimbrel rollback --to goes down, whimbrel goto both ways.");
-    if (!plan_resolve(p->arena, &p->plan->overview, to, &ups->ceiling, &is_base, p->err))
+    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_FILES, &ups->ceiling, &is_base,
+                      p->err))
         return false;
     ups->has_ceiling = true;
     return plan_lineage(p->arena, &p->plan->overview, ups->ceiling, &p->lineage, p->err);
@@ -677,7 +678,8 @@ static bool read_downs(Planner *p, Downs *downs)
     if (is_count(to, '+', &count))
         return bad_target(p, "rollback goes down, never up",
                           "whimbrel migrate --to goes up, whimbrel goto both ways.");
-    if (!plan_resolve(p->arena, &p->plan->overview, to, &downs->floor, &is_base, p->err))
+    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_APPLIED, &downs->floor, &is_base,
+                      p->err))
         return false;
     downs->is_all = is_base;
     downs->has_floor = !is_base;
@@ -837,7 +839,8 @@ static bool plan_goto(Planner *p)
     if (p->request->to.len == 0)
         return bad_target(p, "goto needs to be told where to",
                           "Give a version, a name, head, base, +N or -N.");
-    if (!plan_resolve(p->arena, &p->plan->overview, p->request->to, &ups.ceiling, &is_base, p->err))
+    if (!plan_resolve(p->arena, &p->plan->overview, p->request->to, AMONG_FILES, &ups.ceiling,
+                      &is_base, p->err))
         return false;
     ups.has_ceiling = true;
     downs.has_floor = !is_base;
@@ -882,7 +885,7 @@ static bool lower_baseline(Planner *p)
     if (!begins || request->to.len == 0 || is_count(request->to, '+', &count) ||
         is_count(request->to, '-', &count))
         return true;
-    if (!plan_resolve(p->arena, overview, request->to, &version, &is_base, p->err))
+    if (!plan_resolve(p->arena, overview, request->to, AMONG_FILES, &version, &is_base, p->err))
         return false;
     return is_base ||
            overview_make(p->arena, p->set, p->history, p->policy, version, overview, p->err);

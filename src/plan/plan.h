@@ -118,11 +118,13 @@ typedef struct PlanRequest {
     SettledVec settled;  /* run/ has looked at these, by script and catalog */
 } PlanRequest;
 
+/* What Sqitch's kind of places counts among: "@HEAD" is the newest file to who goes up, the newest applied one to who goes down. */
+typedef enum PlaceAmong { AMONG_FILES, AMONG_APPLIED } PlaceAmong;
 /* Finds the version that `to` means among files and history: exact version, then unique prefix of a version, then a unique name.
  * "head" is the newest on disk, "base" is before the first (ret_version empty, ret_is_base), "+N"/"-N" count from the current one.
  * ERROR_USAGE, code "unknown-version" (nearest suggested) or "ambiguous-version" (listing them). */
-bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
-                  bool *ret_is_base, Error *err);
+bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong among,
+                  Str *ret_version, bool *ret_is_base, Error *err);
 
 /* How the versions stand to one of them, a byte for each row of the overview: what leads to it and itself, and what comes after it. In a
  * graph there are others, which do neither. */

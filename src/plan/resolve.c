@@ -286,7 +286,7 @@ static bool resolve_line(Arena *arena, const Overview *overview, size_t versione
     bool is_base;
     unsigned char *lineage;
     size_t found = SIZE_MAX;
-    if (!plan_resolve(arena, overview, of, &version, &is_base, err) ||
+    if (!plan_resolve(arena, overview, of, AMONG_FILES, &version, &is_base, err) ||
         !plan_lineage(arena, overview, version, &lineage, err))
         return false;
     size_t own = overview_find(overview, versioned, version);
@@ -307,8 +307,75 @@ static bool resolve_line(Arena *arena, const Overview *overview, size_t versione
     return true;
 }
 
-bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_version,
-                  bool *ret_is_base, Error *err)
+/* ---- places as Sqitch has them ------------------------------------------------------------------------------ */
+
+static bool is_among(const StateRow *row, PlaceAmong among)
+{
+    return among == AMONG_APPLIED ? is_there(row) : row->migration && row->migration->up;
+}
+
+/* Takes "^", "~~" or "^12" off the end: what is left, and how far from there; 0: there is none. */
+static Str without_offset(Str to, int64_t *ret_offset)
+{
+    size_t end = to.len;
+    uint64_t count = 0;
+    *ret_offset = 0;
+    while (end > 0 && to.ptr[end - 1] >= '0' && to.ptr[end - 1] <= '9')
+        end--;
+    bool has_count = end < to.len;
+    if (end < 2 || (to.ptr[end - 1] != '^' && to.ptr[end - 1] != '~') ||
+        (has_count && (!str_to_u64(str_sub(to, end, to.len), &count) || count > INT32_MAX)))
+        return to;
+    char mark = to.ptr[end - 1];
+    if (!has_count) {
+        bool is_double = to.ptr[end - 2] == mark;
+        count = is_double ? 2 : 1;
+        end -= is_double;
+    }
+    *ret_offset = mark == '^' ? -(int64_t)count : (int64_t)count;
+    return str_sub(to, 0, end - 1);
+}
+
+/* So many of those that count away from the row at `from`. */
+static size_t row_away(const Overview *overview, size_t versioned, size_t from, int64_t offset,
+                       PlaceAmong among)
+{
+    size_t i = from;
+    while (offset != 0) {
+        if (offset < 0 ? i == 0 : i + 1 >= versioned)
+            return SIZE_MAX;
+        i = offset < 0 ? i - 1 : i + 1;
+        if (is_among(&overview->rows.items[i], among))
+            offset += offset < 0 ? 1 : -1;
+    }
+    return i;
+}
+
+/* *ret_index SIZE_MAX: it is no such place. */
+static void resolve_place(const Overview *overview, size_t versioned, Str to, PlaceAmong among,
+                          size_t *ret_index)
+{
+    int64_t offset;
+    Str place = without_offset(to, &offset), version;
+    size_t found = SIZE_MAX;
+    bool is_head = str_eq(place, STR("@HEAD")), is_root = str_eq(place, STR("@ROOT"));
+    *ret_index = SIZE_MAX;
+    if (is_head || is_root || str_eq(place, STR("HEAD")) || str_eq(place, STR("ROOT"))) {
+        is_head = is_head || str_eq(place, STR("HEAD"));
+        for (size_t i = 0; i < versioned && (is_head || found == SIZE_MAX); i++)
+            if (is_among(&overview->rows.items[i], among))
+                found = i;
+    } else if (version_order_takes(overview->versions, place)) {
+        found = overview_find(overview, versioned, place);
+    }
+    if (found == SIZE_MAX && overview->set->place(overview->set, place, &version))
+        found = overview_find(overview, versioned, version);
+    if (found != SIZE_MAX)
+        *ret_index = row_away(overview, versioned, found, offset, among);
+}
+
+bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong among,
+                  Str *ret_version, bool *ret_is_base, Error *err)
 {
     size_t versioned = overview_versioned(overview), found;
     uint64_t count;
@@ -350,6 +417,13 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, Str *ret_versi
         }
     }
     *ret_is_base = false;
+    if (overview->set->place) {
+        resolve_place(overview, versioned, to, among, &found);
+        if (found != SIZE_MAX) {
+            *ret_version = overview->rows.items[found].version;
+            return true;
+        }
+    }
     if (overview->set->parents && to.len > 5 && str_ends(to, STR("@head")))
         return resolve_line(arena, overview, versioned, str_sub(to, 0, to.len - 5), ret_version,
                             err);

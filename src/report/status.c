@@ -76,6 +76,14 @@ static TextStyle state_style(MigrationState state)
     return STYLE_PLAIN;
 }
 
+/* What the history has, and where nothing is applied, what the files say. */
+static const char *tag_of(const StateRow *row)
+{
+    if (row->row && row->row->tag)
+        return row->row->tag;
+    return row->migration ? row->migration->tag : NULL;
+}
+
 /* What stands behind the state in words: how far a partial one came, and the notes. False: no memory. */
 static bool state_remark(Arena *arena, const StateRow *row, Str *ret_remark)
 {
@@ -93,6 +101,9 @@ static bool state_remark(Arena *arena, const StateRow *row, Str *ret_remark)
         remark = "(comments or spacing differ)";
     else if (row->is_no_transaction && row_is_open(row))
         remark = "(no transaction)";
+    const char *tag = tag_of(row);
+    if (tag && remark)
+        remark = remark[0] ? str_format(arena, "%s %s", tag, remark) : tag;
     *ret_remark = str_from(remark);
     return remark != NULL;
 }
@@ -256,6 +267,8 @@ static void row_json(JsonWriter *w, const StateRow *row)
         json_str(w, history->checksum);
     else
         json_null_value(w);
+    if (tag_of(row))
+        json_key_text(w, "tag", tag_of(row));
     json_key_bool(w, "reversible", row->is_reversible);
     json_key_bool(w, "transaction", !row->is_no_transaction);
     bool has_time = is_applied(history) && history->finished_at != TIMESTAMP_UNKNOWN;

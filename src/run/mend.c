@@ -235,8 +235,9 @@ static bool stamp(Run *run, Str to, Error *err)
     if (!mend_read(run, &overview, err))
         return false;
     bool is_all = overview.set->parents && str_eq(to, STR("heads"));
-    if (!is_all && (!plan_resolve(run->arena, &overview, to, &version, &is_base, err) ||
-                    !plan_lineage(run->arena, &overview, version, &lineage, err)))
+    if (!is_all &&
+        (!plan_resolve(run->arena, &overview, to, AMONG_FILES, &version, &is_base, err) ||
+         !plan_lineage(run->arena, &overview, version, &lineage, err)))
         return false;
     /* The dump of a schema that an empty database would begin with stands for what is before it, unless one stops short of it. */
     bool takes_skipped = overview.set->has_optional_baselines && !is_all && !is_base;

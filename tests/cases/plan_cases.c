@@ -25,7 +25,7 @@ static void answer_resolve(World *world, Str to, StrBuf *out)
     bool is_base;
     must(
         plan_overview(world->arena, &world->set, &world->history, &world->policy, &overview, &err));
-    if (!plan_resolve(world->arena, &overview, to, &version, &is_base, &err))
+    if (!plan_resolve(world->arena, &overview, to, AMONG_FILES, &version, &is_base, &err))
         show_error(out, &err);
     else
         strbuf_addf(out, "%.*s\n", STR_ARG(is_base ? STR("(base)") : version));

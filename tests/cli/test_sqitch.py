@@ -260,7 +260,7 @@ def verify(whimbrel, name, text):
     whimbrel.write(f"verify/{name}.sql", f"-- Verify\nBEGIN;\n{text}\nROLLBACK;\n")
 
 
-@pytest.mark.parametrize("other", ["--no-verify", "--dry-run", "--fake", "--single-transaction", "--plan=x"])
+@pytest.mark.parametrize("other", ["--no-verify", "--dry-run", "--fake", "--single-transaction"])
 def test_what_does_not_go_with_verify_is_said(whimbrel, other):
     result = whimbrel("migrate", "--verify", other)
     assert result.code == 2 and f"--verify and {other.split('=')[0]} do not go together" in result.err
@@ -345,6 +345,34 @@ def test_what_fails_its_test_is_taken_back(whimbrel, db, how):
     whimbrel.ok("migrate", "--no-verify", *[word for word in words if word != "--verify"])
 
 
+@pytest.mark.parametrize("how", ["option", "configuration"])
+def test_a_saved_plan_is_verified_too(whimbrel, db, how):
+    registry = f"reg_{db.name}" if db.engine == "mariadb" else "sqitch"
+    whimbrel.write("sqitch.conf", f"[core]\n  registry = {registry}\n" + ("[deploy]\n  verify = true\n" if how == "configuration" else ""))
+    write(whimbrel, HEAD + "".join(f"t{n} {BY}\n" for n in (1, 2, 3)), "t1", "t2", "t3")
+    verify(whimbrel, "t2", "SELECT wrong FROM t2;")
+    words = [*WORDS, "-d", db.url]
+    whimbrel.ok("plan", "--save", "plan.json", *words)
+    words += ["--verify"] if how == "option" else []
+    result = whimbrel("migrate", "--plan", "plan.json", *words)
+    assert result.code == 1 and "verifying t2" in result.err and "has taken it back" in result.err
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "pending"), ("t3", "pending")]
+    verify(whimbrel, "t2", "SELECT id FROM t2;")
+    result = whimbrel("migrate", "--plan", "plan.json", *words)
+    assert result.code == 1 and "plan-outdated" in result.err
+    whimbrel.ok("plan", "--save", "plan.json", *words[:6])
+    whimbrel.ok("migrate", "--plan", "plan.json", *words)
+    assert states(whimbrel, "-d", db.url) == [("t1", "applied"), ("t2", "applied"), ("t3", "applied")]
+
+
+def test_a_dry_run_says_that_it_verifies_nothing(whimbrel, sqlite):
+    whimbrel.write("sqitch.conf", "[deploy]\n  verify = true\n")
+    write(whimbrel, HEAD + f"t1 {BY}\n", "t1")
+    result = whimbrel.ok("migrate", "--dry-run", *WORDS, "-d", sqlite.url)
+    assert "note: the verify scripts run with the migrations themselves" in result.err
+    assert "note" not in whimbrel.ok("migrate", "--dry-run", "--no-verify", *WORDS, "-d", sqlite.url).err
+
+
 # ---- new changes -----------------------------------------------------------------------------------------------
 
 
@@ -389,3 +417,115 @@ def test_a_change_that_sqitch_would_not_plan_is_not_planned(whimbrel, sqlite):
     assert (whimbrel.cwd / "sqitch.plan").read_text() == before
     result = whimbrel("new", "t2", "--requires", "t1", "--convention", "whimbrel")
     assert result.code != 0 and "--requires is for tools that list their migrations" in result.err
+
+
+# ---- places, tags, and changes in a new form ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def tagged(whimbrel, sqlite):
+    """t1 @v1 @v1b, t2, t1 again, t3 @v2"""
+    write(whimbrel, HEAD + f"t1 {BY}\n@v1 {BY}\n@v1b {BY}\nt2 {BY}\nt1 [t1@v1] {BY}\nt3 {BY}\n@v2 {BY}\n", "t1@v1", "t2", "t3")
+    whimbrel.write("deploy/t1.sql", "CREATE TABLE other (id int);\n")
+    whimbrel.write("revert/t1.sql", "DROP TABLE other;\n")
+    return [*WORDS, "-d", sqlite.url]
+
+
+UP = {"@v1": 1, "v1": 1, "@v1b": 1, "t1@v1": 1, "t1@v1b": 1, "t1": 3, "t1@HEAD": 3, "t1@ROOT": 1, "t2~": 3, "t2~2": 4, "@HEAD": 4,
+      "@HEAD^": 3, "@HEAD^^": 2, "@HEAD^3": 1, "@ROOT": 1, "@ROOT~": 2, "@v2^": 3, "@v2": 4}
+NOWHERE = ["@HEAD~", "@ROOT^", "@HEAD^4", "@ROOT~9", "@nobody", "t2@nobody", "t1@nobody^", "@", "^", "@HEAD^99999999999999999999"]
+
+
+def test_places_as_sqitch_has_them(whimbrel, tagged):
+    for place, count in UP.items():
+        whimbrel.ok("deploy", place, *tagged)
+        assert [state for _, state in states(whimbrel, *tagged[-2:])].count("applied") == count, place
+        whimbrel.ok("rollback", "--all", *tagged)
+    for place in NOWHERE:
+        result = whimbrel("migrate", "--to", place, *tagged)
+        assert result.code == 2 and f"there is no migration '{place}'" in result.err, place
+    # Down, what counts is what is deployed.
+    for place, count in UP.items():
+        whimbrel.ok("migrate", "--to", "t1", *tagged)
+        count = {"@HEAD": 3, "@HEAD^": 2, "@HEAD^^": 1, "t2~2": 3, "@v2": 3}.get(place, count)
+        result = whimbrel("revert", place, *tagged)
+        assert result.code == (2 if place in ("@HEAD^3", "t2~2") else 0), (place, result)
+        expected = 3 if place == "@HEAD^3" else count
+        assert [state for _, state in states(whimbrel, *tagged[-2:])].count("applied") == expected, place
+
+
+def test_an_id_is_a_place(whimbrel, tagged, sqlite):
+    whimbrel.ok("migrate", "--to", "t2", *tagged)
+    first = rows(whimbrel, sqlite, "change_id")[0][0]
+    whimbrel.ok("rollback", "--to", first, *tagged)
+    assert len(rows(whimbrel, sqlite, "change_id")) == 1
+
+
+def test_status_has_the_tags(whimbrel, tagged):
+    whimbrel.ok("migrate", "--to", "t2", *tagged)
+    document = whimbrel.ok("status", "--output", "json", *tagged).json
+    assert [migration.get("tag") for migration in document["migrations"]] == ["@v1 @v1b", None, None, "@v2"]
+    out = whimbrel.ok("status", *tagged).out
+    assert "@v1 @v1b" in out and "@v2" in out
+
+
+def test_what_was_tagged_since_is_written_down_with_the_next(whimbrel, tagged, sqlite):
+    whimbrel.ok("migrate", "--to", "t2", *tagged)
+    whimbrel.ok("tag", "late", "--at", "t2", "--note", "so late", *WORDS)
+    whimbrel.ok("tag", "@early", "--at", "@v1", *WORDS)
+    whimbrel.ok("migrate", "--steps", "1", *tagged)
+    assert [row[0] for row in rows(whimbrel, sqlite, "tag", "tags", "tag")] == ["@late", "@v1", "@v1b"]
+    plan = (whimbrel.cwd / "sqitch.plan").read_text().split("\n")
+    assert [line.split()[0] for line in plan[3:-1]] == ["t1", "@v1", "@v1b", "@early", "t2", "@late", "t1", "t3", "@v2"]
+    assert plan[8].endswith(" # so late")
+
+
+def test_tags_that_sqitch_would_not_take(whimbrel, tagged):
+    before = (whimbrel.cwd / "sqitch.plan").read_text()
+    for words, says in [(["v1"], "a second tag of this name"), (["a/b"], "no tag of the name a/b"), (["HEAD"], "this name is reserved"),
+                        (["x", "--at", "nobody"], "has no change nobody"), (["a b"], "no tag of the name a b")]:
+        result = whimbrel("tag", *words, *WORDS)
+        assert result.code != 0 and says in result.err, words
+    assert (whimbrel.cwd / "sqitch.plan").read_text() == before
+    write(whimbrel, HEAD)
+    assert "plans nothing that could be tagged" in whimbrel("tag", "v1", *WORDS).err
+    result = whimbrel("tag", "v1", "--note", "x", "--convention", "whimbrel", "-m", ".")
+    assert result.code == 2 and "--note is for tools that list their migrations" in result.err
+
+
+def test_a_change_is_reworked_behind_a_tag(whimbrel, tagged, sqlite):
+    result = whimbrel("rework", "t3", "--convention", "whimbrel", "-m", ".")
+    assert result.code == 2 and "--rework is for tools that list" in result.err
+    whimbrel.write("verify/t2.sql", "SELECT id FROM t2;\n")
+    result = whimbrel.ok("rework", "t2", "--requires", "t3", "--note", "another", *WORDS)
+    assert result.out.split() == ["deploy/t2@v2.sql", "revert/t2@v2.sql", "verify/t2@v2.sql", "revert/t2.sql", "sqitch.plan"]
+    text = (whimbrel.cwd / "deploy/t2.sql").read_text()
+    assert (whimbrel.cwd / "deploy/t2@v2.sql").read_text() == text == (whimbrel.cwd / "revert/t2.sql").read_text()
+    assert "DROP TABLE t2" in (whimbrel.cwd / "revert/t2@v2.sql").read_text()
+    assert re.search(r"\nt2 \[t2@v2 t3\] \S+Z .* # another\n$", (whimbrel.cwd / "sqitch.plan").read_text())
+    assert [version for version, _ in states(whimbrel, "-d", sqlite.url)] == ["t1@v1", "t2@v2", "t1", "t3", "t2"]
+    before = (whimbrel.cwd / "sqitch.plan").read_text()
+    for name, says in [("t2", "t2 has no tag behind it"), ("nobody", "has no change nobody")]:
+        result = whimbrel("rework", name, *WORDS)
+        assert result.code != 0 and says in result.err
+    assert (whimbrel.cwd / "sqitch.plan").read_text() == before
+
+
+def test_reworking_goes_on_where_it_was_interrupted(whimbrel, tagged):
+    whimbrel.write("deploy/t2@v2.sql", (whimbrel.cwd / "deploy/t2.sql").read_text())
+    whimbrel.ok("rework", "t2", *WORDS)
+    whimbrel.write("deploy/t3@v2.sql", "SELECT 'something else';\n")
+    before = (whimbrel.cwd / "sqitch.plan").read_text()
+    result = whimbrel("rework", "t3", *WORDS)
+    assert result.code != 0 and "deploy/t3@v2.sql is there already, and holds something else" in result.err
+    assert (whimbrel.cwd / "sqitch.plan").read_text() == before
+
+
+@pytest.mark.parametrize("line, says", [
+    (f"t2 [t1@nope] {BY}", "t2 requires t1@nope, which does not stand before it"),
+    (f"t2 [t1 t1] {BY}", "the same dependency a second time"),
+])
+def test_a_dependency_must_be_one(whimbrel, sqlite, line, says):
+    write(whimbrel, HEAD + f"t1 {BY}\n@v1 {BY}\n{line}\n", "t1", "t2")
+    result = whimbrel("status", *WORDS, "-d", sqlite.url)
+    assert result.code != 0 and says in result.err and "sqitch.plan:6:1" in result.err

@@ -141,3 +141,101 @@ def test_sqitch_reads_what_new_plans_and_verifies_what_it_deploys(whimbrel, db):
     assert code != 0, out
     assert whimbrel("migrate", "--verify").code != 0
     assert "No changes deployed" in peer.call("status")[1]
+
+
+PLACES = ["@v1", "t1", "t1@HEAD", "t1@v1", "t3@HEAD^", "t2~", "@HEAD", "@HEAD^", "@HEAD^^", "@HEAD^3", "@ROOT", "@ROOT~", "@ROOT~2",
+          "@ROOT~9", "@HEAD~", "nobody", "t1@nobody", "@nobody"]
+
+
+@pytest.fixture
+def reworked(whimbrel, db):
+    """t1 @v1, t2, t1 again, t3 @v2."""
+    peer = SqitchPeer(whimbrel, db)
+    peer.prepare()
+    whimbrel.write("sqitch.plan", "%syntax-version=1.0.0\n%project=demo\n\n")
+    for name in ("t1", "t2", "t3"):
+        for folder, text in (("deploy", f"CREATE TABLE {name} (id int);"), ("revert", f"DROP TABLE {name};"),
+                             ("verify", f"SELECT id FROM {name};")):
+            whimbrel.write(f"{folder}/{name}.sql", f"{text}\n")
+    peer.ok("add", "t1", "-n", "the first")
+    peer.ok("tag", "v1", "-n", "one")
+    peer.ok("add", "t2", "-n", "the second")
+    return peer
+
+
+def finish(whimbrel, peer, who):
+    """Each of the two does the same to the plan, and whoever reads it finds the same."""
+    if who == "sqitch":
+        peer.ok("rework", "t1", "-r", "t2", "-n", "again")
+        peer.ok("add", "t3", "-n", "the third")
+        peer.ok("tag", "v2", "-n", "two")
+        peer.ok("tag", "v1b", "t1@v1", "-n", "late")
+    else:
+        whimbrel.ok("rework", "t1", "--requires", "t2", "--note", "again")
+        for folder in ("deploy", "revert", "verify"):
+            (whimbrel.cwd / folder / "t3.sql").rename(whimbrel.cwd / f"{folder}.sql")
+        whimbrel.ok("add", "t3", "--note", "the third")
+        for folder in ("deploy", "revert", "verify"):
+            (whimbrel.cwd / f"{folder}.sql").rename(whimbrel.cwd / folder / "t3.sql")
+        whimbrel.ok("tag", "v2", "--note", "two")
+        whimbrel.ok("tag", "v1b", "--at", "t1@v1", "--note", "late")
+
+
+def test_both_rework_and_tag_alike(whimbrel, reworked):
+    finish(whimbrel, reworked, "sqitch")
+    before = sorted((str(path), path.read_text()) for path in whimbrel.cwd.rglob("*.sql"))
+    plan = (whimbrel.cwd / "sqitch.plan").read_text()
+    for path in whimbrel.cwd.rglob("*@*.sql"):
+        path.unlink()
+    whimbrel.write("revert/t1.sql", "DROP TABLE t1;\n")
+    lines = plan.split("\n")
+    whimbrel.write("sqitch.plan", "\n".join(line for line in lines if not re.match(r"t1 \[|t3|@v2|@v1b", line)))
+    finish(whimbrel, reworked, "whimbrel")
+    assert sorted((str(path), path.read_text()) for path in whimbrel.cwd.rglob("*.sql")) == before
+    masked = [re.sub(r"\d{4}-\S+Z", "TIME", text) for text in (plan, (whimbrel.cwd / "sqitch.plan").read_text())]
+    assert masked[0].replace("\n\n", "\n") == masked[1].replace("\n\n", "\n")
+    assert len(re.findall(r"^deploy", reworked.ok("plan", "--format", "oneline"), re.M)) == 4
+
+
+def test_places_mean_the_same(whimbrel, reworked, db):
+    finish(whimbrel, reworked, "sqitch")
+    whimbrel.write("deploy/t1.sql", "INSERT INTO t1 VALUES (1);\n")
+    whimbrel.write("revert/t1.sql", "DELETE FROM t1;\n")
+    count = reworked.select("COUNT(*)", "changes").replace("ORDER BY committed_at", "")
+
+    def deployed():
+        return db.sql(count)[0][0]
+
+    for place in PLACES:
+        if place == "t1":  # Sqitch calls it ambiguous; here it is the newest
+            continue
+        reworked.call("deploy", "--to", place)
+        theirs = deployed() if "No changes" not in reworked.call("status")[1] else 0
+        reworked.call("revert", "-y")
+        code = whimbrel("deploy", place).code
+        ours = deployed()
+        assert str(ours) == str(theirs), (place, theirs, ours, code)
+        whimbrel.ok("rollback", "--all")
+    whimbrel.ok("migrate")
+    for place in PLACES:
+        if place == "t1":
+            continue
+        reworked.call("revert", "-y", "--to", place)
+        theirs = deployed()
+        reworked.ok("deploy") if str(theirs) != "4" else None
+        whimbrel("revert", place)
+        assert str(deployed()) == str(theirs), (place, theirs, deployed())
+        whimbrel("migrate")
+        assert str(deployed()) == "4"
+
+
+def test_a_tag_that_came_later_is_written_down(whimbrel, reworked, db):
+    whimbrel.ok("migrate")
+    whimbrel.ok("tag", "v2")
+    whimbrel.ok("add", "last")
+    whimbrel.write("deploy/last.sql", "CREATE TABLE last (id int);\n")
+    whimbrel.ok("migrate")
+    tags = db.sql(reworked.select("tag", "tags").replace("committed_at", "tag"))
+    assert [row[0] for row in tags] == ["@v1", "@v2"]
+    reworked.ok("revert", "-y", "--to", "@v2")
+    assert whimbrel.ok("status", "--output", "json").json["migrations"][1]["tag"] == "@v2"

@@ -870,7 +870,8 @@ static void make_plan(Model *m)
     if (request.verb == PLAN_GOTO) {
         Str version;
         bool is_base;
-        if (!plan_resolve(m->arena, &plan.overview, request.to, &version, &is_base, &err))
+        if (!plan_resolve(m->arena, &plan.overview, request.to, AMONG_FILES, &version, &is_base,
+                          &err))
             broken(m, "%s", err.message);
         else
             check_goto(m, &plan, version, is_base);
