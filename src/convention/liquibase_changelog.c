@@ -914,10 +914,23 @@ static bool read_tree(LbReading *r, const LbFile *given, const MarkupNode *root)
     return true;
 }
 
+static bool read_markup(LbReading *r, const LbFile *file, Str text)
+{
+    MarkupNode *root = NULL;
+    bool is_xml = str_ends(file->name, STR(".xml"));
+    if (is_xml ? xml_read(r->arena, file->path, text, &root, r->err)
+               : yaml_read(r->arena, file->path, text, &root, r->err))
+        return read_tree(r, file, root);
+    if (!r->err->hint)
+        error_hint(r->err,
+                   "Mend it there. What is no changelog belongs elsewhere: whatever ends with "
+                   ".xml, .yaml, .yml or .json is read as one here.");
+    return false;
+}
+
 static bool read_file(LbReading *r, const LbFile *file)
 {
     Str text;
-    MarkupNode *root = NULL;
     if (r->depth >= DEEPEST_INCLUDE)
         return liquibase_bad(r->err, file->path, 0, "changelogs include one another without end",
                              "Take out the include that leads back.");
@@ -929,10 +942,8 @@ static bool read_file(LbReading *r, const LbFile *file)
         is_ok = liquibase_is_formatted(text) ? liquibase_read_sql(r, file, text)
                 : str_trim(text).len > 0     ? add_raw(r, file, text)
                                              : true;
-    } else if (str_ends(file->name, STR(".xml"))) {
-        is_ok = xml_read(r->arena, file->path, text, &root, r->err) && read_tree(r, file, root);
     } else if (is_changelog(file->name)) {
-        is_ok = yaml_read(r->arena, file->path, text, &root, r->err) && read_tree(r, file, root);
+        is_ok = read_markup(r, file, text);
     } else {
         is_ok = liquibase_bad(r->err, file->path, 0, "is no changelog by its name",
                               "Changelogs end with .sql, .xml, .yaml, .yml or .json.");
