@@ -4,6 +4,7 @@
 #define WHIMBREL_BASE_BASE_H
 
 #include "base/arena.h"
+#include "base/aside.h"
 #include "base/clock.h"
 #include "base/dotenv.h"
 #include "base/error.h"

@@ -479,47 +479,132 @@ static bool entry_kind(DIR *folder, const struct dirent *entry, FolderEntry *ret
     return leads_somewhere || ret_entry->is_link;
 }
 
-/* An entry while a folder is read. Names of one folder begin alike, so they are told apart by the bytes behind what all have. */
-typedef struct Listed {
+/* An entry while a folder is sorted: the eight bytes of its name that are looked at, and where it stands. */
+typedef struct Ranked {
     uint64_t key;
-    FolderEntry entry;
-} Listed;
-typedef Vec(Listed) ListedVec;
+    uint32_t index;
+} Ranked;
 
-static int by_name(const void *a, const void *b)
+typedef struct Ranking {
+    const FolderEntry *entries;
+    Ranked *from, *to; /* as many of each */
+} Ranking;
+
+static int by_name(const void *a, const void *b, void *entries)
 {
-    const Listed *one = a, *two = b;
-    if (one->key != two->key)
-        return one->key < two->key ? -1 : 1;
-    return str_cmp(one->entry.name, two->entry.name);
+    const FolderEntry *all = entries;
+    return str_cmp(all[((const Ranked *)a)->index].name, all[((const Ranked *)b)->index].name);
 }
 
-static void sort_listed(ListedVec *listed)
+/* How many bytes the names of this run, which have `same` in common already, all begin with. */
+static size_t common_length(const Ranking *ranking, size_t first, size_t count, size_t same)
 {
-    Str first = listed->len > 0 ? listed->items[0].entry.name : (Str){0};
-    size_t same = first.len;
-    for (size_t i = 1; i < listed->len; i++) {
-        Str name = listed->items[i].entry.name;
-        size_t at = 0;
-        while (at < same && at < name.len && name.ptr[at] == first.ptr[at])
+    Str one = ranking->entries[ranking->from[first].index].name;
+    size_t most = one.len;
+    for (size_t i = first + 1; i < first + count; i++) {
+        Str name = ranking->entries[ranking->from[i].index].name;
+        size_t at = same;
+        while (at < most && at < name.len && name.ptr[at] == one.ptr[at])
             at++;
-        same = at;
+        most = at;
     }
-    for (size_t i = 0; i < listed->len; i++) {
-        Str name = listed->items[i].entry.name;
-        uint64_t key = 0;
-        for (size_t at = same; at < same + sizeof key; at++)
-            key = key << 8 | (at < name.len ? (unsigned char)name.ptr[at] : 0);
-        listed->items[i].key = key;
+    return most;
+}
+
+/* Eight bytes of a name as a number that sorts as they do. A name holds no zero byte, so its end comes before all. */
+static uint64_t key_at(Str name, size_t at)
+{
+    uint64_t key = 0;
+    for (size_t i = at; i < at + sizeof key; i++)
+        key = key << 8 | (i < name.len ? (unsigned char)name.ptr[i] : 0);
+    return key;
+}
+
+/* Sorts a run by its keys, byte by byte from the last one; bytes that are alike in all are passed over. */
+static void sort_by_key(Ranking *ranking, size_t first, size_t count)
+{
+    Ranked *from = ranking->from + first, *to = ranking->to + first;
+    uint64_t differing = 0;
+    for (size_t i = 1; i < count; i++)
+        differing |= from[i].key ^ from[0].key;
+    bool is_elsewhere = false;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t places[257] = {0};
+        if ((differing >> shift & 0xff) == 0)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            places[(from[i].key >> shift & 0xff) + 1]++;
+        for (size_t byte = 1; byte < 256; byte++)
+            places[byte] += places[byte - 1];
+        for (size_t i = 0; i < count; i++)
+            to[places[from[i].key >> shift & 0xff]++] = from[i];
+        Ranked *other = from;
+        from = to;
+        to = other;
+        is_elsewhere = !is_elsewhere;
     }
-    if (listed->len > 1)
-        qsort(listed->items, listed->len, sizeof *listed->items, by_name);
+    if (is_elsewhere)
+        memcpy(to, from, count * sizeof *to);
+}
+
+/* Names of one folder begin alike, and comparing them in pairs would go through that each time. So a run of names is sorted by the eight
+ * bytes behind what all of it have in common, then each run in which these are the same, too. */
+static void sort_run(Ranking *ranking, size_t first, size_t count, size_t same)
+{
+    enum { FEW = 32 };
+    if (count < FEW) {
+        if (count > 1)
+            qsort_r(ranking->from + first, count, sizeof *ranking->from, by_name,
+                    (void *)(uintptr_t)ranking->entries);
+        return;
+    }
+    same = common_length(ranking, first, count, same);
+    for (size_t i = first; i < first + count; i++)
+        ranking->from[i].key = key_at(ranking->entries[ranking->from[i].index].name, same);
+    sort_by_key(ranking, first, count);
+    for (size_t i = first, end = first + count; i < end;) {
+        size_t next = i + 1;
+        while (next < end && ranking->from[next].key == ranking->from[i].key)
+            next++;
+        if (next - i == count) /* a folder that changes may be said to hold one name twice */
+            return;
+        sort_run(ranking, i, next - i, same);
+        i = next;
+    }
+}
+
+/* The entries in the order of their names, in memory of just their size. */
+static bool sort_entries(Arena *arena, Arena *scratch, const FolderEntryVec *read,
+                         FolderEntryVec *ret_sorted)
+{
+    Ranking ranking = {.entries = read->items};
+    if (read->len > UINT32_MAX || !vec_reserve(arena, ret_sorted, read->len))
+        return false;
+    ranking.from = arena_alloc_raw(scratch, (read->len + 1) * sizeof *ranking.from);
+    ranking.to = arena_alloc_raw(scratch, (read->len + 1) * sizeof *ranking.to);
+    if (!ranking.from || !ranking.to)
+        return false;
+    for (size_t i = 0; i < read->len; i++)
+        ranking.from[i] = (Ranked){.index = (uint32_t)i};
+    sort_run(&ranking, 0, read->len, 0);
+    for (size_t i = 0; i < read->len; i++)
+        ret_sorted->items[ret_sorted->len++] = read->items[ranking.from[i].index];
+    return true;
+}
+
+/* How many entries there are at most, as far as the folder's size tells: room that is not used takes no memory. */
+static size_t entries_at_most(DIR *folder)
+{
+    enum { LEAST_BYTES = 16, MOST = 1 << 18 };
+    struct stat info;
+    if (fstat(dirfd(folder), &info) != 0 || info.st_size <= 0)
+        return 0;
+    return info.st_size / LEAST_BYTES < MOST ? (size_t)info.st_size / LEAST_BYTES : MOST;
 }
 
 bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Error *err)
 {
-    FolderEntryVec entries = {0};
-    ListedVec listed = {0};
+    FolderEntryVec read = {0}, sorted = {0};
     if (FAULT("folder.open", err))
         return error_wrap(err, "cannot read the folder %s", path);
     /* What grows by doubling goes again: a folder may be long. */
@@ -529,6 +614,8 @@ bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Er
     scoped(DIR *, close_folder) folder = opendir(path);
     if (!folder)
         return error_errno(err, errno, "cannot read the folder %s", path);
+    if (!vec_reserve(scratch, &read, entries_at_most(folder)))
+        return error_nomem(err);
     for (;;) {
         errno = 0;
         struct dirent *entry = readdir(folder);
@@ -537,19 +624,15 @@ bool folder_list(Arena *arena, const char *path, FolderEntryVec *ret_entries, Er
         if (!entry)
             break;
         Str name = str_from(entry->d_name);
-        Listed found = {0};
-        if (str_eq(name, STR(".")) || str_eq(name, STR("..")) ||
-            !entry_kind(folder, entry, &found.entry))
+        FolderEntry found = {0};
+        if (str_eq(name, STR(".")) || str_eq(name, STR("..")) || !entry_kind(folder, entry, &found))
             continue;
-        if (!str_copy(arena, name, &found.entry.name) || !vec_push(scratch, &listed, found))
+        if (!str_copy(arena, name, &found.name) || !vec_push(scratch, &read, found))
             return error_nomem(err);
     }
-    sort_listed(&listed);
-    if (!vec_reserve(arena, &entries, listed.len))
+    if (!sort_entries(arena, scratch, &read, &sorted))
         return error_nomem(err);
-    for (size_t i = 0; i < listed.len; i++)
-        entries.items[entries.len++] = listed.items[i].entry;
-    *ret_entries = entries;
+    *ret_entries = sorted;
     return true;
 }
 
@@ -615,10 +698,8 @@ char *path_join(Arena *arena, const char *a, Str b)
 /* Index of the last '/', or SIZE_MAX. */
 static size_t last_slash(Str path)
 {
-    for (size_t i = path.len; i > 0; i--)
-        if (path.ptr[i - 1] == '/')
-            return i - 1;
-    return SIZE_MAX;
+    const char *slash = path.len > 0 ? memrchr(path.ptr, '/', path.len) : NULL;
+    return slash ? (size_t)(slash - path.ptr) : SIZE_MAX;
 }
 
 Str path_base(Str path)

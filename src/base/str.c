@@ -56,12 +56,13 @@ int str_cmp(Str a, Str b)
 
 bool str_starts(Str s, Str prefix)
 {
-    return s.len >= prefix.len && str_eq(str_sub(s, 0, prefix.len), prefix);
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 bool str_ends(Str s, Str suffix)
 {
-    return s.len >= suffix.len && str_eq(str_sub(s, s.len - suffix.len, s.len), suffix);
+    return s.len >= suffix.len &&
+           (suffix.len == 0 || memcmp(s.ptr + s.len - suffix.len, suffix.ptr, suffix.len) == 0);
 }
 
 bool str_starts_nocase(Str s, Str prefix)
@@ -180,6 +181,15 @@ bool str_is_utf8(Str s, size_t *ret_bad)
     size_t at = 0;
     while (at < s.len) {
         uint32_t code;
+        uint64_t eight;
+        /* Names and SQL are ASCII, or nearly. */
+        if (s.len - at >= sizeof eight) {
+            memcpy(&eight, s.ptr + at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
         size_t len = utf8_decode((Str){s.ptr + at, s.len - at}, &code);
         if (len == 0) {
             if (ret_bad)

@@ -194,6 +194,19 @@ static bool wait_for_file(Cli *cli, const DbUrl *url, Error *err)
     return true;
 }
 
+/* libpq brings LDAP along, and that GnuTLS, which makes itself ready when it is loaded, though nobody may ever want it: libldap does that
+ * itself when it does. It can be told so only by a variable, which is gone again before anything else is begun. */
+static bool open_lightly(Cli *cli, const DbUrl *url, const DbOptions *options, Error *err)
+{
+    static const char variable[] = "GNUTLS_NO_IMPLICIT_INIT";
+    bool is_ours =
+        url->driver->dialect == SQL_POSTGRES && !getenv(variable) && setenv(variable, "1", 0) == 0;
+    bool is_open = db_open(url, options, &cli->db, err);
+    if (is_ours)
+        (void)unsetenv(variable);
+    return is_open;
+}
+
 static bool open_database(Cli *cli, unsigned needs, Error *err)
 {
     if (!cli_url(cli, &cli->url, err))
@@ -222,7 +235,10 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
     if (recognises && !is_file &&
         !convention_question(url.driver->dialect, cli->arena, &options.question, err))
         return false;
-    if (!db_open(&url, &options, &cli->db, err) || !wait_for_file(cli, &url, err))
+    /* A server takes its time, in which the folders can be read. */
+    if (!is_file && (needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION)))
+        folder_lists_begin(&cli->lists, &cli->settings->migrations);
+    if (!open_lightly(cli, &url, &options, err) || !wait_for_file(cli, &url, err))
         return false;
     if (!is_file && url.driver->dialect == SQL_MYSQL && cli->db->info.database[0] == '\0') {
         error_set(err, ERROR_USAGE, "the database URL names no database");

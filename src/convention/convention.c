@@ -176,12 +176,67 @@ static bool list_folder(const ConventionContext *ctx, Arena *arena, Str folder,
     list.is_there = info.kind == FILE_FOLDER;
     if (list.is_there && !file_tree_list(ctx->files, arena, path, &list.entries, err))
         return false;
+    list.is_sound = true;
+    for (size_t i = 0; i < list.entries.len; i++) {
+        const FolderEntry *entry = &list.entries.items[i];
+        list.has_folders = list.has_folders || entry->kind == FILE_FOLDER;
+        list.is_sound =
+            list.is_sound && entry->kind != FILE_ABSENT && str_is_utf8(entry->name, NULL);
+    }
     *ret_list = list;
     return true;
 }
 
-static const FolderList *known_list(const ConventionContext *ctx, Str folder)
+struct ListsAhead {
+    Aside aside;
+    ConventionContext ctx;
+    Arena *arena; /* of the lists */
+    FolderList *items;
+    bool is_read;
+};
+
+static void list_aside(void *given)
 {
+    struct ListsAhead *ahead = given;
+    const StrVec *folders = &ahead->ctx.folders;
+    ahead->is_read = true;
+    for (size_t i = 0; i < folders->len && ahead->is_read; i++)
+        ahead->is_read =
+            list_folder(&ahead->ctx, ahead->arena, folders->items[i], &ahead->items[i], NULL);
+}
+
+void folder_lists_begin(FolderLists *lists, const StrVec *folders)
+{
+    folder_lists_done(lists);
+    Arena *arena = arena_new();
+    struct ListsAhead *ahead = arena ? arena_alloc(arena, sizeof *ahead) : NULL;
+    FolderList *items = ahead ? arena_alloc(arena, folders->len * sizeof *items) : NULL;
+    if (!items) {
+        arena_free(arena);
+        return;
+    }
+    *ahead = (struct ListsAhead){.ctx = {.folders = *folders}, .arena = arena, .items = items};
+    lists->arena = arena;
+    lists->ahead = ahead;
+    aside_begin(&ahead->aside, list_aside, ahead);
+}
+
+/* What is read aside is waited for. */
+static void settle_lists(FolderLists *lists)
+{
+    struct ListsAhead *ahead = lists->ahead;
+    if (!ahead)
+        return;
+    aside_end(&ahead->aside);
+    lists->ahead = NULL;
+    lists->items = ahead->items;
+    lists->count = ahead->is_read ? ahead->ctx.folders.len : 0;
+}
+
+const FolderList *folder_known(const ConventionContext *ctx, Str folder)
+{
+    if (ctx->lists)
+        settle_lists(ctx->lists);
     for (size_t i = 0; ctx->lists && i < ctx->lists->count; i++)
         if (str_eq(ctx->lists->items[i].folder, folder))
             return &ctx->lists->items[i];
@@ -191,7 +246,7 @@ static const FolderList *known_list(const ConventionContext *ctx, Str folder)
 bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
                  Error *err)
 {
-    const FolderList *known = known_list(ctx, folder);
+    const FolderList *known = folder_known(ctx, folder);
     if (known)
         *ret_list = *known;
     return known || list_folder(ctx, arena, folder, ret_list, err);
@@ -200,7 +255,7 @@ bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderL
 bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *folder,
                     FolderEntryVec *ret_entries, Error *err)
 {
-    const FolderList *known = known_list(ctx, str_from(folder));
+    const FolderList *known = folder_known(ctx, str_from(folder));
     if (!known || !known->is_there)
         return file_tree_list(ctx->files, arena, folder, ret_entries, err);
     *ret_entries = known->entries;
@@ -209,13 +264,28 @@ bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *fold
 
 void folder_lists_done(FolderLists *lists)
 {
+    settle_lists(lists);
     arena_free(lists->arena);
     *lists = (FolderLists){0};
+}
+
+static bool has_lists_of(FolderLists *lists, const StrVec *folders)
+{
+    bool was_ahead = lists->ahead != NULL;
+    settle_lists(lists);
+    if (!was_ahead || lists->count != folders->len)
+        return false;
+    for (size_t i = 0; i < folders->len; i++)
+        if (!str_eq(lists->items[i].folder, folders->items[i]))
+            return false;
+    return true;
 }
 
 /* Folders may be long: their lists are read once for all that is to be found out. */
 static bool list_folders(const ConventionContext *ctx, FolderLists *ret_lists, Error *err)
 {
+    if (!ctx->files && has_lists_of(ret_lists, &ctx->folders))
+        return true;
     folder_lists_done(ret_lists);
     Arena *arena = ret_lists->arena = arena_new();
     FolderList *lists = arena ? arena_alloc(arena, ctx->folders.len * sizeof *lists) : NULL;

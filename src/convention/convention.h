@@ -17,8 +17,12 @@ typedef struct FolderLists {
     Arena *arena; /* NULL: there are none */
     const struct FolderList *items;
     size_t count;
+    struct ListsAhead *ahead; /* under way, aside; NULL: nothing is */
 } FolderLists;
 void folder_lists_done(FolderLists *lists); /* takes a zeroed one */
+/* Begins to read these folders, which are kept for the lists' life, aside, since the recognition will want them. What cannot be read now is
+ * read again then, and the error told. */
+void folder_lists_begin(FolderLists *lists, const StrVec *folders);
 
 enum {
     CONVENTION_REPEATABLE = 1 << 0,  /* has repeatables */

@@ -13,6 +13,8 @@ EACH_CONVENTION(DECLARE_CONVENTION)
 typedef struct FolderList {
     Str folder;
     bool is_there;
+    bool has_folders; /* some entry is one */
+    bool is_sound;    /* every name is UTF-8, and no link leads nowhere */
     FolderEntryVec entries;
 } FolderList;
 /* As file_tree_list(), of one of the context's folders or another; not read again if it has been for the recognition. */
@@ -21,5 +23,7 @@ bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *fold
 /* As convention_recognise() has read it, or from the disk. */
 bool folder_look(const ConventionContext *ctx, Arena *arena, Str folder, FolderList *ret_list,
                  Error *err);
+/* What folder_look() would give without reading anything; NULL: it would have to. */
+const FolderList *folder_known(const ConventionContext *ctx, Str folder);
 
 #endif

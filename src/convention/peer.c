@@ -1068,6 +1068,7 @@ enum { FILES_LOOKED_INTO = 20 };
 typedef struct Look {
     const ConventionContext *ctx;
     const PeerSigns *signs;
+    Str suffix; /* of what may be read */
     Arena *scratch;
     size_t looked; /* files that were read */
     Str found; /* the first that is taken, below its folder, rather one with a marker; empty: none yet */
@@ -1098,8 +1099,7 @@ static bool look_at_file(Look *look, const char *folder, Str relative, Str name)
 {
     PeerFile file = {.relative = relative, .name = name};
     const PeerSigns *signs = look->signs;
-    const char *suffix = signs->suffix ? signs->suffix : ".sql";
-    bool may_read = look->looked < FILES_LOOKED_INTO && str_ends(name, str_from(suffix));
+    bool may_read = look->looked < FILES_LOOKED_INTO && str_ends(name, look->suffix);
     Str text = {0};
     if (signs->reads && !may_read)
         return true;
@@ -1117,17 +1117,26 @@ static bool look_at_file(Look *look, const char *folder, Str relative, Str name)
     return str_copy(look->scratch, relative, &look->found) || error_nomem(look->err);
 }
 
+/* Nothing in the rest of a folder without folders can change what is found. */
+static bool is_done(const Look *look)
+{
+    return is_seen(look) || (look->signs->reads && look->looked >= FILES_LOOKED_INTO);
+}
+
 static bool look_at_folder(Look *look, const char *folder, Str below, unsigned depth)
 {
     FolderEntryVec entries = {0};
+    const FolderList *known = folder_known(look->ctx, str_from(folder));
+    bool is_sound = known && known->is_sound;
+    bool has_only_files = is_sound && (depth == 0 || !known->has_folders);
     if (!folder_entries(look->ctx, look->scratch, folder, &entries, look->err))
         return false;
-    for (size_t i = 0; i < entries.len; i++) {
+    for (size_t i = 0; i < entries.len && !(has_only_files && is_done(look)); i++) {
         const FolderEntry *entry = &entries.items[i];
         Str relative = entry->name;
         if (is_passed_over(entry))
             continue;
-        if (!check_entry(entry, folder, look->scratch, look->err))
+        if (!is_sound && !check_entry(entry, folder, look->scratch, look->err))
             return false;
         bool is_folder = entry->kind == FILE_FOLDER;
         if (is_folder ? depth == 0 : is_seen(look))
@@ -1161,7 +1170,11 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, const Peer
         return error_nomem(err);
     /* Others may take what this tool would stumble over: that is no error here, and no sign. */
     Error local = {.arena = scratch};
-    Look look = {.ctx = ctx, .signs = signs, .scratch = scratch, .err = &local};
+    Look look = {.ctx = ctx,
+                 .signs = signs,
+                 .suffix = str_from(signs->suffix ? signs->suffix : ".sql"),
+                 .scratch = scratch,
+                 .err = &local};
     for (size_t i = 0; i < ctx->folders.len; i++) {
         FolderList list;
         const char *folder = str_z(scratch, ctx->folders.items[i]);

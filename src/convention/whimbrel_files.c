@@ -587,15 +587,17 @@ static bool give_down(Walk *walk, Migration *migration, const Down *down)
 /* Gives each down to its up; the set is sorted. */
 static bool pair_downs(Walk *walk)
 {
-    bool is_sorted = true; /* as folders are listed, if versions have one length */
-    for (size_t i = 1; i < walk->downs.len && is_sorted; i++)
-        is_sorted = by_version(&walk->downs.items[i - 1], &walk->downs.items[i]) <= 0;
-    if (!is_sorted)
+    bool is_settled = true; /* as folders are listed, if versions have one length */
+    for (size_t i = 1; i < walk->downs.len && is_settled; i++)
+        is_settled =
+            version_compare(walk->downs.items[i - 1].version, walk->downs.items[i].version) < 0;
+    if (!is_settled)
         qsort(walk->downs.items, walk->downs.len, sizeof *walk->downs.items, by_version);
     size_t at = 0;
     for (size_t i = 0; i < walk->downs.len; i++) {
         const Down *down = &walk->downs.items[i];
-        if (i > 0 && version_compare(walk->downs.items[i - 1].version, down->version) == 0) {
+        if (!is_settled && i > 0 &&
+            version_compare(walk->downs.items[i - 1].version, down->version) == 0) {
             error_set(walk->err, ERROR_STATE, "two downs have version %.*s: %s and %s",
                       STR_ARG(down->version), walk->downs.items[i - 1].path, down->path);
             error_code(walk->err, "duplicate-version");

@@ -884,6 +884,12 @@ static void add_time_column(StrBuf *sql, SqlDialect dialect, const char *column)
         strbuf_adds(sql, column);
 }
 
+/* Whether the columns from COL_STARTED on are read. */
+static bool tells(const ConventionContext *ctx)
+{
+    return !(ctx->without & HISTORY_WITHOUT_TELLING);
+}
+
 /* Not sorted: servers sort rows with blobs slowly, and here they come nearly in order. */
 static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tables *tables,
                            bool is_copied)
@@ -893,17 +899,17 @@ static void add_rows_query(StrBuf *sql, const ConventionContext *ctx, const Tabl
                 "%sSELECT version, name, kind, outcome, ordinal, run, checksum, %s, done, total,"
                 " CASE WHEN fate_unknown THEN 1 ELSE 0 END, failure, CASE WHEN up_text IS NULL "
                 "THEN 0 ELSE 1 END,"
-                " CASE WHEN down_text IS NULL THEN 0 ELSE 1 END, ",
+                " CASE WHEN down_text IS NULL THEN 0 ELSE 1 END",
                 is_copied ? "COPY (" : "",
                 has_tokens ? "tokens" : "CASE WHEN kind = 'repeatable' THEN tokens END");
-    if (ctx->without & HISTORY_WITHOUT_TELLING) {
-        strbuf_adds(sql, "NULL, NULL, NULL, NULL, NULL, NULL FROM ");
-    } else {
+    if (tells(ctx)) {
+        strbuf_adds(sql, ", ");
         add_time_column(sql, ctx->dialect, "started_at");
         strbuf_adds(sql, ", ");
         add_time_column(sql, ctx->dialect, "finished_at");
-        strbuf_adds(sql, ", duration_us, applied_by, host, program FROM ");
+        strbuf_adds(sql, ", duration_us, applied_by, host, program");
     }
+    strbuf_adds(sql, " FROM ");
     add_history(sql, tables);
     strbuf_adds(sql, " WHERE namespace = ");
     sql_add_literal(sql, ctx->dialect, ctx->name_space);
@@ -922,18 +928,6 @@ static void add_last_run_query(StrBuf *sql, const Tables *tables)
 static void add_format_query(StrBuf *sql, const Tables *tables)
 {
     strbuf_adds(sql, "SELECT format FROM ");
-    add_meta(sql, tables);
-}
-
-/* With the number of rows to come, so that room for them is made once. */
-static void add_format_and_count_query(StrBuf *sql, const ConventionContext *ctx,
-                                       const Tables *tables)
-{
-    strbuf_adds(sql, "SELECT format, (SELECT COUNT(*) FROM ");
-    add_history(sql, tables);
-    strbuf_adds(sql, " WHERE namespace = ");
-    sql_add_literal(sql, ctx->dialect, ctx->name_space);
-    strbuf_adds(sql, ") FROM ");
     add_meta(sql, tables);
 }
 
@@ -1035,6 +1029,21 @@ static bool applied_by(Arena *arena, const DbValue *cols, const HistoryRow *befo
     return text != NULL;
 }
 
+static bool take_telling(const ConventionContext *ctx, Arena *arena, const DbValue *cols,
+                         const HistoryRow *before, HistoryRow *row)
+{
+    row->started_at = row->finished_at = TIMESTAMP_UNKNOWN;
+    row->duration_us = -1;
+    if (!tells(ctx))
+        return true;
+    row->started_at = time_value(ctx->dialect, &cols[COL_STARTED]);
+    row->finished_at = time_value(ctx->dialect, &cols[COL_FINISHED]);
+    row->duration_us = duration_value(&cols[COL_DURATION]);
+    return applied_by(arena, cols, before, &row->applied_by) &&
+           copy_or_share(arena, cols[COL_PROGRAM].text, before ? before->program : (Str){0},
+                         &row->program);
+}
+
 static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *arena,
                      const DbRows *rows, const HistoryRow *before, Beside *beside,
                      HistoryRow *ret_row, Error *err)
@@ -1042,7 +1051,8 @@ static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *
     const DbValue *cols = rows->cols;
     HistoryRow row = {.has_journal = true};
     int64_t done = 0, total = 0;
-    if (rows->col_count != COL_COUNT || !kind_from_word(cols[COL_KIND].text, &row.kind) ||
+    if (rows->col_count != (tells(ctx) ? COL_COUNT : COL_STARTED) ||
+        !kind_from_word(cols[COL_KIND].text, &row.kind) ||
         !outcome_from_word(cols[COL_OUTCOME].text, &row.outcome) ||
         !number_in(&cols[COL_ORDINAL], INT64_MIN, INT64_MAX, &row.rank) ||
         !number_in(&cols[COL_RUN], 0, LAST_RUN, &row.run) ||
@@ -1056,15 +1066,10 @@ static bool row_from(const ConventionContext *ctx, const Tables *tables, Arena *
     row.is_fate_unknown = str_eq(cols[COL_FATE].text, STR("1")) && row.done < row.total;
     row.has_up_text = str_eq(cols[COL_HAS_UP].text, STR("1"));
     row.has_down_text = str_eq(cols[COL_HAS_DOWN].text, STR("1"));
-    row.started_at = time_value(ctx->dialect, &cols[COL_STARTED]);
-    row.finished_at = time_value(ctx->dialect, &cols[COL_FINISHED]);
-    row.duration_us = duration_value(&cols[COL_DURATION]);
-    if (!take_identity(arena, beside, cols, &row) ||
+    if (!take_telling(ctx, arena, cols, before, &row) ||
+        !take_identity(arena, beside, cols, &row) ||
         !str_copy(arena, cols[COL_CHECKSUM].text, &row.checksum) ||
         !str_copy(arena, cols[COL_TOKENS].text, &row.tokens) ||
-        !applied_by(arena, cols, before, &row.applied_by) ||
-        !copy_or_share(arena, cols[COL_PROGRAM].text, before ? before->program : (Str){0},
-                       &row.program) ||
         (!cols[COL_FAILURE].is_null && !(row.failure = str_z(arena, cols[COL_FAILURE].text))))
         return error_nomem(err);
     *ret_row = row;
@@ -1100,19 +1105,15 @@ static bool take_rows(const ConventionContext *ctx, const Tables *tables, Arena 
     return true;
 }
 
-/* Room for the rows that are announced; a hint, which may be wrong. */
-static bool make_room(Arena *arena, History *history, int64_t count, Error *err)
+/* Room for as many rows as there are migrations, which is mostly enough: to have the server count them would take longer than to read
+ * half of them. Many pages of it that stay unused take no memory. */
+static bool make_room(const ConventionContext *ctx, Arena *arena, History *history, Error *err)
 {
-    if (count <= 0 || count > 1 << 20)
-        return true;
-    history->rows.items = arena_alloc(arena, (size_t)count * sizeof *history->rows.items);
-    if (!history->rows.items)
-        return error_nomem(err);
-    history->rows.cap = (size_t)count;
-    return true;
+    size_t count = ctx->set ? ctx->set->migrations.len : 0;
+    return vec_reserve(arena, &history->rows, count) || error_nomem(err);
 }
 
-/* The marker's format (0 when there is no row) or the last run; ret_count, if wanted, is what the second column says. */
+/* The marker's format (0 when there is no row) or the last run; ret_count, if wanted, is the number in the second column. */
 static bool take_number(const Tables *tables, Arena *arena, DbRows *rows, int64_t *ret_number,
                         int64_t *ret_count, Error *err)
 {
@@ -1142,10 +1143,10 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     Error local = {.arena = err ? err->arena : arena};
     StrBuf sql = strbuf(arena);
     Str text;
-    int64_t format = 0, count = 0, last_run = 0;
+    int64_t format = 0, last_run = 0;
     if (!history_add_presence(db, arena, &tables->name, &sql, err))
         return false;
-    add_format_and_count_query(&sql, ctx, tables);
+    add_format_query(&sql, tables);
     strbuf_adds(&sql, "; ");
     add_rows_query(&sql, ctx, tables, db_has(db, DB_COPY_OUT));
     strbuf_adds(&sql, "; ");
@@ -1154,10 +1155,10 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
         return error_nomem(err);
     bool ok = db_query(db, text, &rows, &local);
     bool goes_on = ok && history_take_presence(&rows, &has_table);
-    ok = ok && (!goes_on || take_number(tables, arena, &rows, &format, &count, &local));
+    ok = ok && (!goes_on || take_number(tables, arena, &rows, &format, NULL, &local));
     if (ok && format > FORMAT)
         return newer_history(tables, arena, format, err);
-    ok = ok && make_room(arena, history, count, &local);
+    ok = ok && make_room(ctx, arena, history, &local);
     if (ok && db_rows_next_result(&rows))
         ok = take_rows(ctx, tables, arena, &rows, history, &local);
     if (ok && db_rows_next_result(&rows))

@@ -342,7 +342,7 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
 typedef struct SetLook SetLook;
 SetLook *set_look_new(MigrationSet *set);
 void set_look_freep(SetLook **look); /* takes NULL */
-void set_look_at(SetLook *look);
+void set_look_at(SetLook *look);     /* aside, where it is worth it; returns at once */
 /* Whether the bytes of something that is applied are others than the history says: then its tokens matter. */
 bool migration_set_has_changed(const MigrationSet *set, const History *history);
 /* "20250405120000 create_users", "R views" */

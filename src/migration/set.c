@@ -131,11 +131,15 @@ static int by_identity(const void *a, const void *b, void *versions)
 bool migration_set_finish(MigrationSet *set, Error *err)
 {
     MigrationVec *all = &set->migrations;
-    bool is_sorted = true; /* as folders are listed, if versions have one length */
-    for (size_t i = 1; i < all->len && is_sorted; i++)
-        is_sorted = by_identity(&all->items[i - 1], &all->items[i], &set->versions) <= 0;
-    if (!is_sorted)
-        qsort_r(all->items, all->len, sizeof *all->items, by_identity, &set->versions);
+    bool is_settled = true; /* as folders are listed, if versions have one length */
+    for (size_t i = 1; i < all->len && is_settled; i++) {
+        const Migration *one = &all->items[i - 1], *two = &all->items[i];
+        is_settled = compare_identity(&set->versions, one->kind, one->version, one->name, two->kind,
+                                      two->version, two->name) < 0;
+    }
+    if (is_settled)
+        return true;
+    qsort_r(all->items, all->len, sizeof *all->items, by_identity, &set->versions);
     for (size_t i = 1; i < all->len; i++) {
         const Migration *one = &all->items[i - 1], *two = &all->items[i];
         if (compare_identity(&set->versions, one->kind, one->version, one->name, two->kind,
@@ -303,6 +307,8 @@ static bool read_script(MigrationSet *set, ReadingRoom *room, Arena *arena, Scri
 struct SetLook {
     MigrationSet *set;
     Arena *arena;
+    bool has_begun;
+    Aside aside; /* looking; all that follows is its own until it is waited for */
     DigestCache cache;
     uint32_t *
         entries; /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
@@ -334,6 +340,7 @@ void set_look_freep(SetLook **look)
 {
     if (!*look)
         return;
+    aside_end(&(*look)->aside);
     (*look)->set->look = NULL;
     digest_cache_close(&(*look)->cache);
     arena_free((*look)->arena);
@@ -374,10 +381,9 @@ static const unsigned char *looked_up(const SetLook *look, size_t i, uint64_t *r
     return look->digests + i * look->each;
 }
 
-void set_look_at(SetLook *look)
+static void look_at_all(void *given)
 {
-    if (!look || look->entries)
-        return;
+    SetLook *look = given;
     const MigrationSet *set = look->set;
     look->entries = arena_alloc(look->arena, set->migrations.len * sizeof *look->entries);
     if (!look->entries)
@@ -392,6 +398,14 @@ void set_look_at(SetLook *look)
     }
     if (has_all)
         keep_digests(look);
+}
+
+void set_look_at(SetLook *look)
+{
+    const MigrationSet *set = look->set;
+    if (set->cache.path && set->migrations.len >= set->cache.fewest && !look->has_begun)
+        aside_begin(&look->aside, look_at_all, look);
+    look->has_begun = true;
 }
 
 bool migration_set_has_changed(const MigrationSet *set, const History *history)
@@ -414,6 +428,7 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
     SetLook *look = set->look;
     if (!look)
         return error_nomem(err);
+    aside_end(&look->aside);
     if (!reading_room_open(&room, err))
         return false;
     if (!look->cache.place && !look->digests)

@@ -66,18 +66,35 @@ static int compare_parts(Str a, Str b)
     return 0;
 }
 
-/* Two numbers of as many digits, in one pass: timestamps are, and are compared most. */
+static bool are_eight_digits(const char *text)
+{
+    uint64_t eight;
+    memcpy(&eight, text, sizeof eight);
+    uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), threes = UINT64_C(0x3030303030303030);
+    return (eight & high) == threes &&
+           ((eight + UINT64_C(0x0606060606060606)) & high) == threes; /* none is ':' to '?' */
+}
+
+static bool are_digits(Str text)
+{
+    size_t i = 0;
+    for (; text.len - i >= 8; i += 8)
+        if (!are_eight_digits(text.ptr + i))
+            return false;
+    if (text.len >= 8) /* the rest, with some of what was looked at */
+        return are_eight_digits(text.ptr + text.len - 8);
+    for (; i < text.len; i++)
+        if (!is_digit(text.ptr[i]))
+            return false;
+    return true;
+}
+
+/* Two numbers of as many digits: timestamps are, and are compared most. */
 static bool compare_alike(Str a, Str b, int *ret_order)
 {
-    int order = 0;
-    if (a.len != b.len)
+    if (a.len != b.len || !are_digits(a) || !are_digits(b))
         return false;
-    for (size_t i = 0; i < a.len; i++) {
-        if (!is_digit(a.ptr[i]) || !is_digit(b.ptr[i]))
-            return false;
-        if (order == 0)
-            order = a.ptr[i] - b.ptr[i];
-    }
+    int order = memcmp(a.ptr, b.ptr, a.len);
     *ret_order = order < 0 ? -1 : order > 0;
     return true;
 }
@@ -85,7 +102,7 @@ static bool compare_alike(Str a, Str b, int *ret_order)
 int version_compare(Str a, Str b)
 {
     int alike;
-    if (str_eq(a, b))
+    if (a.len == b.len && (a.ptr == b.ptr || str_eq(a, b)))
         return 0;
     if (compare_alike(a, b, &alike))
         return alike;

@@ -309,6 +309,36 @@ static void a_folder_is_listed_in_order_of_bytes(void **state)
     assert_non_null(strstr(place.err.message, "Not a directory"));
 }
 
+/* Names that differ late, early, in their ends alone, and by bytes above 127. */
+static void a_long_folder_is_listed_in_order_of_bytes(void **state)
+{
+    (void)state;
+    scoped(Place, place_done) place = place_new();
+    static const char *const others[] = {"README.md",
+                                         "Z",
+                                         "2024",
+                                         "20240101000",
+                                         "\xff\xfe",
+                                         "20240101000\x01",
+                                         "2024010100012_step.sq"};
+    static const char *const ends[] = {"", ".up.sql", ".down.sql", "_\xc3\xa4", "_a"};
+    enum { NUMBERS = 90 };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_true(file_create_new(in(&place, others[i]), STR(""), 0644, &place.err));
+    for (unsigned i = 0; i < NUMBERS; i++)
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+            assert_true(
+                file_create_new(in(&place, str_format(place.arena, "2024010100%04u_step_%u%s",
+                                                      i * 37 % 1000, i % 3, ends[k])),
+                                STR(""), 0644, &place.err));
+    FolderEntryVec entries;
+    assert_true(folder_list(place.arena, place.folder, &entries, &place.err));
+    assert_int_equal(entries.len,
+                     sizeof others / sizeof *others + NUMBERS * (sizeof ends / sizeof *ends));
+    for (size_t i = 1; i < entries.len; i++)
+        assert_true(strcmp(entries.items[i - 1].name.ptr, entries.items[i].name.ptr) < 0);
+}
+
 static void folders_are_made_with_those_above(void **state)
 {
     (void)state;
@@ -422,6 +452,7 @@ UNIT_TESTS(file) = {
     cmocka_unit_test(a_new_file_never_overwrites),
     cmocka_unit_test(looking_tells_what_is_there),
     cmocka_unit_test(a_folder_is_listed_in_order_of_bytes),
+    cmocka_unit_test(a_long_folder_is_listed_in_order_of_bytes),
     cmocka_unit_test(folders_are_made_with_those_above),
     cmocka_unit_test(files_move_and_go),
     cmocka_unit_test(a_reader_goes_piece_by_piece),
