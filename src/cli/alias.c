@@ -103,6 +103,7 @@ const FlagAlias flag_alias_table[] = {
     {"step", "steps", FLAG_SAME, NULL},
     {"allow-missing", "out-of-order", FLAG_SAME, NULL},
     {"outOfOrder", "out-of-order", FLAG_ON_OFF, NULL},
+    {"rev-range", "range", FLAG_SAME, "status"},
     {"exit-code", "check", FLAG_SAME, "status"},
     {"pretend", "dry-run", FLAG_SAME, NULL},
     {"seq", "numbered", FLAG_SAME, "new"},

@@ -23,15 +23,15 @@ static bool baseline_run(Cli *cli, const void *args, Error *err)
         /* A name or a prefix of what is on disk will do too. */
         History history;
         Overview overview;
-        bool is_base = false;
+        PlanTarget target;
         if (!run_overview(&cli->runner, cli->arena, &history, &overview, err) ||
-            !plan_resolve(cli->arena, &overview, options->version, AMONG_FILES, &version, &is_base,
-                          err))
+            !plan_resolve(cli->arena, &overview, options->version, AMONG_FILES, &target, err))
             return false;
-        if (is_base) {
+        if (target.version.len == 0) {
             error_set(err, ERROR_USAGE, "baseline takes a version, not base");
             return error_code(err, "bad-option");
         }
+        version = target.version;
     }
     const Migration *migration = migration_set_find(&cli->set, version);
     if (name.len == 0)

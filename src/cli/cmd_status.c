@@ -4,6 +4,7 @@
 
 typedef struct StatusArgs {
     bool check, pending;
+    Str range;
 } StatusArgs;
 
 static bool status_run(Cli *cli, const void *args, Error *err)
@@ -16,6 +17,9 @@ static bool status_run(Cli *cli, const void *args, Error *err)
     ReportPlace place = cli_place(cli);
     if (options->check && overview.state != OVERALL_UP_TO_DATE)
         cli->exit_code = EXIT_CHECK;
+    if (options->range.len > 0 &&
+        !plan_range(cli->arena, &overview, options->range, &overview, err))
+        return false;
     if (cli->is_json) {
         CliJson json;
         cli_json_begin(cli, &json);
@@ -36,12 +40,18 @@ static const Option status_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(StatusArgs, pending),
      .help = "only what is still to be done"},
+    {.name = "range",
+     .type = OPTION_STRING,
+     .value = "FROM:TO",
+     .offset = offsetof(StatusArgs, range),
+     .help = "only these and what lies between: versions, 'current', 'head', or nothing"},
     {0},
 };
 
 static const Example status_examples[] = {
     {"whimbrel status", "the table of all migrations and their states"},
     {"whimbrel status --check --quiet", "in a pipeline: fails when something is pending or wrong"},
+    {"whimbrel status --range current:", "what is to come, and what it comes after"},
     {"whimbrel status --output json", "the same for programs"},
     {0},
 };

@@ -597,10 +597,18 @@ static bool take_steps(Parser *p, Str word)
     return take_own(p, "steps", word);
 }
 
+/* "+2" to "upgrade", "-2" to "downgrade": where the convention has lines it counts along one. */
+static bool take_counted(Parser *p, Str word, char sign)
+{
+    uint64_t number;
+    if (word.len > 0 && word.ptr[0] == sign && !str_to_u64(str_sub(word, 1, word.len), &number))
+        return needs_number(p, str_sub(word, 1, word.len));
+    return take_own(p, "to", word);
+}
+
 /* A further word as the other tool would take it. */
 static bool take_alias_word(Parser *p, Str word)
 {
-    char sign = word.len > 0 ? word.ptr[0] : '\0';
     switch (p->alias->word) {
     case WORD_STEPS:
         p->line->note = NULL; /* it is about what is done without a number */
@@ -610,11 +618,11 @@ static bool take_alias_word(Parser *p, Str word)
     case WORD_UP:
         if (str_eq(word, STR("heads")))
             return true;
-        return sign == '+' ? take_steps(p, str_sub(word, 1, word.len)) : take_own(p, "to", word);
+        return take_counted(p, word, '+');
     case WORD_DOWN:
         if (str_eq(word, STR("base")))
             return take_own(p, "all", STR("true"));
-        return sign == '-' ? take_steps(p, str_sub(word, 1, word.len)) : take_own(p, "to", word);
+        return take_counted(p, word, '-');
     case WORD_FORCE:
         return take_argument(p, str_eq(word, STR("-1")) ? STR("base") : word);
     case WORD_NEW:

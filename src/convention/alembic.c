@@ -336,6 +336,7 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
             return false;
     }
     set.parents = parents;
+    set.counts_in_lines = true;
     set.own = graph;
     if (!note_stale(ctx, arena, graph, &set, err) || !peer_order_as_added(arena, &set, err) ||
         !migration_set_finish(&set, err))

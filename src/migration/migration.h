@@ -295,6 +295,8 @@ typedef struct MigrationSet {
     /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
      * that is listed before it. NULL: they are a line. */
     const VersionParents *parents;
+    bool
+        counts_in_lines; /* a target "+N" goes N up the one line that the database is in, not N in the order of all */
     Vec(VersionLabel) labels; /* a target may be one of these */
     /* The version that the tool's own way of naming a place means ("t1@v2"); false: none. Where it is there, "@HEAD" and "@ROOT" are places
      * too, and behind any of them "^", "^^", "^3" lead back and "~", "~~", "~3" ahead. NULL: the tool has no such way */

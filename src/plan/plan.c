@@ -405,8 +405,7 @@ static bool plan_half_ups(Planner *p, const Ups *ups)
 
 typedef struct Downs {
     bool is_all;
-    bool has_floor;
-    Str floor; /* stays applied, with all before it */
+    bool has_floor; /* what does not come after the target stays applied */
     bool has_run;
     int64_t run;
     bool only_missing;  /* sync */
@@ -593,32 +592,40 @@ static bool is_count(Str to, char sign, uint64_t *ret_count)
     return to.len > 1 && to.ptr[0] == sign && str_to_u64(str_sub(to, 1, to.len), ret_count);
 }
 
+static bool refuse_down(Planner *p)
+{
+    return bad_target(p, "migrate goes up, never down",
+                      "whimbrel rollback --to goes down, whimbrel goto both ways.");
+}
+
 static bool read_ups(Planner *p, Ups *ups)
 {
     const PlanRequest *request = p->request;
     bool is_told = request->to.len > 0 || request->steps > 0;
     Str to = is_told ? request->to : p->policy->target;
+    PlanTarget target;
     uint64_t count;
-    bool is_base;
 
     *ups = (Ups){.limit = request->steps > 0 ? request->steps : UINT64_MAX, .minds_phase = true};
     if (to.len == 0 || (str_eq(to, STR("heads")) && p->set->parents))
         return true;
     if (str_eq(to, STR("head")))
         return overview_one_head(p->arena, &p->plan->overview, p->err);
-    if (is_count(to, '+', &count)) {
+    if (is_count(to, '+', &count) && !p->set->counts_in_lines) {
         if (count < ups->limit)
             ups->limit = count;
         return true;
     }
     if (is_count(to, '-', &count) || str_eq(to, STR("base")))
-        return bad_target(p, "migrate goes up, never down",
-                          "whimbrel rollback --to goes down, whimbrel goto both ways.");
-    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_FILES, &ups->ceiling, &is_base,
-                      p->err))
+        return refuse_down(p);
+    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_FILES, &target, p->err))
         return false;
+    if (target.version.len == 0)
+        return refuse_down(p);
+    ups->ceiling = target.version;
     ups->has_ceiling = true;
-    return plan_lineage(p->arena, &p->plan->overview, ups->ceiling, &p->lineage, p->err);
+    target.line = SIZE_MAX; /* whatever leads there comes along */
+    return plan_lineage(p->arena, &p->plan->overview, &target, &p->lineage, p->err);
 }
 
 static bool newest_run(Planner *p, int64_t *ret_run, bool *ret_has_versioned)
@@ -647,8 +654,8 @@ static bool read_downs(Planner *p, Downs *downs)
 {
     const PlanRequest *request = p->request;
     Str to = request->to;
+    PlanTarget target;
     uint64_t count;
-    bool is_base;
 
     *downs = (Downs){.limit = UINT64_MAX, .minds_halfway = true};
     if (request->is_all) {
@@ -671,21 +678,23 @@ static bool read_downs(Planner *p, Downs *downs)
         downs->limit = request->steps > 0 ? request->steps : 1;
         return true;
     }
-    if (is_count(to, '-', &count)) {
+    /* From several ends there is no one line, and the last comes first. */
+    bool counts_lines = p->set->counts_in_lines && p->plan->overview.currents.len == 1;
+    if (is_count(to, '-', &count) && !counts_lines) {
         downs->limit = count;
         return true;
     }
     if (is_count(to, '+', &count))
         return bad_target(p, "rollback goes down, never up",
                           "whimbrel migrate --to goes up, whimbrel goto both ways.");
-    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_APPLIED, &downs->floor, &is_base,
-                      p->err))
+    if (!plan_resolve(p->arena, &p->plan->overview, to, AMONG_APPLIED, &target, p->err))
         return false;
-    downs->is_all = is_base;
-    downs->has_floor = !is_base;
+    downs->is_all = target.is_base;
+    downs->has_floor = !target.is_base;
     if (request->steps > 0)
         downs->limit = request->steps;
-    return is_base || plan_lineage(p->arena, &p->plan->overview, downs->floor, &p->lineage, p->err);
+    return target.is_base ||
+           plan_lineage(p->arena, &p->plan->overview, &target, &p->lineage, p->err);
 }
 
 /* ---- the verbs --------------------------------------------------------------------------------------------- */
@@ -834,23 +843,23 @@ static bool plan_goto(Planner *p)
 {
     Ups ups = {.limit = UINT64_MAX};
     Downs downs = {.limit = UINT64_MAX};
-    bool is_passed, is_base;
+    PlanTarget target;
+    bool is_passed;
 
     if (p->request->to.len == 0)
         return bad_target(p, "goto needs to be told where to",
                           "Give a version, a name, head, base, +N or -N.");
-    if (!plan_resolve(p->arena, &p->plan->overview, p->request->to, AMONG_FILES, &ups.ceiling,
-                      &is_base, p->err))
+    if (!plan_resolve(p->arena, &p->plan->overview, p->request->to, AMONG_FILES, &target, p->err) ||
+        (!target.is_base &&
+         !plan_lineage(p->arena, &p->plan->overview, &target, &p->lineage, p->err)))
         return false;
+    ups.ceiling = target.version;
     ups.has_ceiling = true;
-    downs.has_floor = !is_base;
-    downs.is_all = is_base;
-    downs.floor = ups.ceiling;
-    downs.minds_halfway = is_base;
-    if (is_base)
+    downs.has_floor = !target.is_base;
+    downs.is_all = target.is_base;
+    downs.minds_halfway = target.version.len == 0;
+    if (target.version.len == 0)
         return plan_downs(p, &downs) && check_required_stay(p);
-    if (!plan_lineage(p->arena, &p->plan->overview, ups.ceiling, &p->lineage, p->err))
-        return false;
 
     for (size_t i = p->versioned; i-- > 0;) {
         const StateRow *row = row_at(p, i);
@@ -873,8 +882,8 @@ static bool lower_baseline(Planner *p)
 {
     const PlanRequest *request = p->request;
     Overview *overview = &p->plan->overview;
-    Str version;
-    bool is_base, begins = false;
+    PlanTarget target;
+    bool begins = false;
     uint64_t count;
 
     if (request->verb != PLAN_MIGRATE && request->verb != PLAN_GOTO)
@@ -882,13 +891,13 @@ static bool lower_baseline(Planner *p)
     for (size_t i = 0; i < overview->rows.len && !begins; i++)
         begins = overview->rows.items[i].kind == MIGRATION_BASELINE &&
                  overview->rows.items[i].state == STATE_PENDING;
-    if (!begins || request->to.len == 0 || is_count(request->to, '+', &count) ||
+    if (!begins || request->to.len == 0 || p->set->parents || is_count(request->to, '+', &count) ||
         is_count(request->to, '-', &count))
         return true;
-    if (!plan_resolve(p->arena, overview, request->to, AMONG_FILES, &version, &is_base, p->err))
+    if (!plan_resolve(p->arena, overview, request->to, AMONG_FILES, &target, p->err))
         return false;
-    return is_base ||
-           overview_make(p->arena, p->set, p->history, p->policy, version, overview, p->err);
+    return target.version.len == 0 ||
+           overview_make(p->arena, p->set, p->history, p->policy, target.version, overview, p->err);
 }
 
 static bool prepare(Planner *p)

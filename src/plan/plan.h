@@ -120,17 +120,32 @@ typedef struct PlanRequest {
 
 /* What Sqitch's kind of places counts among: "@HEAD" is the newest file to who goes up, the newest applied one to who goes down. */
 typedef enum PlaceAmong { AMONG_FILES, AMONG_APPLIED } PlaceAmong;
+/* Where one wants to get to. */
+typedef struct PlanTarget {
+    Str version;  /* empty: before the first */
+    bool is_base; /* before the first of everything */
+    size_t
+        line; /* in a graph: only the line of this row of the overview is meant; SIZE_MAX: whatever hangs on the version */
+    bool
+        with_needing; /* for plan_lineage(): what only needs the version to be there comes after it, too */
+} PlanTarget;
 /* Finds the version that `to` means among files and history: exact version, then unique prefix of a version, then a unique name.
- * "head" is the newest on disk, "base" is before the first (ret_version empty, ret_is_base), "+N"/"-N" count from the current one.
- * ERROR_USAGE, code "unknown-version" (nearest suggested) or "ambiguous-version" (listing them). */
+ * "head" is the newest on disk, "base" is before the first, "+N"/"-N" count from the current one. In a graph also "V+N" and "V-N", and
+ * with "LINE@" before it what lies in the line of a version or label: "LINE@head", "LINE@base", "LINE@V", "LINE@V+N", "LINE@-N".
+ * ERROR_USAGE, code "unknown-version" (nearest suggested), "ambiguous-version" (listing them) or "several-heads". */
 bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong among,
-                  Str *ret_version, bool *ret_is_base, Error *err);
+                  PlanTarget *ret_target, Error *err);
 
 /* How the versions stand to one of them, a byte for each row of the overview: what leads to it and itself, and what comes after it. In a
- * graph there are others, which do neither. */
+ * graph there are others, which do neither; of the lines that begin at the target only its own comes after it. ERROR_USAGE, code
+ * "several-lines": its line does not go on from there. */
 enum { LINEAGE_BEFORE = 1, LINEAGE_AFTER = 2 };
-bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned char **ret_lineage,
-                  Error *err);
+bool plan_lineage(Arena *arena, const Overview *overview, const PlanTarget *target,
+                  unsigned char **ret_lineage, Error *err);
+
+/* Only the rows from one target to another, both included: "FROM:TO". Empty: from the first, to the last; "current": what is applied. In
+ * a graph "-N" before the colon counts from what is behind it, and "+N" behind it from what is before it. */
+bool plan_range(Arena *arena, const Overview *overview, Str range, Overview *ret_part, Error *err);
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
 

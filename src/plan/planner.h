@@ -86,4 +86,10 @@ bool step_up(Planner *p, size_t index);
 bool step_down(Planner *p, size_t index, bool *ret_is_passed);
 bool step_skip(Planner *p, size_t index);
 
+/* Targets of a graph, "LINE@V+N" and the like. *ret_found false: it is none. graph.c */
+bool graph_resolve(Arena *arena, const Overview *overview, Str to, PlanTarget *ret_target,
+                   bool *ret_found, Error *err);
+/* Whether it counts as applied. */
+bool row_is_applied(const StateRow *row);
+
 #endif

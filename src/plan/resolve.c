@@ -9,7 +9,7 @@ static const char *label(Arena *arena, const StateRow *row)
     return migration_label(arena, row->version, row->name, row->kind);
 }
 
-static bool is_there(const StateRow *row)
+bool row_is_applied(const StateRow *row)
 {
     switch (row->state) {
     case STATE_APPLIED:
@@ -64,7 +64,7 @@ static bool resolve_back(const Overview *overview, size_t versioned, Str to, uin
     uint64_t seen = 0; /* applied ones, the current one first */
     for (size_t i = versioned; i-- > 0;) {
         const StateRow *row = &overview->rows.items[i];
-        if (!is_there(row))
+        if (!row_is_applied(row))
             continue;
         if (seen++ == count) {
             *ret_version = row->version;
@@ -231,87 +231,11 @@ bool overview_one_head(Arena *arena, const Overview *overview, Error *err)
                            "them one.");
 }
 
-static const VersionParents *parents_of(const Overview *overview, size_t index)
-{
-    const Migration *migration = overview->rows.items[index].migration;
-    return migration ? migration_parents(overview->set, migration) : NULL;
-}
-
-bool plan_lineage(Arena *arena, const Overview *overview, Str version, unsigned char **ret_lineage,
-                  Error *err)
-{
-    size_t versioned = overview_versioned(overview);
-    size_t found = overview_find(overview, versioned, version);
-    unsigned char *lineage = arena_alloc(arena, overview->rows.len + 1);
-    if (!lineage)
-        return error_nomem(err);
-    for (size_t i = 0; i < overview->rows.len; i++) {
-        bool is_before = version_order_compare(overview->versions, overview->rows.items[i].version,
-                                               version) <= 0;
-        lineage[i] = overview->set->parents || i >= versioned ? 0
-                     : is_before                              ? LINEAGE_BEFORE
-                                                              : LINEAGE_AFTER;
-    }
-    *ret_lineage = lineage;
-    if (!overview->set->parents || found == SIZE_MAX)
-        return true;
-    /* Parents stand before what follows them. */
-    lineage[found] = LINEAGE_BEFORE;
-    for (size_t i = found + 1; i-- > 0;) {
-        const VersionParents *parents = lineage[i] ? parents_of(overview, i) : NULL;
-        for (size_t k = 0; parents && k < parents->versions.len; k++) {
-            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
-            if (parent != SIZE_MAX)
-                lineage[parent] = LINEAGE_BEFORE;
-        }
-    }
-    for (size_t i = found + 1; i < versioned; i++) {
-        const VersionParents *parents = parents_of(overview, i);
-        for (size_t k = 0; parents && k < parents->versions.len; k++) {
-            size_t parent = overview_find(overview, versioned, parents->versions.items[k]);
-            /* What only needs the version to be there does not go with its line. */
-            bool is_next = parent == found && k < parents->followed;
-            if (parent != SIZE_MAX && (is_next || lineage[parent] == LINEAGE_AFTER))
-                lineage[i] = LINEAGE_AFTER;
-        }
-    }
-    return true;
-}
-
-/* "x@head": the head of the line that x is in. */
-static bool resolve_line(Arena *arena, const Overview *overview, size_t versioned, Str of,
-                         Str *ret_version, Error *err)
-{
-    Str version = {0};
-    bool is_base;
-    unsigned char *lineage;
-    size_t found = SIZE_MAX;
-    if (!plan_resolve(arena, overview, of, AMONG_FILES, &version, &is_base, err) ||
-        !plan_lineage(arena, overview, version, &lineage, err))
-        return false;
-    size_t own = overview_find(overview, versioned, version);
-    for (size_t i = 0; i < overview->heads.len; i++) {
-        size_t head = overview_find(overview, versioned, overview->heads.items[i]);
-        if (head == SIZE_MAX || (head != own && lineage[head] != LINEAGE_AFTER))
-            continue;
-        if (found != SIZE_MAX) {
-            error_set(err, ERROR_USAGE, "%.*s has several heads", STR_ARG(of));
-            error_code(err, "several-heads");
-            return error_hint(err, "whimbrel heads lists them; name one.");
-        }
-        found = head;
-    }
-    if (found == SIZE_MAX)
-        return unknown(arena, overview, versioned, of, err);
-    *ret_version = overview->rows.items[found].version;
-    return true;
-}
-
 /* ---- places as Sqitch has them ------------------------------------------------------------------------------ */
 
 static bool is_among(const StateRow *row, PlaceAmong among)
 {
-    return among == AMONG_APPLIED ? is_there(row) : row->migration && row->migration->up;
+    return among == AMONG_APPLIED ? row_is_applied(row) : row->migration && row->migration->up;
 }
 
 /* Takes "^", "~~" or "^12" off the end: what is left, and how far from there; 0: there is none. */
@@ -374,12 +298,17 @@ static void resolve_place(const Overview *overview, size_t versioned, Str to, Pl
         *ret_index = row_away(overview, versioned, found, offset, among);
 }
 
-bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong among,
-                  Str *ret_version, bool *ret_is_base, Error *err)
-{
-    size_t versioned = overview_versioned(overview), found;
-    uint64_t count;
+/* ---- targets ------------------------------------------------------------------------------------------------ */
 
+/* A version itself, or what is counted from the current one. *ret_found false: it is neither. */
+static bool resolve_plain(Arena *arena, const Overview *overview, size_t versioned, Str to,
+                          Str *ret_version, bool *ret_is_base, bool *ret_found, Error *err)
+{
+    uint64_t count;
+    size_t found;
+
+    *ret_found = true;
+    *ret_is_base = false;
     if (str_eq(to, STR("base"))) {
         *ret_version = (Str){0};
         *ret_is_base = true;
@@ -393,11 +322,10 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong amo
             return error_hint(err, "Look whether --migrations names the right folder.");
         }
         *ret_version = overview->head;
-        *ret_is_base = false;
         return overview_one_head(arena, overview, err);
     }
     /* Before versions: with SQLx one may begin with a sign, but "-1" is what people write for one back. */
-    if (to.len > 1 && (to.ptr[0] == '+' || to.ptr[0] == '-') &&
+    if (to.len > 1 && !overview->set->counts_in_lines && (to.ptr[0] == '+' || to.ptr[0] == '-') &&
         str_to_u64(str_sub(to, 1, to.len), &count)) {
         if (to.ptr[0] == '-')
             return resolve_back(overview, versioned, to, count, ret_version, ret_is_base, err);
@@ -412,28 +340,40 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong amo
         found = overview_find(overview, versioned, without_v(to));
         if (found != SIZE_MAX) {
             *ret_version = overview->rows.items[found].version;
-            *ret_is_base = false;
             return true;
         }
     }
-    *ret_is_base = false;
-    if (overview->set->place) {
+    *ret_found = false;
+    return true;
+}
+
+bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong among,
+                  PlanTarget *ret_target, Error *err)
+{
+    size_t versioned = overview_versioned(overview), found;
+    bool is_found;
+    PlanTarget target = {.line = SIZE_MAX};
+
+    if (!resolve_plain(arena, overview, versioned, to, &target.version, &target.is_base, &is_found,
+                       err))
+        return false;
+    if (overview->set->place && !is_found) {
         resolve_place(overview, versioned, to, among, &found);
-        if (found != SIZE_MAX) {
-            *ret_version = overview->rows.items[found].version;
-            return true;
-        }
+        is_found = found != SIZE_MAX;
+        target.version = is_found ? overview->rows.items[found].version : target.version;
     }
-    if (overview->set->parents && to.len > 5 && str_ends(to, STR("@head")))
-        return resolve_line(arena, overview, versioned, str_sub(to, 0, to.len - 5), ret_version,
-                            err);
-    for (size_t i = 0; i < overview->set->labels.len; i++) {
-        if (!str_eq(overview->set->labels.items[i].label, to))
-            continue;
-        *ret_version = overview->set->labels.items[i].version;
+    for (size_t i = 0; i < overview->set->labels.len && !is_found; i++) {
+        is_found = str_eq(overview->set->labels.items[i].label, to);
+        target.version = is_found ? overview->set->labels.items[i].version : target.version;
+    }
+    *ret_target = target;
+    if (is_found)
         return true;
-    }
-    if (to.len > 0 && resolve_tag(overview, versioned, to, ret_version))
+    if (overview->set->parents && !graph_resolve(arena, overview, to, ret_target, &is_found, err))
+        return false;
+    if (is_found)
+        return true;
+    if (to.len > 0 && resolve_tag(overview, versioned, to, &ret_target->version))
         return true;
     static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
     for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {
@@ -441,7 +381,7 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong amo
         if (!resolve_one(arena, overview, versioned, text, order[i], &found, err))
             return false;
         if (found != SIZE_MAX) {
-            *ret_version = overview->rows.items[found].version;
+            ret_target->version = overview->rows.items[found].version;
             return true;
         }
     }

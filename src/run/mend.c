@@ -229,16 +229,23 @@ static bool stamp(Run *run, Str to, Error *err)
 {
     Overview overview = {0};
     HistoryWriteVec writes = {0};
-    Str version = {0};
-    bool is_base = false;
+    PlanTarget target = {0};
     unsigned char *lineage = NULL;
     if (!mend_read(run, &overview, err))
         return false;
     bool is_all = overview.set->parents && str_eq(to, STR("heads"));
-    if (!is_all &&
-        (!plan_resolve(run->arena, &overview, to, AMONG_FILES, &version, &is_base, err) ||
-         !plan_lineage(run->arena, &overview, version, &lineage, err)))
+    if (!is_all && !plan_resolve(run->arena, &overview, to, AMONG_FILES, &target, err))
         return false;
+    if (!is_all && !target.is_base && target.version.len == 0) {
+        error_set(err, ERROR_USAGE, "the base of a single line cannot be stamped");
+        error_code(err, "bad-target");
+        return error_hint(err, "Stamp the revision that the line branches off from.");
+    }
+    target.line = SIZE_MAX; /* whatever follows the version is no longer there */
+    target.with_needing = true;
+    if (!is_all && !plan_lineage(run->arena, &overview, &target, &lineage, err))
+        return false;
+    bool is_base = target.is_base;
     /* The dump of a schema that an empty database would begin with stands for what is before it, unless one stops short of it. */
     bool takes_skipped = overview.set->has_optional_baselines && !is_all && !is_base;
     for (size_t i = 0; i < overview.rows.len; i++)

@@ -21,14 +21,13 @@ static void answer_resolve(World *world, Str to, StrBuf *out)
 {
     Overview overview;
     Error err = {.arena = world->arena};
-    Str version;
-    bool is_base;
+    PlanTarget target;
     must(
         plan_overview(world->arena, &world->set, &world->history, &world->policy, &overview, &err));
-    if (!plan_resolve(world->arena, &overview, to, AMONG_FILES, &version, &is_base, &err))
+    if (!plan_resolve(world->arena, &overview, to, AMONG_FILES, &target, &err))
         show_error(out, &err);
     else
-        strbuf_addf(out, "%.*s\n", STR_ARG(is_base ? STR("(base)") : version));
+        strbuf_addf(out, "%.*s\n", STR_ARG(target.is_base ? STR("(base)") : target.version));
 }
 
 static void answer_cut(World *world, Str from, StrBuf *out)

@@ -236,7 +236,7 @@ def test_the_head_of_a_line_is_a_target(project):
     path.write_text(path.read_text(encoding="utf-8") + 'branch_labels = ("side",)\n', encoding="utf-8")
     write(project, "ee55", "dd44")
     refused = project("upgrade", "bb22@head", "-d", URL)
-    assert refused.code == 2 and "bb22 has several heads" in refused.err
+    assert refused.code == 2 and "bb22@head could be any of ee55, cc33" in refused.err
     project.ok("upgrade", "side", "-d", URL)
     assert versions(project) == ["dd44"]
     project.ok("upgrade", "side@head", "-d", URL)
@@ -244,6 +244,91 @@ def test_the_head_of_a_line_is_a_target(project):
     project.ok("upgrade", "cc33@head", "-d", URL)
     assert versions(project) == ["cc33", "ee55"]
     assert project("upgrade", "other@head", "-d", URL).code == 2
+
+
+@pytest.fixture
+def lines(project):
+    """bb22 goes on with cc33 and with side; lone stands alone and needs bb22."""
+    write(project, "cc33", "bb22")
+    for revision, down, label, depends in (
+        ("dd44", "bb22", "side", "None"), ("ee55", "dd44", "", "None"), ("ff66", "None", "lone", "'bb22'"),
+        ("ff77", "ff66", "", "None"),
+    ):
+        write(project, revision, down, depends=depends)
+        path = project.cwd / f"alembic/versions/{revision}_made.py"
+        path.write_text(path.read_text() + (f"\nbranch_labels = '{label}'\n" if label else ""))
+    return project
+
+
+@pytest.mark.parametrize(
+    "start, target, rows",
+    [
+        ("bb22", "side@+1", ["dd44"]), ("bb22", "side@+2", ["ee55"]), ("bb22", "lone@+1", ["ff66"]),
+        ("aa11", "bb22+0", ["bb22"]), ("aa11", "ee55-1", ["dd44"]), ("aa11", "side@aa11+2", ["dd44"]),
+        ("aa11", "side@ee", ["ee55"]), ("dd44", "+1", ["ee55"]), ("bb22", "lone@head", ["ff77"]), ("cc33", "side@head", ["cc33", "ee55"]),
+    ],
+)
+def test_a_target_is_counted_along_its_line(lines, start, target, rows):
+    lines.ok("upgrade", start, "-d", URL)
+    lines.ok("upgrade", target, "-d", URL)
+    assert versions(lines) == rows
+
+
+@pytest.mark.parametrize(
+    "target, rows",
+    [
+        ("side@base", []), ("lone@base", ["cc33", "ee55"]), ("side@-1", ["cc33", "dd44", "ff77"]),
+        ("lone@-2", ["cc33", "ee55"]), ("side@bb22", ["cc33", "ff77"]), ("cc33@bb22", ["ee55", "ff77"]),
+        ("ee55-2", ["ff77"]), ("bb22+0", ["ff77"]), ("side@bb22+1", ["cc33", "dd44", "ff77"]),
+    ],
+)
+def test_going_back_keeps_to_the_line(lines, target, rows):
+    lines.ok("upgrade", "heads", "-d", URL)
+    assert lines("downgrade", target, "-d", URL, "--yes").code == 0
+    assert versions(lines) == rows
+
+
+@pytest.mark.parametrize(
+    "words, part",
+    [
+        (("upgrade", "+1"), "+1 could be any of dd44, cc33"), (("upgrade", "bb22+1"), "bb22+1 could be any of dd44, cc33"),
+        (("upgrade", "side@+3"), "there is no version side@+3"), (("upgrade", "side@cc33"), "there is no version side@cc33"),
+        (("upgrade", "side@base"), "migrate goes up"), (("upgrade", "none@head"), "there is no migration 'none'"),
+        (("downgrade", "lone@-1"), "there is no version lone@-1"), (("downgrade", "bb22@bb22"), "several lines go on from bb22"),
+        (("stamp", "side@base"), "the base of a single line cannot be stamped"),
+    ],
+)
+def test_a_target_that_is_not_one_is_refused(lines, words, part):
+    lines.ok("upgrade", "bb22", "-d", URL)
+    refused = lines(*words, "-d", URL, "--yes") if words[0] != "upgrade" else lines(*words, "-d", URL)
+    assert refused.code == 2 and part in refused.err
+    assert versions(lines) == ["bb22"]
+
+
+@pytest.mark.parametrize(
+    "span, rows",
+    [
+        ("bb22:ee55", "bb22 dd44 ee55"), ("aa11:current", "aa11 bb22"), ("current:", "bb22 cc33 dd44 ee55"), (":lone", "aa11 bb22 ff66"),
+        ("-1:ee55", "dd44 ee55"), ("dd44:+1", "dd44 ee55"), ("lone:lone", "ff66"),
+    ],
+)
+def test_a_range_is_what_lies_between(lines, span, rows):
+    lines.ok("upgrade", "bb22", "-d", URL)
+    document = lines.ok("status", "-d", URL, "--range", span, "--output", "json").json
+    assert sorted(row["version"] for row in document["migrations"]) == rows.split()
+
+
+@pytest.mark.parametrize("span, part", [("ee55", "Write FROM:TO"), ("cc33:ee55", "does not follow"), ("none:", "'none'")])
+def test_what_is_no_range_is_refused(lines, span, part):
+    refused = lines("status", "-d", URL, f"--rev-range={span}")
+    assert refused.code == 2 and part in refused.err
+
+
+def test_stamping_takes_back_what_needs_the_version(lines):
+    lines.ok("upgrade", "lone", "-d", URL)
+    assert versions(lines) == ["ff66"]
+    lines.ok("stamp", "bb22", "-d", URL)
+    assert versions(lines) == ["bb22"]
 
 
 def test_a_label_that_is_not_known_leaves_the_graph_alone(project):

@@ -117,6 +117,46 @@ class TestTurns(Turns):
         self.ours(peer, "rollback", "--to", target, "--yes")
         assert (self.heads(peer), self.tables(peer)) == (rows, tables)
 
+    def write_lines(self, peer):
+        """A trunk that forks, one of its branches with a label, and a line of its own that needs the trunk."""
+        lines = {
+            "a100": ("None", "None", "core"), "a200": ("a100", "None", ""), "a300": ("a200", "None", ""),
+            "b300": ("a200", "None", "side"), "b400": ("b300", "None", ""), "c100": ("None", "'a200'", "lone"), "c200": ("c100", "None", ""),
+        }
+        for revision, (down, depends, label) in lines.items():
+            peer.project.write(
+                f"alembic/versions/{revision}.py",
+                f'"""make {revision}"""\nfrom alembic import op\nrevision = "{revision}"\n'
+                f"down_revision = {down if down == 'None' else repr(down)}\ndepends_on = {depends}\nbranch_labels = {label or None!r}\n"
+                f"def upgrade():\n    op.execute('CREATE TABLE t_{revision} (id int)')\n"
+                f"def downgrade():\n    op.drop_table('t_{revision}')\n",
+            )
+
+    @pytest.mark.parametrize(
+        "start, word, target",
+        [
+            ("a200", "upgrade", "side@+1"), ("a200", "upgrade", "lone@+2"), ("a300", "upgrade", "b300+1"), ("b300", "upgrade", "+1"),
+            ("a100", "upgrade", "side@a100+2"), ("a200", "upgrade", "+1"), ("a200", "upgrade", "side@c100"),
+            ("heads", "downgrade", "side@base"), ("heads", "downgrade", "lone@base"), ("heads", "downgrade", "side@-1"),
+            ("heads", "downgrade", "b400-1"), ("heads", "downgrade", "side@a200"), ("heads", "downgrade", "a100+1"),
+            ("a300", "downgrade", "side@-1"), ("c100", "downgrade", "-1"), ("c100", "stamp", "a200"), ("a300", "stamp", "side@head"),
+        ],
+    )  # fmt: skip
+    def test_a_line_is_counted_alike(self, peer, start, word, target):
+        if peer.db.engine != "sqlite":
+            pytest.skip("what an engine does not matter to")
+        self.write_lines(peer)
+        seen = []
+        for does in (peer.call, lambda *words: (lambda run: (run.code, run.out))(peer.project(*words, "-d", peer.db.url, "--yes"))):
+            peer.ok("upgrade", start)
+            code = does(word, target)[0]
+            seen.append((code == 0, self.heads(peer), self.tables(peer)))
+            peer.ok("stamp", "heads", "--purge")
+            for table in self.tables(peer):
+                peer.db.sql(f"DROP TABLE {table}")
+            peer.ok("stamp", "base", "--purge")
+        assert seen[0] == seen[1]
+
     def test_steps_come_in_alembics_order(self, peer):
         self.write_graph(peer)
         out = peer.ok("upgrade", "heads", "--sql")

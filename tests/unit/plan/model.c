@@ -868,13 +868,11 @@ static void make_plan(Model *m)
         return;
     }
     if (request.verb == PLAN_GOTO) {
-        Str version;
-        bool is_base;
-        if (!plan_resolve(m->arena, &plan.overview, request.to, AMONG_FILES, &version, &is_base,
-                          &err))
+        PlanTarget target;
+        if (!plan_resolve(m->arena, &plan.overview, request.to, AMONG_FILES, &target, &err))
             broken(m, "%s", err.message);
         else
-            check_goto(m, &plan, version, is_base);
+            check_goto(m, &plan, target.version, target.is_base);
     }
     was_up_to_date = plan.overview.state == OVERALL_UP_TO_DATE && !m->policy.allows_missing;
     applied_set(m, before);
