@@ -133,20 +133,21 @@ typedef struct ConventionContext {
 /* One thing to write into history, as SQL that travels with the migration itself. */
 typedef enum HistoryWriteKind {
     WRITE_RUN_BEGIN, /* run log: a run starts (run number in context) */
-    WRITE_RUN_END, /* run log: it ended: command, outcome, applied, rolled_back, error, duration_us */
-    WRITE_BEGIN,   /* journal: the first statement is about to run; is_down says which way */
-    WRITE_STEP,    /* journal: done statements have run */
-    WRITE_APPLIED,  /* the up is done. is_journaled: WRITE_BEGIN was written before */
-    WRITE_REMOVED,  /* the down is done, or a stamp takes it away */
-    WRITE_BASELINE, /* said to be there */
-    WRITE_FAILED,   /* journal: stopped at statement [done] with error; is_fate_unknown */
-    WRITE_CHECKSUM, /* repair: accept the file's checksum, tokens, name and text */
-    WRITE_DELETED,  /* repair: mark as gone */
-    WRITE_SKIPPED,  /* not for this engine */
+    WRITE_RUN_END,   /* run log: it ended: command, outcome, applied, rolled_back, error */
+    WRITE_BEGIN,     /* journal: the first statement is about to run; is_down says which way */
+    WRITE_STEP,      /* journal: done statements have run */
+    WRITE_APPLIED,   /* the up is done. is_journaled: WRITE_BEGIN was written before */
+    WRITE_REMOVED,   /* the down is done, or a stamp takes it away */
+    WRITE_BASELINE,  /* said to be there */
+    WRITE_FAILED,    /* journal: stopped at statement [done] with error; is_fate_unknown */
+    WRITE_CHECKSUM,  /* repair: accept the file's checksum, tokens, name and text */
+    WRITE_DELETED,   /* repair: mark as gone */
+    WRITE_SKIPPED,   /* not for this engine */
 } HistoryWriteKind;
 
 /* Where started_at and duration_us are both known they are written as they are (`convert` keeps what another history said); else the
- * server's clock says when it ended, and started_at is what is given or, on PostgreSQL, the start of the transaction.
+ * server's clock says when it ended, and started_at is what is given or, on PostgreSQL, the start of the message or the end of the
+ * migration before, whichever is later.
  * A write of a migration that has a row (row is set) changes that row; without one a second application fails on the key. */
 typedef struct HistoryWrite {
     HistoryWriteKind kind;

@@ -171,6 +171,12 @@ static const char *server_now(SqlDialect dialect)
     return "NULL";
 }
 
+/* When the message came of which this is a part; on MariaDB and SQLite, when the statement did. */
+static const char *message_began(SqlDialect dialect)
+{
+    return dialect == SQL_POSTGRES ? "now()" : server_now(dialect);
+}
+
 /* Microseconds from the time that `since` stands for (an expression) until the server's now. */
 static void add_elapsed(StrBuf *out, SqlDialect dialect, const char *since)
 {
@@ -441,8 +447,21 @@ static void put_journal(Columns *columns, uint32_t done, uint32_t total, bool is
     put_sql(columns, "fate_unknown", is_fate_unknown ? "TRUE" : "FALSE");
 }
 
+/* When the migration of a write began, where the server has to say it. On PostgreSQL now() is when the message came that brought the
+ * transaction, and a message brings many: what ended behind that is the migration before. */
+static void add_began(StrBuf *out, const Tables *tables, int64_t ordinal)
+{
+    if (tables->dialect != SQL_POSTGRES || ordinal <= 1) {
+        strbuf_adds(out, message_began(tables->dialect));
+        return;
+    }
+    strbuf_adds(out, "GREATEST(now(), (SELECT finished_at FROM ");
+    add_history(out, tables);
+    strbuf_addf(out, " WHERE ordinal = %lld))", (long long)ordinal - 1);
+}
+
 /* When a write that is not a journal's began and ended. */
-static void put_times(Columns *columns, const HistoryWrite *write)
+static void put_times(const Tables *tables, Columns *columns, const HistoryWrite *write)
 {
     SqlDialect dialect = columns->dialect;
     bool is_started_known = write->started_at != TIMESTAMP_UNKNOWN && write->started_at != 0;
@@ -458,26 +477,22 @@ static void put_times(Columns *columns, const HistoryWrite *write)
         return;
     }
     if (is_started_known)
-        put_time(columns, "started_at", write->started_at);
+        add_time(&since, dialect, write->started_at);
     else
-        put_sql(columns, "started_at", dialect == SQL_POSTGRES ? "now()" : server_now(dialect));
+        add_began(&since, tables, write->ordinal);
+    put(columns, "started_at", &since);
     if (is_started_known && write->duration_us >= 0)
         put_time(columns, "finished_at", write->started_at + write->duration_us);
     else
         put_sql(columns, "finished_at", server_now(dialect));
-    if (write->duration_us >= 0) {
+    if (write->duration_us >= 0)
         strbuf_addf(&duration, "%lld", (long long)write->duration_us);
-    } else if (dialect == SQL_POSTGRES) {
-        add_elapsed(&duration, dialect, "now()");
-    } else if (is_started_known) {
-        add_time(&since, dialect, write->started_at);
-        if (since.has_failed)
-            duration.has_failed = true;
-        else
-            add_elapsed(&duration, dialect, since.ptr);
-    } else {
+    else if (since.has_failed)
+        duration.has_failed = true;
+    else if (is_started_known || dialect == SQL_POSTGRES)
+        add_elapsed(&duration, dialect, since.ptr);
+    else
         strbuf_adds(&duration, "NULL");
-    }
     put(columns, "duration_us", &duration);
 }
 
@@ -514,7 +529,7 @@ static bool write_row(const ConventionContext *ctx, const Tables *tables, Arena 
         put_sql(&columns, "finished_at", "NULL");
         put_sql(&columns, "duration_us", "NULL");
     } else {
-        put_times(&columns, write);
+        put_times(tables, &columns, write);
     }
     put_who(ctx, &columns, write);
     if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
@@ -636,7 +651,7 @@ static bool begin_run(const ConventionContext *ctx, const Tables *tables, Arena 
     sql_add_literal(&sql, ctx->dialect, ctx->name_space);
     strbuf_adds(&sql, ", ");
     add_text(&sql, ctx->dialect, write->command, WORD_BYTES);
-    strbuf_addf(&sql, ", %s, ", server_now(ctx->dialect));
+    strbuf_addf(&sql, ", %s, ", message_began(ctx->dialect));
     add_text(&sql, ctx->dialect, ctx->who, WORD_BYTES);
     strbuf_adds(&sql, ", ");
     add_text(&sql, ctx->dialect, ctx->host, WORD_BYTES);

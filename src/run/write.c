@@ -276,12 +276,13 @@ static bool labels(Run *run, bool is_down, bool with_pending, Str *ret_labels)
 bool write_run_log(Run *run, HistoryWriteKind kind, const char *outcome, const Error *failure,
                    Error *err)
 {
-    HistoryWrite write = {.kind = kind,
-                          .command = run->runner->settings.command,
-                          .outcome = str_from(outcome),
-                          .started_at = run->began_at,
-                          .duration_us =
-                              kind == WRITE_RUN_END ? clock_monotonic_us() - run->began_us : -1};
+    HistoryWrite write = {
+        .kind = kind,
+        .command = run->runner->settings.command,
+        .outcome = str_from(outcome),
+        .started_at = run->began_at,
+        /* This is sent before what comes ahead of it has run: the database knows how long it took. */
+        .duration_us = -1};
     if (failure)
         write.error = str_from(failure->message);
     if (kind == WRITE_RUN_END && (!labels(run, false, !failure, &write.applied) ||

@@ -299,3 +299,15 @@ def test_a_session_that_is_put_back_has_the_collation_that_it_had(whimbrel, mari
     assert maria.value("SELECT b FROM c1") == maria.value(
         f"SELECT default_collate_name FROM information_schema.character_sets WHERE character_set_name = '{charset}'"
     )
+
+
+@pytest.mark.parametrize("remote", ["pg", "maria"])
+def test_the_history_says_how_long_each_took_and_the_run_as_a_whole(whimbrel, request, remote):
+    db = request.getfixturevalue(remote)
+    for version in range(1, 5):
+        whimbrel.write(f"migrations/{version}_t.sql", f"CREATE TABLE t{version} (id int);\nSELECT count(*) FROM t{version};\n")
+    whimbrel.ok("-d", db.url, "migrate")
+    rows = db.sql("SELECT started_at, finished_at, duration_us FROM whimbrel_history ORDER BY ordinal")
+    # They travelled in one message, which has one now() on PostgreSQL.
+    assert all(before[1] <= after[0] for before, after in zip(rows, rows[1:])), rows
+    assert int(db.value("SELECT duration_us FROM whimbrel_run")) >= sum(int(row[2]) for row in rows), rows
