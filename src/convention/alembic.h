@@ -117,6 +117,13 @@ int alembic_truth(Renderer *r, const PyNode *node);
 bool alembic_is_bind(Renderer *r, const PyNode *node);
 /* The dotted name of what is called, or of the node itself. */
 bool alembic_path(Renderer *r, const PyNode *node, Str *ret_path);
+/* The call with what `*list` and `**dict` bring, as far as that stands in the file; else as it is. NULL: memory is out. */
+const PyNode *alembic_expand(Renderer *r, const PyNode *call);
+/* What may stand behind `=` although it is not run. alembic_operations.c */
+bool alembic_is_harmless(Renderer *r, const PyNode *node, bool *ret_is_harmless);
+/* The parameters of a function of the file as names; *ret_fits false: it is not called as it is written. */
+bool alembic_bind_parameters(Renderer *r, const PyStatement *function, const PyNode *call,
+                             bool *ret_fits);
 /* A string, also within op.f(). what: "the table's name". */
 bool alembic_string(Renderer *r, const PyNode *node, const char *what, Str *ret_text);
 /* An argument, resolved; NULL: it is not given, or is None. */
@@ -138,8 +145,12 @@ typedef struct EnumType {
     Str name, schema;
     const PyNode *call; /* its labels are the strings among the arguments */
     bool is_native, may_create;
+    /* create_constraint=True: what stands behind the column's name in its CHECK, and that one's name, where the engine has no such type.
+     * Of a Boolean only these two are set. */
+    Str check, check_name;
 } EnumType;
-/* The type's SQL; ret_enum (may be NULL): what it is if it is an enumeration with a name of its own, else call NULL. */
+/* The type's SQL; ret_enum: what it is if it is an enumeration with a name of its own, else call NULL; NULL: it stands where no
+ * CHECK can be made for it. */
 bool alembic_type(Renderer *r, const PyNode *node, StrBuf *out, TypeFamily *ret_family,
                   EnumType *ret_enum);
 /* sa.Enum(...) or postgresql.ENUM(...), not as a column's type but by itself; false and no refusal: it is none. */

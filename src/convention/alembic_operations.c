@@ -428,13 +428,27 @@ static bool alter_default(Renderer *r, const Alteration *a)
     return alembic_statement(r, a->call, &sql);
 }
 
+/* The CHECK of a type that the engine has not. */
+static bool check_type(Renderer *r, const Alteration *a, const EnumType *type)
+{
+    StrBuf sql = strbuf(r->arena), body = strbuf(r->arena);
+    if (type->check.len == 0)
+        return true;
+    alembic_type_check(r, a->new_name.len > 0 ? a->new_name : a->column, type, &body);
+    begin_alter(r, &a->place, &sql);
+    strbuf_adds(&sql, "ADD ");
+    strbuf_add(&sql, strbuf_str(&body));
+    return alembic_statement(r, a->call, &sql);
+}
+
 static bool alter_postgres(Renderer *r, const Alteration *a)
 {
+    EnumType type = {0};
     StrBuf sql;
     if (a->type) {
         begin_alter_column(r, a, &sql);
         strbuf_adds(&sql, "TYPE ");
-        if (!alembic_type(r, a->type, &sql, NULL, NULL))
+        if (!alembic_type(r, a->type, &sql, NULL, &type))
             return false;
         if (a->using.len > 0)
             strbuf_addf(&sql, " USING %.*s", STR_ARG(a->using));
@@ -466,14 +480,14 @@ static bool alter_postgres(Renderer *r, const Alteration *a)
             return false;
     }
     if (a->new_name.len == 0)
-        return true;
+        return check_type(r, a, &type);
     sql = strbuf(r->arena);
     begin_alter(r, &a->place, &sql);
     strbuf_adds(&sql, "RENAME ");
     sql_add_ident(&sql, SQL_POSTGRES, a->column);
     strbuf_adds(&sql, " TO ");
     sql_add_ident(&sql, SQL_POSTGRES, a->new_name);
-    return alembic_statement(r, a->call, &sql);
+    return alembic_statement(r, a->call, &sql) && check_type(r, a, &type);
 }
 
 /* MySQL wants the whole column said again. */
@@ -483,9 +497,14 @@ static bool alter_mysql(Renderer *r, const Alteration *a)
     const PyNode *type = a->type ? a->type : a->existing_type;
     const PyNode *value = a->default_value ? a->default_value : a->existing_default;
     TypeFamily family = TYPE_OTHER;
-    if (type && !alembic_type(r, type, &type_sql, &family, NULL))
+    EnumType enumeration = {0};
+    if (type && !alembic_type(r, type, &type_sql, &family, &enumeration))
         return false;
-    bool is_moment = family == TYPE_DATETIME || family == TYPE_TIMESTAMP;
+    if (!a->type)
+        enumeration.check = (Str){0}; /* it has it already */
+    /* A type that is not called does not count as one of a moment there. */
+    bool is_moment =
+        type && type->kind == PY_CALL && (family == TYPE_DATETIME || family == TYPE_TIMESTAMP);
     bool drops_default = a->default_value && a->default_value->kind == PY_NONE;
     bool is_change = a->new_name.len > 0 || (is_moment && !drops_default);
     if (!is_change && a->nullable < 0 && !a->type && a->autoincrement < 0 && !a->has_comment)
@@ -516,7 +535,7 @@ static bool alter_mysql(Renderer *r, const Alteration *a)
         strbuf_adds(&sql, " COMMENT ");
         sql_add_literal(&sql, SQL_MYSQL, comment);
     }
-    return alembic_statement(r, a->call, &sql);
+    return alembic_statement(r, a->call, &sql) && check_type(r, a, &enumeration);
 }
 
 #define REBUILD_HINT                                                                               \
@@ -616,7 +635,7 @@ static bool add_index_columns(Renderer *r, const PyNode *call, const PyNode *col
 }
 
 /* {"fillfactor": 50} */
-static bool add_storage(Renderer *r, const PyNode *options, StrBuf *sql)
+bool alembic_storage(Renderer *r, const PyNode *options, StrBuf *sql)
 {
     if (options->kind != PY_DICT)
         return alembic_refuse(r, options, NULL, "gives options of an index that only Python knows");
@@ -650,6 +669,10 @@ static bool add_index_tail(Renderer *r, const PyNode *call, StrBuf *sql)
     if (dialect == SQL_MYSQL) {
         if (!alembic_word(r, call, SIZE_MAX, "mysql_using", &using))
             return false;
+        if (!alembic_word(r, call, SIZE_MAX, "mysql_with_parser", &text))
+            return false;
+        if (text.len > 0)
+            strbuf_addf(sql, " WITH PARSER %.*s", STR_ARG(text));
         if (using.len > 0)
             strbuf_addf(sql, " USING %.*s", STR_ARG(using));
         return true;
@@ -665,8 +688,13 @@ static bool add_index_tail(Renderer *r, const PyNode *call, StrBuf *sql)
         strbuf_adds(sql, is_distinct == 1   ? " NULLS NOT DISTINCT"
                          : is_distinct == 0 ? " NULLS DISTINCT"
                                             : "");
-        if (storage && !add_storage(r, storage, sql))
+        if ((storage && !alembic_storage(r, storage, sql)) ||
+            !alembic_word(r, call, SIZE_MAX, "postgresql_tablespace", &text))
             return false;
+        if (text.len > 0) {
+            strbuf_adds(sql, " TABLESPACE ");
+            sql_add_ident(sql, dialect, text);
+        }
     }
     const PyNode *where = alembic_argument(
         r, call, SIZE_MAX, dialect == SQL_POSTGRES ? "postgresql_where" : "sqlite_where");
@@ -712,8 +740,8 @@ bool alembic_write_index(Renderer *r, const IndexCall *index)
 #define INDEX_OPTIONS                                                                              \
     "unique", "info", "postgresql_using", "postgresql_where", "postgresql_concurrently",           \
         "postgresql_include", "postgresql_with", "postgresql_ops",                                 \
-        "postgresql_nulls_not_distinct", "sqlite_where", "mysql_length", "mysql_prefix",           \
-        "mysql_using"
+        "postgresql_nulls_not_distinct", "postgresql_tablespace", "sqlite_where", "mysql_length",  \
+        "mysql_prefix", "mysql_using", "mysql_with_parser"
 
 bool alembic_read_index(Renderer *r, const PyNode *call, bool is_batch, IndexCall *ret_index)
 {
@@ -756,8 +784,8 @@ bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str 
 
 static bool drop_index(Renderer *r, const PyNode *call, bool is_batch)
 {
-    static const char *const known[] = {
-        "index_name", "table_name", "schema", "if_exists", "postgresql_concurrently", "info", NULL};
+    static const char *const known[] = {"index_name", "table_name",  "schema", "if_exists",
+                                        "info",       INDEX_OPTIONS, NULL};
     SqlDialect dialect = r->target->dialect;
     Str name, table = r->batch_table, schema = r->batch_schema;
     int if_exists, is_concurrent = 0;
@@ -1095,9 +1123,13 @@ static bool enum_alone(Renderer *r, const PyNode *call, const EnumType *type, bo
 
 static bool exclude_constraint(Renderer *r, const PyNode *call, bool is_batch)
 {
-    (void)is_batch;
-    return alembic_refuse(r, call, "Write it as op.execute(\"ALTER TABLE ...\").",
-                          "creates an EXCLUDE constraint");
+    Place place;
+    Str name;
+    StrBuf body = strbuf(r->arena);
+    return alembic_word(r, call, 0, "constraint_name", &name) &&
+           find_place(r, call, 1, is_batch, &place) &&
+           alembic_exclude(r, call, place.next, &body) &&
+           add_constraint(r, call, &place, name, &body);
 }
 
 static bool unique_constraint(Renderer *r, const PyNode *call, bool is_batch)
@@ -1163,9 +1195,8 @@ static bool run_method(Renderer *r, const PyNode *call, bool *ret_done)
     return !r->refusal && !r->has_failed;
 }
 
-/* What the parameters stand for; *ret_fits false: it is not called as it is written. */
-static bool bind_parameters(Renderer *r, const PyStatement *function, const PyNode *call,
-                            bool *ret_fits)
+bool alembic_bind_parameters(Renderer *r, const PyStatement *function, const PyNode *call,
+                             bool *ret_fits)
 {
     size_t given = 0;
     *ret_fits = !function->has_more_parameters && !function->is_decorated && !python_unpacks(call);
@@ -1199,7 +1230,7 @@ static bool run_function(Renderer *r, const PyNode *call, bool *ret_done)
         return true;
     if (r->depth == MOST_CALLS)
         return alembic_refuse(r, call, NULL, "has functions that call each other too deep");
-    if (!bind_parameters(r, function, call, &fits))
+    if (!alembic_bind_parameters(r, function, call, &fits))
         return false;
     *ret_done = fits;
     bool is_ok = true;
@@ -1225,9 +1256,36 @@ static bool put_off(Renderer *r, const PyNode *call)
     return vec_push(r->arena, &r->batch, frozen) || alembic_nomem(r);
 }
 
+static bool is_harmless(Renderer *r, const PyNode *node, unsigned depth, bool *ret_is_harmless);
+
+/* What is only said to whoever watches: print(...), logger.info(...). */
+static bool is_talk(Renderer *r, const PyNode *call, bool *ret_is_talk)
+{
+    static const char *const methods[] = {"debug", "info",      "warning", "warn",
+                                          "error", "exception", "log",     NULL};
+    const PyNode *of;
+    Str path;
+    *ret_is_talk = call->base->kind == PY_NAME && str_eq(call->base->text, STR("print")) &&
+                   !python_find(&r->module->body, PY_DEF, STR("print"));
+    for (size_t i = 0; call->base->kind == PY_ATTRIBUTE && methods[i] && !*ret_is_talk; i++)
+        *ret_is_talk = str_eq(call->base->text, str_from(methods[i]));
+    if (*ret_is_talk && call->base->kind == PY_ATTRIBUTE) {
+        of = alembic_resolve(r, call->base->base);
+        if (!of || !alembic_path(r, of, &path))
+            return false;
+        *ret_is_talk = str_eq(path, STR("logging")) || str_ends(path, STR(".getLogger"));
+    }
+    for (size_t i = 0; i < call->items.len && *ret_is_talk; i++)
+        if (!is_harmless(r, call->items.items[i].value, 0, ret_is_talk))
+            return false;
+    return true;
+}
+
 static bool run_call(Renderer *r, const PyNode *call)
 {
     Str path;
+    if (!(call = alembic_expand(r, call)))
+        return false;
     bool is_batch = r->batch_name.len > 0 && call->base->kind == PY_ATTRIBUTE &&
                     call->base->base->kind == PY_NAME &&
                     str_eq(call->base->base->text, r->batch_name);
@@ -1247,7 +1305,8 @@ static bool run_call(Renderer *r, const PyNode *call)
         if (str_eq(name, STR("get_bind")) || str_eq(name, STR("get_context")))
             return true; /* by itself it does nothing */
     }
-    if (call->base->kind == PY_ATTRIBUTE && !run_method(r, call, &is_done))
+    if ((call->base->kind == PY_ATTRIBUTE && !run_method(r, call, &is_done)) ||
+        (!is_done && !is_talk(r, call, &is_done)))
         return false;
     if (is_done)
         return true;
@@ -1277,7 +1336,7 @@ static bool is_harmless(Renderer *r, const PyNode *node, unsigned depth, bool *r
         *ret_is_harmless =
             is_class || str_starts(path, STR("sqlalchemy.")) ||
             str_starts(path, STR("sqlmodel.")) || str_eq(path, STR("alembic.op.f")) ||
-            alembic_is_bind(r, node) ||
+            str_eq(path, STR("logging.getLogger")) || alembic_is_bind(r, node) ||
             (node->base->kind == PY_ATTRIBUTE && (str_eq(node->base->text, STR("with_variant")) ||
                                                   str_eq(node->base->text, STR("format"))));
     }
@@ -1290,12 +1349,20 @@ static bool is_harmless(Renderer *r, const PyNode *node, unsigned depth, bool *r
     return true;
 }
 
+bool alembic_is_harmless(Renderer *r, const PyNode *node, bool *ret_is_harmless)
+{
+    return is_harmless(r, node, 0, ret_is_harmless);
+}
+
 static bool run_assignment(Renderer *r, const PyStatement *statement)
 {
     PyName name = {statement->name, alembic_freeze(r, statement->value)};
     bool harmless;
     if (!name.value || !is_harmless(r, statement->value, 0, &harmless))
         return false;
+    /* A function that only gives a value. */
+    if (!harmless && statement->value->kind == PY_CALL && statement->value->base->kind == PY_NAME)
+        harmless = alembic_resolve(r, statement->value) != statement->value;
     if (!harmless && statement->value->kind != PY_CALL)
         return alembic_refuse(r, statement->value, NULL, "has %s, which only Python can run",
                               python_describe(r->arena, statement->value));
@@ -1327,6 +1394,10 @@ static bool flush_batch(Renderer *r, const PyNode *call, Str recreate)
         return alembic_refuse(r, call,
                               "Write the SQL beside the migration, or run it with alembic.",
                               "rebuilds the table %.*s", STR_ARG(r->batch_table));
+    if (rebuilds && alembic_argument(r, call, SIZE_MAX, "naming_convention"))
+        return alembic_refuse(
+            r, call, "Write the SQL beside the migration, or run it with alembic.",
+            "rebuilds the table %.*s with names by a convention", STR_ARG(r->batch_table));
     if (rebuilds && r->batch_schema.len > 0)
         return alembic_refuse(r, call, NULL, "rebuilds a table of another schema");
     if (rebuilds)
@@ -1340,7 +1411,8 @@ static bool flush_batch(Renderer *r, const PyNode *call, Str recreate)
 /* with op.batch_alter_table("t") as batch_op: */
 static bool run_batch(Renderer *r, const PyStatement *statement, bool *ret_returned)
 {
-    static const char *const known[] = {"table_name", "schema", "recreate", NULL};
+    static const char *const known[] = {"table_name", "schema", "recreate", "naming_convention",
+                                        NULL};
     const PyNode *call = statement->value;
     Str recreate;
     if (r->batch_name.len > 0)
@@ -1427,6 +1499,68 @@ static bool run_for(Renderer *r, const PyStatement *statement, bool *ret_returne
     return true;
 }
 
+/* Of a value that nobody asks for: what is called for it. */
+static bool run_value(Renderer *r, const PyNode *value)
+{
+    bool harmless;
+    if (value->kind == PY_CALL) {
+        if (!is_harmless(r, value, 0, &harmless))
+            return false;
+        return harmless || run_call(r, value);
+    }
+    for (size_t i = 0; value->kind == PY_TUPLE && i < value->items.len; i++)
+        if (!run_value(r, value->items.items[i].value))
+            return false;
+    if (value->kind == PY_TUPLE)
+        return true;
+    if (!is_harmless(r, value, 0, &harmless))
+        return false;
+    return harmless || alembic_refuse(r, value, NULL, "has %s, which only Python can run",
+                                      python_describe(r->arena, value));
+}
+
+/* Whether a handler only says something and lets the error go on. */
+static bool lets_go_on(Renderer *r, const PyStatementVec *body, bool *ret_does)
+{
+    size_t last = body->len > 0 ? body->len - 1 : 0;
+    *ret_does = body->len > 0 && body->items[last].kind == PY_SIMPLE &&
+                str_eq(body->items[last].name, STR("raise"));
+    for (size_t i = 0; i < last && *ret_does; i++) {
+        const PyStatement *statement = &body->items[i];
+        *ret_does = statement->kind == PY_EXPRESSION;
+        if (*ret_does && statement->value->kind == PY_CALL &&
+            !is_talk(r, statement->value, ret_does))
+            return false;
+    }
+    return true;
+}
+
+/* try: ... except Exception: LOG.error(...); raise */
+static bool run_try(Renderer *r, const PyStatement *statement, bool *ret_returned)
+{
+    bool returned = false, does = true;
+    for (size_t i = 0; i < statement->otherwise.len && does; i++) {
+        const PyStatement *part = &statement->otherwise.items[i];
+        if (str_eq(part->name, STR("except")) && !lets_go_on(r, &part->body, &does))
+            return false;
+    }
+    if (!does) {
+        PyNode place = {.line = statement->line};
+        return alembic_refuse(r, &place, NULL, "goes on after an error, which only Python can");
+    }
+    if (!run_body(r, &statement->body, ret_returned))
+        return false;
+    for (size_t i = 0; i < statement->otherwise.len; i++) {
+        const PyStatement *part = &statement->otherwise.items[i];
+        bool runs = str_eq(part->name, STR("finally")) ||
+                    (str_eq(part->name, STR("else")) && !*ret_returned);
+        if (runs && !run_body(r, &part->body, &returned))
+            return false;
+        *ret_returned = *ret_returned || returned;
+    }
+    return true;
+}
+
 static bool run_statement(Renderer *r, const PyStatement *statement, bool *ret_returned)
 {
     PyNode place = {.line = statement->line};
@@ -1440,18 +1574,22 @@ static bool run_statement(Renderer *r, const PyStatement *statement, bool *ret_r
         return run_with(r, statement, ret_returned);
     case PY_IF:
         return run_if(r, statement, ret_returned);
+    case PY_TRY:
+        return run_try(r, statement, ret_returned);
     case PY_FOR:
         return run_for(r, statement, ret_returned);
     case PY_RETURN:
         *ret_returned = true;
         if (statement->value && statement->value->kind != PY_NONE)
-            return alembic_refuse(r, &place, NULL, "returns something");
+            return run_value(r, statement->value);
         return true;
     case PY_EXPRESSION:
         if (statement->value->kind == PY_CALL)
             return run_call(r, statement->value);
         if (statement->value->kind == PY_STRING || str_eq(statement->value->text, STR("...")))
             return true;
+        if (statement->value->kind == PY_TUPLE) /* a comma too much */
+            return run_value(r, statement->value);
         return alembic_refuse(r, &place, NULL, "has %s, which only Python can run",
                               python_describe(r->arena, statement->value));
     case PY_DEF:

@@ -244,6 +244,77 @@ bool alembic_condition(Renderer *r, const PyNode *call, const PyNode *node, StrB
     return true;
 }
 
+/* One element of EXCLUDE: ("period", "&&"). */
+static bool add_excluded(Renderer *r, const PyNode *node, const PyNode *classes, StrBuf *sql)
+{
+    bool is_expression;
+    Str text, op;
+    node = alembic_resolve(r, node);
+    if (!node || (node->kind != PY_TUPLE && node->kind != PY_LIST) || node->items.len != 2 ||
+        !alembic_string(r, node->items.items[1].value, "an operator", &op))
+        return alembic_refuse(r, node, NULL, "has an EXCLUDE whose elements only Python knows");
+    for (size_t i = 0; i < op.len; i++)
+        if (op.ptr[i] == ';' || op.ptr[i] == '\'' || op.ptr[i] == '(' || op.ptr[i] == ')')
+            return alembic_refuse(r, node, NULL, "has an EXCLUDE with what is no operator");
+    const PyNode *column = alembic_resolve(r, node->items.items[0].value);
+    bool is_column = is_call_of(r, column, "column", NULL);
+    if (is_column)
+        column = alembic_argument(r, column, 0, "text");
+    if (!alembic_expression(r, column, &is_expression, &text))
+        return false;
+    if (is_expression && (!classes || classes->kind == PY_DICT)) {
+        strbuf_add(sql, text);
+    } else {
+        if (!alembic_string(r, column, "a column of an EXCLUDE", &text))
+            return false;
+        sql_add_ident(sql, r->target->dialect, text);
+        for (size_t i = 0; classes && i < classes->items.len; i++) {
+            const PyItem *item = &classes->items.items[i];
+            if (item->key && item->key->kind == PY_STRING && str_eq(item->key->text, text) &&
+                item->value->kind == PY_STRING)
+                strbuf_addf(sql, " %.*s", STR_ARG(item->value->text));
+        }
+    }
+    strbuf_addf(sql, " WITH %.*s", STR_ARG(op));
+    return true;
+}
+
+bool alembic_exclude(Renderer *r, const PyNode *call, size_t place, StrBuf *sql)
+{
+    static const char *const known[] = {
+        "constraint_name", "table_name", "name", "where", "schema", "deferrable",
+        "initially",       "using",      "ops",  "info",  NULL};
+    bool is_expression, has_any = false;
+    const PyNode *element;
+    Str using, text;
+    const PyNode *where = alembic_argument(r, call, SIZE_MAX, "where");
+    const PyNode *classes = alembic_argument(r, call, SIZE_MAX, "ops");
+    if (!alembic_check(r, call, known) || !alembic_word(r, call, SIZE_MAX, "using", &using))
+        return false;
+    if (r->target->dialect != SQL_POSTGRES)
+        return alembic_refuse(r, call, NULL, "has an EXCLUDE, which only PostgreSQL knows");
+    if (classes && classes->kind != PY_DICT)
+        return alembic_refuse(r, call, NULL, "gives options of an EXCLUDE that only Python knows");
+    strbuf_addf(sql, "EXCLUDE USING %.*s (", STR_ARG(using.len > 0 ? using : STR("gist")));
+    for (; (element = python_argument(call, place, NULL)); place++) {
+        strbuf_adds(sql, has_any ? ", " : "");
+        if (!add_excluded(r, element, classes, sql))
+            return false;
+        has_any = true;
+    }
+    if (!has_any)
+        return alembic_refuse(r, call, NULL, "has an EXCLUDE of nothing");
+    strbuf_adds(sql, ")");
+    if (where) {
+        if (!alembic_expression(r, where, &is_expression, &text) ||
+            (!is_expression && (!alembic_string(r, where, "the condition of an EXCLUDE", &text) ||
+                                !alembic_sql_text(r, where, text, &text))))
+            return false;
+        strbuf_addf(sql, " WHERE (%.*s)", STR_ARG(text));
+    }
+    return alembic_deferrable(r, call, sql);
+}
+
 /* ---- columns ------------------------------------------------------------------------------------------------- */
 
 typedef struct Column {
@@ -513,6 +584,15 @@ static void add_constraint_name(Renderer *r, Str name, StrBuf *sql)
     strbuf_adds(sql, " ");
 }
 
+void alembic_type_check(Renderer *r, Str column, const EnumType *type, StrBuf *sql)
+{
+    add_constraint_name(r, type->check_name, sql);
+    strbuf_adds(sql, "CHECK (");
+    sql_add_ident(sql, r->target->dialect, column);
+    strbuf_add(sql, type->check);
+    strbuf_adds(sql, ")");
+}
+
 /* sa.ForeignKey("t.id", ondelete=...) of a column. *ret_is_left_out: SQLite has none between files. */
 static bool add_reference(Renderer *r, const Column *column, const PyNode *node, Str own_schema,
                           StrBuf *sql, bool *ret_is_left_out)
@@ -621,6 +701,14 @@ static bool add_column_constraints(Renderer *r, const PyNode *call, const Target
             !alembic_statement(r, call, &sql))
             return false;
     }
+    /* SQLite cannot add it, and Alembic leaves it out there. */
+    if (column->enumeration.check.len > 0 && r->target->dialect != SQL_SQLITE) {
+        StrBuf sql = strbuf(r->arena);
+        add_table(r, "ALTER TABLE ", table, &sql);
+        strbuf_adds(&sql, " ADD ");
+        alembic_type_check(r, column->name, &column->enumeration, &sql);
+        return alembic_statement(r, call, &sql);
+    }
     return true;
 }
 
@@ -657,11 +745,13 @@ bool alembic_lone_column(Renderer *r, const PyNode *node, Str *ret_name, Str *re
     StrBuf sql = strbuf(r->arena);
     if (!read_column(r, node, &column))
         return false;
-    if (column.is_key || column.is_unique || column.is_indexed || column.references.len > 0)
-        return alembic_refuse(r, column.call, NULL,
-                              "adds the column %.*s with a key, an index or a reference to a table "
-                              "that is rebuilt",
-                              STR_ARG(column.name));
+    if (column.is_key || column.is_unique || column.is_indexed || column.references.len > 0 ||
+        column.enumeration.check.len > 0)
+        return alembic_refuse(
+            r, column.call, NULL,
+            "adds the column %.*s with a key, an index, a check or a reference to a table "
+            "that is rebuilt",
+            STR_ARG(column.name));
     *ret_name = column.name;
     return add_column_sql(r, &column, &place, &sql) &&
            (strbuf_finish(&sql, ret_sql) || alembic_nomem(r));
@@ -721,10 +811,12 @@ static bool read_element(Renderer *r, Table *table, const PyNode *raw)
         return read_names(r, node, &table->key_columns);
     }
     if (is_call_of(r, node, "UniqueConstraint", "CheckConstraint") ||
-        is_call_of(r, node, "ForeignKeyConstraint", NULL))
+        is_call_of(r, node, "ForeignKeyConstraint", "ExcludeConstraint"))
         return vec_push(r->arena, &table->constraints, node) || alembic_nomem(r);
     if (is_call_of(r, node, "Index", NULL))
         return vec_push(r->arena, &table->indexes, node) || alembic_nomem(r);
+    if (is_call_of(r, node, "MetaData", NULL) && node->items.len == 0)
+        return true; /* Alembic brings its own */
     return alembic_refuse(r, raw, NULL, "creates a table with %s", python_describe(r->arena, raw));
 }
 
@@ -749,6 +841,9 @@ static bool read_table(Renderer *r, const PyNode *call, Table *table)
                                         "postgresql_partition_by",
                                         "postgresql_tablespace",
                                         "postgresql_with",
+                                        "postgresql_inherits",
+                                        "postgresql_on_commit",
+                                        "postgresql_using",
                                         NULL};
     int counts = 0;
     *table = (Table){.call = call};
@@ -909,6 +1004,15 @@ static bool add_key(Renderer *r, const Table *table, StrBuf *sql, bool *has_any)
            (!table->key || alembic_deferrable(r, table->key, sql));
 }
 
+static bool add_exclude(Renderer *r, const PyNode *node, StrBuf *sql)
+{
+    Str name;
+    if (!alembic_word(r, node, SIZE_MAX, "name", &name))
+        return false;
+    add_constraint_name(r, name, sql);
+    return alembic_exclude(r, node, 0, sql);
+}
+
 /* One constraint in a line of its own, if it is not left out. */
 static bool add_line(Renderer *r, const Table *table, const Column *column, const PyNode *node,
                      StrBuf *sql, bool *has_any)
@@ -921,6 +1025,8 @@ static bool add_line(Renderer *r, const Table *table, const Column *column, cons
         is_ok = add_unique(r, node, &line);
     else if (is_call_of(r, node, "CheckConstraint", NULL))
         is_ok = add_check(r, node, &line);
+    else if (is_call_of(r, node, "ExcludeConstraint", NULL))
+        is_ok = add_exclude(r, node, &line);
     else
         is_ok = add_foreign_key(r, table, node, &line, &is_left_out);
     if (!is_ok || is_left_out)
@@ -957,6 +1063,10 @@ static bool add_table_body(Renderer *r, const Table *table, StrBuf *sql)
         for (size_t k = 0; k < column->references.len; k++)
             if (!add_line(r, table, column, column->references.items[k], sql, &has_any))
                 return false;
+        if (column->enumeration.check.len > 0) {
+            next_line(table, sql, &has_any);
+            alembic_type_check(r, column->name, &column->enumeration, sql);
+        }
     }
     return true;
 }
@@ -972,6 +1082,42 @@ static bool add_option(Renderer *r, const PyNode *call, const char *name, const 
         return alembic_refuse(r, node, NULL, "gives %s as %s", name,
                               python_describe(r->arena, node));
     strbuf_addf(sql, "%s%.*s", before, STR_ARG(node->text));
+    return true;
+}
+
+static bool add_postgres_options(Renderer *r, const PyNode *call, StrBuf *sql)
+{
+    const PyNode *parents = alembic_argument(r, call, SIZE_MAX, "postgresql_inherits");
+    const PyNode *storage = alembic_argument(r, call, SIZE_MAX, "postgresql_with");
+    StrVec names = {0};
+    Str name, place;
+    if (parents && parents->kind == PY_STRING) {
+        if (!vec_push(r->arena, &names, parents->text))
+            return alembic_nomem(r);
+    } else if (parents && !alembic_strings(r, parents, "postgresql_inherits", &names)) {
+        return false;
+    }
+    if (names.len > 0) {
+        strbuf_adds(sql, " INHERITS ");
+        (void)alembic_add_columns(r, &names, sql);
+    }
+    if (!add_option(r, call, "postgresql_partition_by", " PARTITION BY ", sql) ||
+        !add_option(r, call, "postgresql_using", " USING ", sql) ||
+        (storage && !alembic_storage(r, storage, sql)) ||
+        !alembic_word(r, call, SIZE_MAX, "postgresql_on_commit", &name) ||
+        !alembic_word(r, call, SIZE_MAX, "postgresql_tablespace", &place))
+        return false;
+    if (name.len > 0) {
+        strbuf_adds(sql, " ON COMMIT ");
+        for (size_t i = 0; i < name.len; i++) {
+            char c = name.ptr[i];
+            strbuf_add_char(sql, c == '_' ? ' ' : c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
+        }
+    }
+    if (place.len > 0) {
+        strbuf_adds(sql, " TABLESPACE ");
+        sql_add_ident(sql, SQL_POSTGRES, place);
+    }
     return true;
 }
 
@@ -995,11 +1141,7 @@ static bool add_options(Renderer *r, const Table *table, StrBuf *sql)
         return add_option(r, call, "mysql_collate", " COLLATE ", sql);
     }
     if (r->target->dialect == SQL_POSTGRES) {
-        if (alembic_argument(r, call, SIZE_MAX, "postgresql_with") ||
-            alembic_argument(r, call, SIZE_MAX, "postgresql_tablespace"))
-            return alembic_refuse(r, call, "Write it as op.execute(\"CREATE TABLE ...\").",
-                                  "creates a table with options that are not read");
-        return add_option(r, call, "postgresql_partition_by", " PARTITION BY ", sql);
+        return add_postgres_options(r, call, sql);
     }
     int has_rowid, is_strict;
     if (!alembic_flag(r, call, "sqlite_with_rowid", 1, &has_rowid) ||

@@ -52,6 +52,8 @@ bool alembic_table_index(Renderer *r, const PyNode *at, const PyNode *call, Str 
 bool alembic_statement(Renderer *r, const PyNode *node, StrBuf *sql);
 void alembic_begin(Renderer *r, const PyNode *node);
 bool alembic_end(Renderer *r, Str sql, bool is_whole);
+/* " WITH (fillfactor = 50)" of {"fillfactor": 50} */
+bool alembic_storage(Renderer *r, const PyNode *options, StrBuf *sql);
 
 /* ---- alembic_batch.c: a table of SQLite made anew ------------------------------------------------------------ */
 
@@ -84,6 +86,10 @@ bool alembic_foreign_key(Renderer *r, const PyNode *call, const StrVec *local, S
 /* " ON DELETE CASCADE" and what else stands behind it. */
 bool alembic_foreign_rules(Renderer *r, const PyNode *call, StrBuf *sql);
 bool alembic_deferrable(Renderer *r, const PyNode *call, StrBuf *sql);
+/* "EXCLUDE USING gist (a WITH &&) WHERE (...)"; the elements begin at this place among the arguments. */
+bool alembic_exclude(Renderer *r, const PyNode *call, size_t place, StrBuf *sql);
+/* "CONSTRAINT a CHECK (b IN (0, 1))" of a type with one. */
+void alembic_type_check(Renderer *r, Str column, const EnumType *type, StrBuf *sql);
 /* "CHECK (...)" */
 bool alembic_condition(Renderer *r, const PyNode *call, const PyNode *node, StrBuf *sql);
 

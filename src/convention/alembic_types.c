@@ -172,6 +172,8 @@ static bool read_labels(Renderer *r, const PyNode *call, StrVec *ret_labels, siz
 {
     StrVec labels = {0};
     *ret_longest = 0;
+    if (!(call = alembic_expand(r, call)))
+        return false;
     for (size_t i = 0; i < call->items.len; i++) {
         const PyItem *item = &call->items.items[i];
         Str label;
@@ -211,27 +213,42 @@ bool alembic_enum_labels(Renderer *r, const EnumType *type, StrBuf *out)
 
 static bool read_enum(const TypeReading *t, EnumType *ret_enum)
 {
-    bool is_native, may_create, has_check;
+    bool is_native, may_create;
     EnumType type = {.call = t->call};
     if (!t->call)
         return alembic_refuse(t->r, t->node, NULL, "has an enumeration without labels");
     if (!flag(t, SIZE_MAX, "native_enum", true, &is_native) ||
         !flag(t, SIZE_MAX, "create_type", true, &may_create) ||
-        !flag(t, SIZE_MAX, "create_constraint", false, &has_check) ||
         !word(t, SIZE_MAX, "name", &type.name) || !word(t, SIZE_MAX, "schema", &type.schema))
         return false;
-    if (has_check && (!is_native || t->r->target->dialect == SQL_SQLITE))
-        return alembic_refuse(t->r, t->node, "Write the CHECK as a sa.CheckConstraint.",
-                              "has an enumeration with create_constraint=True");
     type.is_native = is_native || str_eq(t->family, STR("postgresql"));
     type.may_create = may_create;
     *ret_enum = type;
     return true;
 }
 
+/* The check of a type that the engine has not. */
+static bool set_check(const TypeReading *t, Str check, Str name, EnumType *ret_enum)
+{
+    bool has_check;
+    if (!flag(t, is_name(t, "Boolean") || is_name(t, "BOOLEAN") ? 0 : SIZE_MAX, "create_constraint",
+              false, &has_check))
+        return false;
+    if (has_check && !ret_enum)
+        return alembic_refuse(t->r, t->node, "Write the CHECK as a sa.CheckConstraint.",
+                              "has a type with create_constraint=True where no table is made");
+    if (has_check) {
+        ret_enum->check = check;
+        ret_enum->check_name = name;
+    }
+    return true;
+}
+
 static bool enum_type(const TypeReading *t, EnumType *ret_enum)
 {
     Renderer *r = t->r;
+    StrBuf check = strbuf(r->arena);
+    Str text;
     EnumType type;
     StrVec labels;
     size_t longest;
@@ -260,7 +277,10 @@ static bool enum_type(const TypeReading *t, EnumType *ret_enum)
     strbuf_adds(t->out, "VARCHAR");
     if (longest > 0)
         strbuf_addf(t->out, "(%zu)", longest);
-    return true;
+    strbuf_adds(&check, " IN ");
+    return add_labels(r, &labels, ", ", &check) &&
+           (strbuf_finish(&check, &text) || alembic_nomem(r)) &&
+           set_check(t, text, type.name, ret_enum);
 }
 
 /* ---- the names --------------------------------------------------------------------------------------------- */
@@ -457,14 +477,11 @@ static bool named_type(const TypeReading *t, TypeFamily *ret_family, EnumType *r
         return !t->r->refusal && !t->r->has_failed;
     *ret_found = true;
     if (is_name(t, "Boolean") || is_name(t, "BOOLEAN")) {
-        bool has_check;
-        if (!flag(t, 0, "create_constraint", false, &has_check))
-            return false;
-        if (has_check && t->r->target->dialect != SQL_POSTGRES)
-            return alembic_refuse(t->r, t->node, "Write the CHECK as a sa.CheckConstraint.",
-                                  "has a Boolean with create_constraint=True");
+        Str check_name;
         strbuf_adds(t->out, t->r->target->dialect == SQL_MYSQL ? "BOOL" : "BOOLEAN");
-        return true;
+        return t->r->target->dialect == SQL_POSTGRES ||
+               (word(t, 1, "name", &check_name) &&
+                set_check(t, STR(" IN (0, 1)"), check_name, ret_enum));
     }
     if (is_name(t, "DateTime") || is_name(t, "DATETIME")) {
         *ret_family = TYPE_DATETIME;
@@ -493,6 +510,10 @@ static bool named_type(const TypeReading *t, TypeFamily *ret_family, EnumType *r
         return with_scale(t, "DECIMAL") && mysql_unsigned(t);
     if (is_name(t, "LargeBinary"))
         return bytes_type(t);
+    if (is_name(t, "PickleType")) {
+        strbuf_adds(t->out, t->r->target->dialect == SQL_POSTGRES ? "BYTEA" : "BLOB");
+        return true;
+    }
     if (is_name(t, "BLOB") && t->r->target->dialect != SQL_POSTGRES)
         return bytes_type(t);
     if (is_name(t, "BINARY"))
@@ -594,14 +615,13 @@ bool alembic_type(Renderer *r, const PyNode *node, StrBuf *out, TypeFamily *ret_
                   EnumType *ret_enum)
 {
     TypeFamily ignored = TYPE_OTHER;
-    EnumType no_enum = {0};
     TypeReading t = {.r = r, .node = node, .out = out};
     Str path;
     bool found = false;
     ret_family = ret_family ? ret_family : &ignored;
-    ret_enum = ret_enum ? ret_enum : &no_enum;
     *ret_family = TYPE_OTHER;
-    *ret_enum = (EnumType){0};
+    if (ret_enum)
+        *ret_enum = (EnumType){0};
     node = alembic_resolve(r, node);
     for (unsigned i = 0; is_variant(node); i++)
         if (i > 8 || !choose_variant(r, node, &node))

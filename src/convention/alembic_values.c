@@ -2,7 +2,7 @@
  * engine. Whatever else they may be stays as it is, and whoever needs its value refuses it. SPDX-License-Identifier: Apache-2.0 */
 #include "convention/alembic.h"
 
-enum { MOST_STEPS = 10, MOST_DEPTH = 30, MOST_BYTES = 1024 * 1024 };
+enum { MOST_STEPS = 10, MOST_DEPTH = 30, MOST_CALLS = 10, MOST_BYTES = 1024 * 1024 };
 
 /* Within op.get_bind().dialect.name on MySQL's protocol: whether that is "mysql" or "mariadb" is up to the URL that Alembic is given. */
 static const PyNode mysql_name = {.kind = PY_NAME, .line = 1};
@@ -253,6 +253,190 @@ bool alembic_is_whole(const PyNode *list)
     return true;
 }
 
+/* ---- lists ---------------------------------------------------------------------------------------------------- */
+
+static const PyNode *pair(Evaluation *e, const PyNode *at, const PyNode *one, const PyNode *two)
+{
+    PyNode *tuple = new_value(e, PY_TUPLE, at, (Str){0});
+    PyItem items[2] = {{.value = one}, {.value = two}};
+    if (tuple && (!vec_push(e->r->arena, &tuple->items, items[0]) ||
+                  !vec_push(e->r->arena, &tuple->items, items[1]))) {
+        (void)alembic_nomem(e->r);
+        return NULL;
+    }
+    return tuple;
+}
+
+static const PyNode *number_of(Evaluation *e, const PyNode *at, size_t number)
+{
+    const char *digits = str_format(e->r->arena, "%zu", number);
+    if (digits)
+        return new_value(e, PY_NUMBER, at, str_from(digits));
+    (void)alembic_nomem(e->r);
+    return NULL;
+}
+
+/* A list or tuple of which all is known, NULL: it is none. */
+static const PyNode *known_list(Evaluation *e, const PyNode *node)
+{
+    const PyNode *list = evaluate(e, node);
+    return list && (list->kind == PY_LIST || list->kind == PY_TUPLE) && alembic_is_whole(list)
+               ? list
+               : NULL;
+}
+
+/* list(x), tuple(x), reversed(x), enumerate(x), zip(x, y) and the views of a dict. */
+static const PyNode *list_call(Evaluation *e, const PyNode *call)
+{
+    bool is_method = call->base->kind == PY_ATTRIBUTE;
+    Str name = call->base->text;
+    const PyNode *of = is_method             ? evaluate(e, call->base->base)
+                       : call->items.len > 0 ? known_list(e, call->items.items[0].value)
+                                             : NULL;
+    const PyNode *other = NULL;
+    bool is_zip = str_eq(name, STR("zip")), is_reversed = str_eq(name, STR("reversed"));
+    bool is_plain = str_eq(name, STR("list")) || str_eq(name, STR("tuple"));
+    bool counts = str_eq(name, STR("enumerate")), is_keys = str_eq(name, STR("keys"));
+    bool is_values = str_eq(name, STR("values"));
+    if (!of || call->items.len != (is_method ? 0 : is_zip ? 2 : 1) || python_unpacks(call))
+        return call;
+    if (is_method && (of->kind != PY_DICT || !alembic_is_whole(of) ||
+                      (!is_keys && !is_values && !str_eq(name, STR("items")))))
+        return call;
+    if (!is_method && !is_zip && !is_reversed && !is_plain && !counts)
+        return call;
+    if (is_zip && !(other = known_list(e, call->items.items[1].value)))
+        return call;
+    PyNode *list = new_value(e, PY_LIST, call, (Str){0});
+    for (size_t i = 0; list && i < of->items.len && (!is_zip || i < other->items.len); i++) {
+        const PyItem *given = &of->items.items[is_reversed ? of->items.len - 1 - i : i];
+        PyItem item = {.value = given->value};
+        if (is_zip)
+            item.value = pair(e, call, given->value, other->items.items[i].value);
+        else if (counts)
+            item.value = pair(e, call, number_of(e, call, i), given->value);
+        else if (is_keys)
+            item.value = given->key;
+        else if (is_method && !is_values)
+            item.value = pair(e, call, given->key, given->value);
+        if (!item.value || !vec_push(e->r->arena, &list->items, item)) {
+            (void)alembic_nomem(e->r);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+const PyNode *alembic_expand(Renderer *r, const PyNode *call)
+{
+    Evaluation e = {.r = r};
+    PyNode *copy;
+    if (!call || !python_unpacks(call) || !(copy = new_value(&e, call->kind, call, call->text)))
+        return call;
+    copy->base = call->base;
+    for (size_t i = 0; i < call->items.len; i++) {
+        const PyItem *item = &call->items.items[i];
+        bool is_list = str_eq(item->name, STR("*")), is_dict = str_eq(item->name, STR("**"));
+        const PyNode *value = is_list   ? known_list(&e, item->value)
+                              : is_dict ? evaluate(&e, item->value)
+                                        : NULL;
+        if ((is_list && !value) || (is_dict && (!value || value->kind != PY_DICT)))
+            return call;
+        if (!value && !vec_push(r->arena, &copy->items, *item)) {
+            (void)alembic_nomem(r);
+            return NULL;
+        }
+        for (size_t k = 0; value && k < value->items.len; k++) {
+            PyItem one = {.value = value->items.items[k].value};
+            const PyNode *key = is_dict ? evaluate(&e, value->items.items[k].key) : NULL;
+            if (is_dict && (!key || key->kind != PY_STRING))
+                return call;
+            one.name = is_dict ? key->text : (Str){0};
+            if (!vec_push(r->arena, &copy->items, one)) {
+                (void)alembic_nomem(r);
+                return NULL;
+            }
+        }
+    }
+    return copy;
+}
+
+/* ---- functions of the file that only give a value ------------------------------------------------------------ */
+
+/* What its lines come to; NULL: they do more than that, or nobody knows. */
+static const PyNode *value_of_body(Evaluation *e, const PyStatementVec *body)
+{
+    Renderer *r = e->r;
+    for (size_t i = 0; i < body->len; i++) {
+        const PyStatement *statement = &body->items[i];
+        PyName name = {statement->name, NULL};
+        const PyNode *value;
+        bool is_harmless = true;
+        int condition;
+        switch (statement->kind) {
+        case PY_PASS:
+        case PY_IMPORT:
+            continue;
+        case PY_EXPRESSION:
+            if (statement->value->kind != PY_STRING)
+                return NULL;
+            continue;
+        case PY_ASSIGN:
+            if (!alembic_is_harmless(r, statement->value, &is_harmless) || !is_harmless)
+                return NULL;
+            name.value = alembic_freeze(r, statement->value);
+            if (!name.value || !vec_push(r->arena, &r->locals, name)) {
+                (void)alembic_nomem(r);
+                return NULL;
+            }
+            continue;
+        case PY_IF:
+            condition = alembic_truth(r, statement->value);
+            if (condition < 0)
+                return NULL;
+            value = value_of_body(e, condition ? &statement->body : &statement->otherwise);
+            if (value || (condition ? statement->body.len : statement->otherwise.len) > 0)
+                return value;
+            continue;
+        case PY_RETURN:
+            if (!statement->value || !alembic_is_harmless(r, statement->value, &is_harmless) ||
+                !is_harmless)
+                return NULL;
+            return alembic_freeze(r, statement->value);
+        case PY_DEF:
+        case PY_CLASS:
+        case PY_WITH:
+        case PY_FOR:
+        case PY_TRY:
+        case PY_BLOCK:
+        case PY_SIMPLE:
+            break;
+        }
+        return NULL;
+    }
+    return NULL;
+}
+
+static const PyNode *function_value(Evaluation *e, const PyNode *call)
+{
+    Renderer *r = e->r;
+    const PyStatement *function = python_find(&r->module->body, PY_DEF, call->base->text);
+    size_t locals = r->locals.len, from = r->locals_from;
+    const PyNode *value = NULL;
+    bool fits;
+    if (!function || r->depth == MOST_CALLS)
+        return call;
+    if (alembic_bind_parameters(r, function, call, &fits) && fits) {
+        r->depth++;
+        r->locals_from = locals;
+        value = value_of_body(e, &function->body);
+        r->locals_from = from;
+        r->depth--;
+    }
+    r->locals.len = locals;
+    return value ? value : call;
+}
+
 /* ---- conditions ---------------------------------------------------------------------------------------------- */
 
 /* -1: not known */
@@ -310,17 +494,93 @@ static int is_true(const PyNode *value)
     return -1;
 }
 
+static int truth_of(Evaluation *e, const PyNode *node)
+{
+    int value = is_true(evaluate(e, node));
+    return value < 0 && alembic_is_bind(e->r, node) ? 1 : value;
+}
+
+/* isinstance(bind.dialect, MySQLDialect). -1: not known. */
+static int is_instance(Evaluation *e, const PyNode *call)
+{
+    static const struct {
+        const char *prefix;
+        int dialect;
+    } families[] = {{"sqlalchemy.dialects.postgresql.", SQL_POSTGRES},
+                    {"sqlalchemy.dialects.mysql.", SQL_MYSQL},
+                    {"sqlalchemy.dialects.sqlite.", SQL_SQLITE},
+                    {"sqlalchemy.dialects.mssql.", -1},
+                    {"sqlalchemy.dialects.oracle.", -1}};
+    const Str drivers =
+        STR(".dialect"); /* the driver's that is the default: perhaps another is in use */
+    const PyNode *one, *among;
+    Str path;
+    int found = 0;
+    if (call->items.len != 2 || python_unpacks(call))
+        return -1;
+    one = followed(e->r, call->items.items[0].value);
+    among = followed(e->r, call->items.items[1].value);
+    if (!is_attribute(one, "dialect") || !alembic_is_bind(e->r, one->base))
+        return -1;
+    bool is_tuple = among->kind == PY_TUPLE;
+    for (size_t i = 0; i < (is_tuple ? among->items.len : 1); i++) {
+        bool is_known = false;
+        if (!alembic_path(e->r, is_tuple ? among->items.items[i].value : among, &path))
+            return -1;
+        for (size_t k = 0; k < sizeof families / sizeof *families; k++) {
+            if (!str_starts(path, str_from(families[k].prefix)))
+                continue;
+            bool is_ours = families[k].dialect == (int)e->r->target->dialect;
+            is_known = !is_ours || !str_ends(path, drivers);
+            if (is_ours && is_known)
+                return 1;
+        }
+        found = is_known ? found : -1;
+    }
+    return found;
+}
+
+/* "name".startswith("n") and the like; the call itself: it is none, or nobody knows. */
+static const PyNode *text_call(Evaluation *e, const PyNode *call)
+{
+    const PyNode *of = evaluate(e, call->base->base);
+    const PyNode *given = call->items.len == 1 ? evaluate(e, call->items.items[0].value) : NULL;
+    bool is_start = is_attribute(call->base, "startswith");
+    bool is_upper = is_attribute(call->base, "upper");
+    if (!of || of->kind != PY_STRING || python_unpacks(call))
+        return call;
+    if (is_start || is_attribute(call->base, "endswith")) {
+        if (!given || given->kind != PY_STRING || given->base ||
+            (of->base && (!is_start || str_starts(STR("mariadb"), given->text))))
+            return call;
+        return truth(e, call,
+                     is_start ? str_starts(of->text, given->text)
+                              : str_ends(of->text, given->text));
+    }
+    if (call->items.len > 0 || of->base || (!is_upper && !is_attribute(call->base, "lower")))
+        return call;
+    StrBuf out = strbuf(e->r->arena);
+    for (size_t i = 0; i < of->text.len; i++) {
+        char c = of->text.ptr[i];
+        if ((unsigned char)c >= 0x80)
+            return call;
+        bool turns = is_upper ? c >= 'a' && c <= 'z' : c >= 'A' && c <= 'Z';
+        strbuf_add_char(&out, turns ? (char)(c ^ 0x20) : c);
+    }
+    return finish(e, call, &out);
+}
+
 static int condition(Evaluation *e, const PyNode *node)
 {
     const PyItem *items = node->items.items;
     if (str_eq(node->text, STR("not"))) {
-        int value = is_true(evaluate(e, items[0].value));
+        int value = truth_of(e, items[0].value);
         return value < 0 ? -1 : !value;
     }
     bool is_and = str_eq(node->text, STR("and"));
     if (is_and || str_eq(node->text, STR("or"))) {
         for (size_t i = 0; i < node->items.len; i++) {
-            int value = is_true(evaluate(e, items[i].value));
+            int value = truth_of(e, items[i].value);
             if (value < 0 || value == !is_and)
                 return value;
         }
@@ -343,18 +603,41 @@ static const PyNode *operate(Evaluation *e, const PyNode *node)
     if (str_eq(node->text, STR("%")))
         return fill(e, node);
     if (str_eq(node->text, STR("if"))) {
-        int value = is_true(evaluate(e, items[0].value));
+        int value = truth_of(e, items[0].value);
         return value < 0 ? node : evaluate(e, items[value ? 1 : 2].value);
     }
     int value = condition(e, node);
     return value < 0 ? node : truth(e, node, value);
 }
 
+/* The value of a call, or the call itself. */
+static const PyNode *call_value(Evaluation *e, const PyNode *call)
+{
+    Renderer *r = e->r;
+    Str path;
+    if (python_unpacks(call))
+        return alembic_expand(r, call);
+    if (is_attribute(call->base, "format"))
+        return format(e, call);
+    if (call->items.len == 0 && is_attribute(call->base, "is_offline_mode") &&
+        alembic_path(r, call, &path) && str_eq(path, STR("alembic.context.is_offline_mode")))
+        return truth(e, call, false);
+    if (call->base->kind == PY_NAME && str_eq(call->base->text, STR("isinstance"))) {
+        int value = is_instance(e, call);
+        return value < 0 ? call : truth(e, call, value);
+    }
+    if (call->base->kind == PY_NAME && python_find(&r->module->body, PY_DEF, call->base->text))
+        return function_value(e, call);
+    if (call->base->kind != PY_NAME && call->base->kind != PY_ATTRIBUTE)
+        return call;
+    const PyNode *list = list_call(e, call);
+    return list == call && call->base->kind == PY_ATTRIBUTE ? text_call(e, call) : list;
+}
+
 static const PyNode *evaluate(Evaluation *e, const PyNode *node)
 {
     Renderer *r = e->r;
     const PyNode *value;
-    Str path;
     node = followed(r, node);
     if (!node || r->refusal || r->has_failed || e->depth == MOST_DEPTH)
         return node;
@@ -364,12 +647,8 @@ static const PyNode *evaluate(Evaluation *e, const PyNode *node)
         value = operate(e, node);
     } else if (node->kind == PY_ATTRIBUTE) {
         value = attribute(e, node);
-    } else if (node->kind == PY_CALL && is_attribute(node->base, "format")) {
-        value = format(e, node);
-    } else if (node->kind == PY_CALL && node->base && node->items.len == 0 &&
-               is_attribute(node->base, "is_offline_mode") && alembic_path(r, node, &path) &&
-               str_eq(path, STR("alembic.context.is_offline_mode"))) {
-        value = truth(e, node, false);
+    } else if (node->kind == PY_CALL && node->base) {
+        value = call_value(e, node);
     }
     e->depth--;
     return value ? value : node;
@@ -386,7 +665,8 @@ const PyNode *alembic_resolve(Renderer *r, const PyNode *node)
 
 int alembic_truth(Renderer *r, const PyNode *node)
 {
-    return is_true(alembic_resolve(r, node));
+    int value = is_true(alembic_resolve(r, node));
+    return value < 0 && alembic_is_bind(r, node) ? 1 : value;
 }
 
 /* ---- freezing ------------------------------------------------------------------------------------------------ */

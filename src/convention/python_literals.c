@@ -1155,6 +1155,25 @@ static bool parse_if(Parser *p, PyStatement *statement)
     return parse_body(p, &statement->otherwise);
 }
 
+static bool parse_try(Parser *p, PyStatement *statement)
+{
+    skip_to_colon(p);
+    if (!parse_body(p, &statement->body))
+        return false;
+    while (is_word(p, "except") || is_word(p, "else") || is_word(p, "finally")) {
+        PyStatement part = {
+            .kind = PY_BLOCK, .line = now(p)->line, .column = now(p)->column, .name = now(p)->text};
+        skip_to_colon(p);
+        if (!parse_body(p, &part.body))
+            return false;
+        if (!vec_push(p->arena, &statement->otherwise, part)) {
+            p->has_failed = true;
+            return false;
+        }
+    }
+    return true;
+}
+
 /* for a in ...: or for a, b in ...: */
 static bool parse_for(Parser *p, PyStatement *statement)
 {
@@ -1341,6 +1360,10 @@ static bool parse_statement(Parser *p, PyStatement *statement)
         statement->name = (Str){0};
         return parse_with(p, statement);
     }
+    if (is_word(p, "try") && p->functions > 0) {
+        statement->kind = PY_TRY;
+        return parse_try(p, statement);
+    }
     if (is_compound(p)) {
         statement->kind = PY_BLOCK;
         skip_to_colon(p);
@@ -1396,7 +1419,8 @@ static bool parse_line(Parser *p, PyStatementVec *body)
             return false;
         }
         if (statement.kind == PY_DEF || statement.kind == PY_CLASS || statement.kind == PY_WITH ||
-            statement.kind == PY_BLOCK || statement.kind == PY_IF || statement.kind == PY_FOR)
+            statement.kind == PY_BLOCK || statement.kind == PY_IF || statement.kind == PY_FOR ||
+            statement.kind == PY_TRY)
             return true; /* its body took the end of the line along */
         if (is_operator(p, ";"))
             advance(p);

@@ -52,8 +52,9 @@ typedef enum PyStatementKind {
     PY_IMPORT,     /* see PyModule.imports */
     PY_IF,         /* value, body, otherwise: an elif is an if in there */
     PY_FOR,        /* items: the names that take a value each time; value, body */
-    PY_BLOCK,      /* while, try, else of a loop ...: name is that word. Its body is not read */
-    PY_SIMPLE,     /* any other line; name is its first word */
+    PY_TRY, /* within a function; body, otherwise: its except, else and finally as blocks with that name and a body */
+    PY_BLOCK,  /* while, try, else of a loop ...: name is that word. Its body is not read */
+    PY_SIMPLE, /* any other line; name is its first word */
 } PyStatementKind;
 
 typedef struct PyStatement PyStatement;
