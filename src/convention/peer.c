@@ -1061,7 +1061,8 @@ static bool look_at_configurations(const ConventionContext *ctx, Arena *arena,
     return true;
 }
 
-enum { FILES_LOOKED_INTO = 20 };
+/* A tool's marks stand where a file begins, and one file may be as large as a dump. */
+enum { FILES_LOOKED_INTO = 20, HEAD_BYTES = 256 * 1024 };
 
 /* A look at all files for one that the tool would take. Folders may be long, and every tool looks at them: so nothing is kept of a
  * file that says nothing. */
@@ -1070,6 +1071,7 @@ typedef struct Look {
     const PeerSigns *signs;
     Str suffix; /* of what may be read */
     Arena *scratch;
+    Arena *text;   /* of the file that is looked into */
     size_t looked; /* files that were read */
     Str found; /* the first that is taken, below its folder, rather one with a marker; empty: none yet */
     bool has_marker; /* found has */
@@ -1081,14 +1083,36 @@ static bool is_seen(const Look *look)
     return look->found.len > 0 && (!look->signs->marker || look->has_marker);
 }
 
+static bool read_head(Look *look, const char *path, Str *ret_text, Error *err)
+{
+    scoped(FileReader, file_reader_close) reader = {.fd = -1};
+    size_t len = 0, count = 0;
+    if (look->ctx->files)
+        return peer_read(look->ctx, look->text, path, ret_text, err);
+    if (!file_reader_open(&reader, look->text, path, err))
+        return false;
+    size_t cap = reader.size_bytes > 0 && reader.size_bytes < HEAD_BYTES ? (size_t)reader.size_bytes
+                                                                         : HEAD_BYTES;
+    char *head = arena_alloc_raw(look->text, cap);
+    if (!head)
+        return error_nomem(err);
+    do {
+        if (!file_reader_read(&reader, head + len, cap - len, &count, err))
+            return false;
+        len += count;
+    } while (count > 0 && len < cap);
+    *ret_text = (Str){head, len};
+    return true;
+}
+
 /* What cannot be read is no sign, and empty. A BOM may stop the tool, but it makes the file nobody else's. */
 static bool look_into(Look *look, const char *folder, PeerFile *file, Str *ret_text)
 {
-    Error local = {.arena = look->scratch};
+    arena_reset(look->text);
+    Error local = {.arena = look->text};
     look->looked++;
-    if (!(file->path = path_join(look->scratch, folder, file->name)) ||
-        (!peer_read(look->ctx, look->scratch, file->path, ret_text, &local) &&
-         local.kind == ERROR_NOMEM))
+    if (!(file->path = path_join(look->text, folder, file->name)) ||
+        (!read_head(look, file->path, ret_text, &local) && local.kind == ERROR_NOMEM))
         return false;
     if (str_starts(*ret_text, STR("\xEF\xBB\xBF")))
         *ret_text = str_sub(*ret_text, 3, ret_text->len);
@@ -1166,7 +1190,8 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, const Peer
                           ConventionGuess *guess, Error *err)
 {
     scoped(Arena *, arena_freep) scratch = arena_new();
-    if (!scratch)
+    scoped(Arena *, arena_freep) text = arena_new();
+    if (!scratch || !text)
         return error_nomem(err);
     /* Others may take what this tool would stumble over: that is no error here, and no sign. */
     Error local = {.arena = scratch};
@@ -1174,6 +1199,7 @@ static bool look_at_files(const ConventionContext *ctx, Arena *arena, const Peer
                  .signs = signs,
                  .suffix = str_from(signs->suffix ? signs->suffix : ".sql"),
                  .scratch = scratch,
+                 .text = text,
                  .err = &local};
     for (size_t i = 0; i < ctx->folders.len; i++) {
         FolderList list;

@@ -7,6 +7,8 @@
 enum {
     DEFAULT_CHUNK_BYTES = 5 << 19,  /* a thousand small migrations, with what is said around them */
     DEFAULT_SCRIPT_BYTES = 1 << 19, /* of one unit, so that long scripts take little memory */
+    LONG_RUN_STEPS = 2000, /* from here on the plan takes so much room that a message gets less */
+    LONG_RUN_CHUNK_BYTES = 1 << 19,
     STATEMENT_COST =
         sizeof(DbStatement) + 2 * sizeof(Tag), /* what a statement takes beside its text */
     CHATTY_STATEMENTS =
@@ -20,7 +22,9 @@ enum {
 size_t chunk_limit(const Run *run)
 {
     size_t limit = run->runner->settings.chunk_bytes;
-    return limit ? limit : DEFAULT_CHUNK_BYTES;
+    if (limit > 0)
+        return limit;
+    return run->plan.steps.len >= LONG_RUN_STEPS ? LONG_RUN_CHUNK_BYTES : DEFAULT_CHUNK_BYTES;
 }
 
 /* Within a unit. */

@@ -94,7 +94,7 @@ typedef struct RunSettings {
     Str environment;
     const DbCancel *cancel; /* the one the Db was opened with */
     size_t
-        chunk_bytes; /* of SQL that travels in one message; 0: 3 MiB, and 512 KiB of one script */
+        chunk_bytes; /* of SQL that travels in one message; 0: 2.5 MiB, and 512 KiB of one script and in a long run */
     const char *const *
         hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
     Str command;          /* for the run log: "migrate" */

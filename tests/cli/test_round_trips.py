@@ -73,6 +73,13 @@ def test_a_run_takes_as_many_for_a_thousand_migrations_as_for_ten(whimbrel, trip
     assert [row["state"] for row in document["migrations"]].count("applied") == count - 5
 
 
+def test_a_long_run_sends_shorter_messages(whimbrel, trips, pg):
+    """Its plan takes room enough: 2,000 migrations are some 4 MiB, with what is said around them."""
+    for number in range(1, 2 * MANY + 1):
+        whimbrel.write(f"migrations/{version(number)}_t{number}.sql", "SELECT 1;\n")
+    assert 5 < trips()("migrate") < 20
+
+
 def test_the_first_run_asks_no_more_than_the_later_ones(whimbrel, trips, remote):
     write_migrations(whimbrel, FEW)
     here = trips()
