@@ -163,10 +163,11 @@ typedef struct Merge {
     bool has_baseline; /* recorded in the history */
     Str baseline;
     bool has_newest, has_optional_baselines;
-    Str newest;             /* applied, even if only in part */
-    Str current;            /* applied wholly, or baselined */
-    const Migration *begin; /* the baseline file a fresh database begins with; NULL: none */
-    const Migration *cover; /* the newest baseline file */
+    Str newest;                /* applied, even if only in part */
+    Str current;               /* applied wholly, or baselined */
+    const Migration *begin;    /* the baseline file a fresh database begins with; NULL: none */
+    const Migration *cover;    /* the newest baseline file */
+    const unsigned char *done; /* PLAN_DONE_ of each migration of the set; NULL: nothing but rows */
 } Merge;
 
 bool is_nothing_kept(const HistoryRow *row)
@@ -175,28 +176,23 @@ bool is_nothing_kept(const HistoryRow *row)
            !row->is_fate_unknown;
 }
 
-/* What the history alone tells. */
-static void merge_history(Merge *merge, const Sorted *rows)
+static void note_history(Merge *merge, const HistoryRow *row)
 {
-    merge->is_fresh = true;
-    for (size_t i = 0; i < rows->len; i++) {
-        const HistoryRow *row = rows->items[i];
-        bool is_whole = row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED;
-        if (row->outcome != HISTORY_SKIPPED)
-            merge->is_fresh = false;
-        if (is_whole)
-            merge->current = row->version;
-        if (is_whole || row->outcome == HISTORY_RUNNING_DOWN ||
-            (row->outcome == HISTORY_RUNNING_UP && !is_nothing_kept(row))) {
-            merge->has_newest = true;
-            merge->newest = row->version;
-        }
-        /* A baseline script covers what is below it from its first statement on, and after it was marked as deleted. */
-        if (row->outcome == HISTORY_BASELINED ||
-            (row->kind == MIGRATION_BASELINE && row->outcome != HISTORY_SKIPPED)) {
-            merge->has_baseline = true;
-            merge->baseline = row->version;
-        }
+    bool is_whole = row->outcome == HISTORY_APPLIED || row->outcome == HISTORY_BASELINED;
+    if (row->outcome != HISTORY_SKIPPED)
+        merge->is_fresh = false;
+    if (is_whole)
+        merge->current = row->version;
+    if (is_whole || row->outcome == HISTORY_RUNNING_DOWN ||
+        (row->outcome == HISTORY_RUNNING_UP && !is_nothing_kept(row))) {
+        merge->has_newest = true;
+        merge->newest = row->version;
+    }
+    /* A baseline script covers what is below it from its first statement on, and after it was marked as deleted. */
+    if (row->outcome == HISTORY_BASELINED ||
+        (row->kind == MIGRATION_BASELINE && row->outcome != HISTORY_SKIPPED)) {
+        merge->has_baseline = true;
+        merge->baseline = row->version;
     }
 }
 
@@ -362,79 +358,153 @@ static int compare_pair(const VersionOrder *versions, const Migration *m, const 
                          : version_order_compare(versions, m->version, row->version);
 }
 
-/* Merges files [from, to) with rows, appending to out when it is given; returns how many rows come out. */
-static size_t merge_sorted(const Merge *merge, const MigrationSet *set, size_t from, size_t to,
-                           const Sorted *rows, bool is_repeatable, StateRowVec *out)
+/* Files [from, to) and rows, side by side. */
+typedef struct Pairs {
+    const Merge *merge;
+    const MigrationSet *set;
+    const Sorted *rows;
+    bool is_repeatable;
+    size_t file, to, at;
+    const Migration *migration; /* of the pair; NULL: no file */
+    const HistoryRow *row;      /* NULL: never applied */
+    HistoryRow done;            /* what row points to where no row was read */
+} Pairs;
+
+static Pairs pairs_of(const Merge *merge, const MigrationSet *set, size_t from, size_t to,
+                      const Sorted *rows, bool is_repeatable)
 {
-    size_t count = 0, file = from, at = 0;
-    while (file < to || at < rows->len) {
-        const Migration *m = file < to ? &set->migrations.items[file] : NULL;
-        const HistoryRow *row = at < rows->len ? rows->items[at] : NULL;
-        int order = !row ? -1 : !m ? 1 : compare_pair(merge->versions, m, row, is_repeatable);
-        if (order <= 0)
-            file++;
-        else
-            m = NULL;
-        if (order >= 0)
-            at++;
-        else
-            row = NULL;
-        if (m && row && is_replaced(m, row))
-            m = NULL;
-        if (out)
-            out->items[out->len++] = make_row(merge, m, row);
-        count++;
+    return (Pairs){.merge = merge,
+                   .set = set,
+                   .rows = rows,
+                   .is_repeatable = is_repeatable,
+                   .file = from,
+                   .to = to};
+}
+
+static HistoryRow row_of_done(const Migration *m, bool is_skipped)
+{
+    return (HistoryRow){.version = m->version,
+                        .name = m->name,
+                        .kind = m->kind,
+                        .outcome = is_skipped ? HISTORY_SKIPPED : HISTORY_APPLIED,
+                        .checksum = m->up ? m->up->checksum : (Str){0},
+                        .tokens = m->up ? m->up->tokens : (Str){0}};
+}
+
+static bool pairs_next(Pairs *pairs)
+{
+    const Merge *merge = pairs->merge;
+    const Migration *m =
+        pairs->file < pairs->to ? &pairs->set->migrations.items[pairs->file] : NULL;
+    const HistoryRow *row = pairs->at < pairs->rows->len ? pairs->rows->items[pairs->at] : NULL;
+    if (!m && !row)
+        return false;
+    int order = !row ? -1 : !m ? 1 : compare_pair(merge->versions, m, row, pairs->is_repeatable);
+    if (order > 0)
+        m = NULL;
+    if (order < 0)
+        row = NULL;
+    unsigned char done = m && merge->done ? merge->done[pairs->file] : 0;
+    if (done) {
+        pairs->done = row_of_done(m, done == PLAN_DONE_SKIPPED);
+        row = &pairs->done;
     }
+    pairs->file += order <= 0;
+    pairs->at += order >= 0;
+    if (m && row && is_replaced(m, row))
+        m = NULL;
+    pairs->migration = m;
+    pairs->row = row;
+    return true;
+}
+
+/* What the history alone tells. */
+static void merge_history(Merge *merge, Pairs pairs)
+{
+    merge->is_fresh = true;
+    while (pairs_next(&pairs))
+        if (pairs.row)
+            note_history(merge, pairs.row);
+}
+
+static size_t count_pairs(Pairs pairs)
+{
+    size_t count = 0;
+    while (pairs_next(&pairs))
+        count++;
     return count;
+}
+
+static void add_pairs(Pairs pairs, StateRowVec *out)
+{
+    while (pairs_next(&pairs))
+        out->items[out->len++] = make_row(pairs.merge, pairs.migration, pairs.row);
+}
+
+typedef struct Tally {
+    uint32_t applied, pending, outdated, wrong;
+    bool has_failed, has_diverged;
+} Tally;
+
+static void count_state(Tally *tally, const StateRow *row, const PlanPolicy *policy)
+{
+    bool is_allowed = false;
+    switch (row->state) {
+    case STATE_APPLIED:
+    case STATE_BASELINED:
+        tally->applied++;
+        return;
+    case STATE_PENDING:
+        tally->pending++;
+        return;
+    case STATE_OUTDATED:
+        tally->outdated++;
+        return;
+    case STATE_SKIPPED:
+        return;
+    case STATE_OUT_OF_ORDER:
+        if (policy->allows_out_of_order) {
+            tally->pending++;
+            return;
+        }
+        break;
+    case STATE_CHANGED:
+        break;
+    case STATE_MISSING:
+        is_allowed = policy->allows_missing || row->row->is_tolerated;
+        break;
+    case STATE_FAILED:
+    case STATE_PARTIAL:
+        tally->wrong++;
+        tally->has_failed = true;
+        return;
+    }
+    if (is_allowed) {
+        tally->applied++;
+    } else {
+        tally->wrong++;
+        tally->has_diverged = true;
+    }
+}
+
+static OverallState overall_state(const Tally *tally)
+{
+    return tally->has_failed                      ? OVERALL_FAILED
+           : tally->has_diverged                  ? OVERALL_DIVERGED
+           : tally->pending + tally->outdated > 0 ? OVERALL_PENDING
+                                                  : OVERALL_UP_TO_DATE;
 }
 
 static void count_states(Overview *overview, const PlanPolicy *policy)
 {
-    bool has_failed = false, has_diverged = false;
-    for (size_t i = 0; i < overview->rows.len; i++) {
-        const StateRow *row = &overview->rows.items[i];
-        bool is_allowed = false;
-        switch (row->state) {
-        case STATE_APPLIED:
-        case STATE_BASELINED:
-            overview->applied++;
-            continue;
-        case STATE_PENDING:
-            overview->pending++;
-            continue;
-        case STATE_OUTDATED:
-            overview->outdated++;
-            continue;
-        case STATE_SKIPPED:
-            continue;
-        case STATE_OUT_OF_ORDER:
-            if (policy->allows_out_of_order) {
-                overview->pending++;
-                continue;
-            }
-            break;
-        case STATE_CHANGED:
-            break;
-        case STATE_MISSING:
-            is_allowed = policy->allows_missing || row->row->is_tolerated;
-            break;
-        case STATE_FAILED:
-        case STATE_PARTIAL:
-            overview->wrong++;
-            has_failed = true;
-            continue;
-        }
-        if (is_allowed) {
-            overview->applied++;
-        } else {
-            overview->wrong++;
-            has_diverged = true;
-        }
-    }
-    overview->state = has_failed                                   ? OVERALL_FAILED
-                      : has_diverged                               ? OVERALL_DIVERGED
-                      : overview->pending + overview->outdated > 0 ? OVERALL_PENDING
-                                                                   : OVERALL_UP_TO_DATE;
+    Tally tally = {0};
+    for (size_t i = 0; i < overview->rows.len; i++)
+        count_state(&tally, &overview->rows.items[i], policy);
+    overview->applied = tally.applied;
+    overview->pending = tally.pending;
+    overview->outdated = tally.outdated;
+    overview->wrong = tally.wrong;
+    overview->state = overall_state(&tally);
 }
 
 static bool is_whole(const StateRow *row)
@@ -495,47 +565,61 @@ static void mark_late(const MigrationSet *set, Overview *overview)
     }
 }
 
-bool overview_make(Arena *arena, const MigrationSet *set, const History *history,
-                   const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
-{
-    Overview overview = {0};
-    Merge merge = {.policy = policy,
-                   .versions = &set->versions,
-                   .has_optional_baselines = set->has_optional_baselines};
-    overview.versions = &set->versions;
-    overview.set = set;
+/* Files and history side by side: those with a version, then the repeatables. */
+typedef struct Both {
+    Merge merge;
     Sorted versioned, repeatable;
-    size_t repeatables_from = 0;
+    Pairs versioned_pairs, repeatable_pairs;
+    size_t repeatables_from;
+} Both;
 
+static bool both_begin(Both *both, Arena *arena, const MigrationSet *set, const History *history,
+                       const PlanPolicy *policy, const unsigned char *done, Str ceiling, Error *err)
+{
+    *both = (Both){.merge = {.policy = policy,
+                             .versions = &set->versions,
+                             .has_optional_baselines = set->has_optional_baselines,
+                             .done = done}};
     for (size_t i = 0; i < set->migrations.len; i++) {
         const Migration *m = &set->migrations.items[i];
         if (m->up && !m->up->is_read)
             return error_set(err, ERROR_STATE, "%s was planned before it was read", m->up->path);
         if (m->kind != MIGRATION_REPEATABLE)
-            repeatables_from = i + 1;
+            both->repeatables_from = i + 1;
     }
-    if (!sort_history(arena, history, &set->versions, false, &versioned) ||
-        !sort_history(arena, history, &set->versions, true, &repeatable))
+    if (!sort_history(arena, history, &set->versions, false, &both->versioned) ||
+        !sort_history(arena, history, &set->versions, true, &both->repeatable))
         return error_nomem(err);
-    merge_history(&merge, &versioned);
-    merge_files(&merge, set, ceiling);
+    both->versioned_pairs =
+        pairs_of(&both->merge, set, 0, both->repeatables_from, &both->versioned, false);
+    both->repeatable_pairs = pairs_of(&both->merge, set, both->repeatables_from,
+                                      set->migrations.len, &both->repeatable, true);
+    merge_history(&both->merge, both->versioned_pairs);
+    merge_files(&both->merge, set, ceiling);
+    return true;
+}
+
+bool overview_make(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, Str ceiling, Overview *ret_overview, Error *err)
+{
+    Overview overview = {.versions = &set->versions, .set = set};
+    Both both;
+    if (!both_begin(&both, arena, set, history, policy, NULL, ceiling, err))
+        return false;
 
     /* Counted first, so that memory is what is needed and no doubling. */
-    size_t count =
-        merge_sorted(&merge, set, 0, repeatables_from, &versioned, false, NULL) +
-        merge_sorted(&merge, set, repeatables_from, set->migrations.len, &repeatable, true, NULL);
+    size_t count = count_pairs(both.versioned_pairs) + count_pairs(both.repeatable_pairs);
     if (count > 0) {
         overview.rows.items = arena_alloc(arena, count * sizeof *overview.rows.items);
         if (!overview.rows.items)
             return error_nomem(err);
         overview.rows.cap = count;
     }
-    merge_sorted(&merge, set, 0, repeatables_from, &versioned, false, &overview.rows);
-    merge_sorted(&merge, set, repeatables_from, set->migrations.len, &repeatable, true,
-                 &overview.rows);
+    add_pairs(both.versioned_pairs, &overview.rows);
+    add_pairs(both.repeatable_pairs, &overview.rows);
 
-    overview.current = merge.current;
-    for (size_t i = 0; i < repeatables_from; i++) {
+    overview.current = both.merge.current;
+    for (size_t i = 0; i < both.repeatables_from; i++) {
         const Migration *m = &set->migrations.items[i];
         if (m->up && !script_is_excluded(m->up, policy))
             overview.head = m->version;
@@ -545,6 +629,29 @@ bool overview_make(Arena *arena, const MigrationSet *set, const History *history
     if (!find_heads(arena, set, &overview, err))
         return false;
     *ret_overview = overview;
+    return true;
+}
+
+static void count_pairs_states(Tally *tally, Pairs pairs)
+{
+    while (pairs_next(&pairs)) {
+        StateRow row = make_row(pairs.merge, pairs.migration, pairs.row);
+        count_state(tally, &row, pairs.merge->policy);
+    }
+}
+
+bool plan_standing(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, const unsigned char *done, OverallState *ret_state,
+                   Str *ret_current, Error *err)
+{
+    Both both;
+    Tally tally = {0};
+    if (!both_begin(&both, arena, set, history, policy, done, (Str){0}, err))
+        return false;
+    count_pairs_states(&tally, both.versioned_pairs);
+    count_pairs_states(&tally, both.repeatable_pairs);
+    *ret_state = overall_state(&tally);
+    *ret_current = both.merge.current;
     return true;
 }
 

@@ -86,6 +86,13 @@ typedef struct PlanPolicy {
 bool plan_overview(Arena *arena, const MigrationSet *set, const History *history,
                    const PlanPolicy *policy, Overview *ret_overview, Error *err);
 
+/* Two words of the overview once more has been done, for less memory than it takes. done: for each migration of the set whether it was
+ * done since the history was read, and how. Not for a graph, where what is late depends on what is applied. */
+enum { PLAN_DONE_APPLIED = 1, PLAN_DONE_SKIPPED };
+bool plan_standing(Arena *arena, const MigrationSet *set, const History *history,
+                   const PlanPolicy *policy, const unsigned char *done, OverallState *ret_state,
+                   Str *ret_current, Error *err);
+
 /* ---- targets -------------------------------------------------------------------------------------------------------------------- */
 
 /* What has become of a migration that stopped half-way: its script goes on at statement resume_from (from 0). */

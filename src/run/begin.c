@@ -115,22 +115,54 @@ bool read_all(Runner *runner, Arena *arena, const History *history, bool with_al
            migration_set_read_due(arena, set, history, with_all, err);
 }
 
-bool result_finish(Run *run, bool is_plan_done, Error *err)
+/* What the steps have made of the set's migrations. *ret_done NULL: that takes more to tell. */
+static bool find_done(const Run *run, Arena *scratch, unsigned char **ret_done)
+{
+    const MigrationSet *set = run->runner->set;
+    *ret_done = NULL;
+    if (run->has_downs || set->parents || run->finished_noted > 0)
+        return true;
+    unsigned char *done = arena_alloc(scratch, set->migrations.len + 1);
+    if (!done)
+        return false;
+    for (size_t i = 0; i < run->finished_kept; i++) {
+        const PlanStep *step = &run->plan.steps.items[run->finished.items[i]];
+        if (!step->migration)
+            return true;
+        bool is_skipped = step->kind == STEP_SKIP && !step->is_marked;
+        done[step->migration - set->migrations.items] =
+            is_skipped ? PLAN_DONE_SKIPPED : PLAN_DONE_APPLIED;
+    }
+    *ret_done = done;
+    return true;
+}
+
+static bool find_standing(Run *run, bool is_plan_done, Error *err)
 {
     Overview overview = {0};
-    if (!history_bring_up(run, is_plan_done, err))
-        return false;
-    if (!run->history.order && !history_finish(run->arena, &run->history, err))
-        return false;
-    /* Two words of it are wanted, and those are the history's or the files' own. */
+    const Runner *runner = run->runner;
+    RunResult *result = run->result;
+    unsigned char *done = NULL;
     scoped(Arena *, arena_freep) scratch = arena_new();
-    if (!scratch)
+    if (!scratch || (is_plan_done && !find_done(run, scratch, &done)))
         return error_nomem(err);
-    if (!plan_overview(scratch, run->runner->set, &run->history, &run->runner->policy, &overview,
-                       err))
+    if (done)
+        return plan_standing(scratch, runner->set, &run->history, &runner->policy, done,
+                             &result->state, &result->current, err);
+    if (!history_bring_up(run, is_plan_done, err) ||
+        (!run->history.order && !history_finish(run->arena, &run->history, err)) ||
+        /* Two words of it are wanted, and those are the history's or the files' own. */
+        !plan_overview(scratch, runner->set, &run->history, &runner->policy, &overview, err))
         return false;
-    run->result->state = overview.state;
-    run->result->current = overview.current;
+    result->state = overview.state;
+    result->current = overview.current;
+    return true;
+}
+
+bool result_finish(Run *run, bool is_plan_done, Error *err)
+{
+    if (!find_standing(run, is_plan_done, err))
+        return false;
     run->result->duration_us = clock_monotonic_us() - run->began_us;
     return true;
 }
