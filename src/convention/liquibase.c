@@ -81,6 +81,7 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
             (one->has_down && !make_script(ctx, arena, one, true, &migration->down, err)))
             return false;
         migration->tag = one->tag;
+        migration->is_mere_tag = str_eq(one->description, STR("tagDatabase"));
         migration->may_come_late = true; /* its place is where it stands in the changelog */
         /* What is not for this run has no turn. */
         migration->reruns = one->is_off           ? RERUNS_NEVER

@@ -222,6 +222,7 @@ typedef struct Migration {
         has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
     const char *
         tag; /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
+    bool is_mere_tag; /* it does nothing but set its tag */
     Script *up; /* NULL: only a down is here */
     Script
         *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */

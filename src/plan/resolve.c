@@ -83,21 +83,35 @@ static bool resolve_back(const Overview *overview, size_t versioned, Str to, uin
                       (unsigned long long)seen, seen == 1 ? "is" : "are");
 }
 
-/* The newest migration that is tagged so: in the history, or by its file. */
-static bool resolve_tag(const Overview *overview, size_t versioned, Str to, Str *ret_version)
+static bool has_tag(const char *tag, Str wanted, bool minds_case)
 {
-    for (size_t i = versioned; i-- > 0;) {
-        const StateRow *row = &overview->rows.items[i];
-        const char *tags[] = {row->row ? row->row->tag : NULL,
-                              row->migration ? row->migration->tag : NULL};
-        for (size_t k = 0; k < 2; k++) {
-            if (!tags[k] || !str_eq(str_from(tags[k]), to))
-                continue;
-            *ret_version = row->version;
-            return true;
+    return tag &&
+           (minds_case ? str_eq(str_from(tag), wanted) : str_eq_nocase(str_from(tag), wanted));
+}
+
+/* The oldest migration that is tagged so, in the history or by its file. Who goes back to a tag takes back, too, what does nothing but set it. */
+static bool resolve_tag(const Overview *overview, size_t versioned, Str to, PlaceAmong among,
+                        Str *ret_version, bool *ret_is_base)
+{
+    size_t found = SIZE_MAX;
+    for (int minds_case = 1; minds_case >= 0 && found == SIZE_MAX; minds_case--)
+        for (size_t i = 0; i < versioned && found == SIZE_MAX; i++) {
+            const StateRow *row = &overview->rows.items[i];
+            if ((row->row && has_tag(row->row->tag, to, minds_case)) ||
+                (row->migration && has_tag(row->migration->tag, to, minds_case)))
+                found = i;
         }
-    }
-    return false;
+    if (found == SIZE_MAX)
+        return false;
+    const Migration *migration = overview->rows.items[found].migration;
+    *ret_version = overview->rows.items[found].version;
+    if (among != AMONG_APPLIED || !migration || !migration->is_mere_tag)
+        return true;
+    while (found > 0 && !row_is_applied(&overview->rows.items[found - 1]))
+        found--;
+    *ret_is_base = found == 0;
+    *ret_version = found > 0 ? overview->rows.items[found - 1].version : (Str){0};
+    return true;
 }
 
 typedef enum Match { MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START } Match;
@@ -373,7 +387,8 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong amo
         return false;
     if (is_found)
         return true;
-    if (to.len > 0 && resolve_tag(overview, versioned, to, &ret_target->version))
+    if (to.len > 0 && resolve_tag(overview, versioned, to, among, &ret_target->version,
+                                  &ret_target->is_base))
         return true;
     static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
     for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {

@@ -610,6 +610,24 @@ def test_a_lock_that_is_anothers_ends_the_run(whimbrel, request, made):
     assert set(migrations(whimbrel, db).values()) == {"applied"}
 
 
+def test_a_lock_that_is_anothers_is_noticed_before_a_statement_that_stands_alone(whimbrel, request):
+    for made, lone in (("pg", "create index concurrently i on t1 (id);"), ("maria", "create table t2 (id int);")):
+        db = request.getfixturevalue(made)
+        changelog(
+            whimbrel,
+            "--changeset a:1\ncreate table t1 (id int);\n"
+            f"--changeset a:2 runInTransaction:false\nselect 1;\n{lone}\n"
+            "--changeset a:3\nupdate DATABASECHANGELOGLOCK set LOCKED = TRUE, LOCKEDBY = 'gone (10.0.0.1)';\n"
+            f"--changeset a:4 runInTransaction:false\n{lone.replace(' i ', ' j ').replace('t2', 't3')}\n",
+        )
+        error = error_of(whimbrel, db, "migrate")
+        assert error["code"] == "lock-lost", error
+        assert list(migrations(whimbrel, db).values()) == ["applied", "applied", "applied", "pending"]
+        there = "SELECT count(*) FROM pg_indexes WHERE indexname = 'j'" if made == "pg" else "SHOW TABLES LIKE 't3'"
+        assert db.sql(there) in ([("0",)], [])
+        assert db.value("SELECT LOCKEDBY FROM DATABASECHANGELOGLOCK") == "gone (10.0.0.1)"
+
+
 # ---- tags -------------------------------------------------------------------------------------------------------------------
 
 TAGGED = """
@@ -633,9 +651,14 @@ def test_a_tag_is_a_place_to_go_to(whimbrel, db):
     assert rows[4] == ("e", "9:7a37a4e4638085400ecf49cb0bebb7de", "empty", None)
     assert rows[5][2:] == ("tagDatabase; sql", "v3")
     assert "tagged v3" in whimbrel.ok("history", "-d", db.url, *WORDS).out
-    whimbrel.ok("rollback", "v2", "-d", db.url, *WORDS)
-    assert [name for name, state in migrations(whimbrel, db).items() if state == "applied"] == ["a:1", "a:v1", "a:2", "a:v2"]
-    whimbrel.ok("rollback", "--tag", "v1", "-d", db.url, *WORDS)
+    # What does nothing but set the tag goes with it, what does more stays; the letters' case says nothing.
+    for tag, left in (("v3", ["a:1", "a:v1", "a:2", "a:v2", "a:e", "a:3"]), ("V2", ["a:1", "a:v1", "a:2"]), ("v1", ["a:1"])):
+        whimbrel.ok("rollback", tag, "-d", db.url, *WORDS)
+        assert [name for name, state in migrations(whimbrel, db).items() if state == "applied"] == left
+    migrate(whimbrel, db)
+    whimbrel.ok("goto", "v1", "-d", db.url, *WORDS)
+    assert db.value("SELECT count(*) FROM DATABASECHANGELOG") == "2"
+    whimbrel.ok("rollback", "--to", "a:v1", "-d", db.url, *WORDS)
     assert db.value("SELECT count(*) FROM DATABASECHANGELOG") == "2"
     whimbrel.ok("update-to-tag", "v2", "-d", db.url, *WORDS)
     # One of one's own, which Liquibase sets on the row of what came last.
@@ -645,6 +668,21 @@ def test_a_tag_is_a_place_to_go_to(whimbrel, db):
     whimbrel.ok("goto", "before it", "-d", db.url, *WORDS)
     assert db.value("SELECT count(*) FROM DATABASECHANGELOG") == "4"
     assert error_of(whimbrel, db, "rollback", "--to", "nowhere")["code"] == "unknown-version"
+
+
+def test_of_several_that_have_a_tag_the_oldest_is_meant(whimbrel, sqlite):
+    whimbrel.write("db/changelog.yaml", TAGGED)
+    for version in ("a:1", "a:2", "a:3"):
+        migrate(whimbrel, sqlite, "--to", version)
+        whimbrel.ok("tag", "now", "-d", sqlite.url, *WORDS)
+    whimbrel.ok("rollback", "now", "-d", sqlite.url, *WORDS)
+    assert sqlite.sql("SELECT ID FROM DATABASECHANGELOG") == [("1",)]
+    # To the first of all, which is nothing but a tag, all goes.
+    whimbrel.write("db/changelog.yaml", TAGGED.replace("{id: 1,", "{id: v0, author: a, changes: [{tagDatabase: {tag: v0}}]}\n  - changeSet: {id: 1,"))
+    whimbrel.ok("rollback", "--all", "-d", sqlite.url, *WORDS)
+    migrate(whimbrel, sqlite)
+    whimbrel.ok("rollback", "v0", "-d", sqlite.url, *WORDS)
+    assert sqlite.sql("SELECT ID FROM DATABASECHANGELOG") == []
 
 
 def test_a_tag_needs_something_that_has_it(whimbrel, sqlite):

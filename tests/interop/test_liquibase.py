@@ -237,8 +237,12 @@ def test_tags_lead_both_back(whimbrel, db):
     theirs = db.sql("SELECT ID, MD5SUM, DESCRIPTION, TAG FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")
     assert theirs[1:] == ours[1:] and theirs[0] == (*ours[0][:3], "mine")
     whimbrel.ok("rollback", "v1", "-d", db.url)
-    assert applied() == ["1", "v1"]
-    peer.ok(*peer.words("rollback", "--tag=mine"))
+    assert applied() == ["1"]
+    peer.ok(*peer.up_words())
+    peer.ok(*peer.words("rollback", "--tag=MINE"))
+    assert applied() == ["1"]
+    peer.ok(*peer.up_words())
+    whimbrel.ok("rollback", "MINE", "-d", db.url)
     assert applied() == ["1"]
 
 
