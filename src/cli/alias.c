@@ -110,6 +110,7 @@ const FlagAlias flag_alias_table[] = {
     {"sequential", "numbered", FLAG_SAME, "new"},
     {"message", NULL, FLAG_ARGUMENT, "new"},
     {"applied", NULL, FLAG_ARGUMENT, "stamp"},
+    {"destination", NULL, FLAG_DESTINATION, "migrate"},
     {"rolled-back", NULL, FLAG_TO_REPAIR, "stamp"},
     {0},
 };

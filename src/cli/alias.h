@@ -34,16 +34,18 @@ const Alias *alias_find(Str words);
 bool alias_is_prefix(Str word);
 
 typedef enum FlagKind {
-    FLAG_SAME,      /* the value as it is */
-    FLAG_FOLDER,    /* without file:// or filesystem: in front; several separated by commas */
-    FLAG_URL,       /* without jdbc: in front */
-    FLAG_ARGUMENT,  /* the value is the command's argument */
-    FLAG_TO_REPAIR, /* the value names what failed: that is repair's business */
-    FLAG_ON_OFF,    /* "true" sets the flag, "false" does not */
+    FLAG_SAME,        /* the value as it is */
+    FLAG_FOLDER,      /* without file:// or filesystem: in front; several separated by commas */
+    FLAG_URL,         /* without jdbc: in front */
+    FLAG_ARGUMENT,    /* the value is the command's argument */
+    FLAG_TO_REPAIR,   /* the value names what failed: that is repair's business */
+    FLAG_DESTINATION, /* tern's: a version, or so many from here, up or down */
+    FLAG_ON_OFF,      /* "true" sets the flag, "false" does not */
 } FlagKind;
 typedef struct FlagAlias {
-    const char *name;  /* without hyphens */
-    const char *means; /* an option of ours; NULL with FLAG_ARGUMENT and FLAG_TO_REPAIR */
+    const char *name; /* without hyphens */
+    const char *
+        means; /* an option of ours; NULL with FLAG_ARGUMENT, FLAG_TO_REPAIR and FLAG_DESTINATION */
     FlagKind kind;
     const char *command; /* with this one only; NULL: any that has the option */
 } FlagAlias;

@@ -174,6 +174,7 @@ typedef struct Parser {
     const Alias *alias;    /* what the command was called; NULL: by its name */
     Str typed;             /* the words that led to it so far */
     bool may_go_on;        /* the next word may still lead elsewhere: "migrate down" */
+    bool has_own;          /* an option of the command itself was given */
     Error *err;
 } Parser;
 
@@ -282,6 +283,7 @@ static bool take_option(Parser *p, const Option *option, bool is_setting, Str te
         return vec_push(p->arena, given, text) || error_nomem(p->err);
     }
     p->may_go_on = false;
+    p->has_own = true;
     /* --to "$VERSION" with a variable that nobody has set would say "all of it". */
     if (text.len == 0) {
         error_set(p->err, ERROR_USAGE, "%s: %s needs a value, and was given an empty one",
@@ -325,6 +327,41 @@ static bool take_folders(Parser *p, const Option *option, Str text, const char *
     return true;
 }
 
+static bool take_own(Parser *p, const char *name, Str text);
+
+/* tern's: "last", a version, and from here "+2", "-2", or "-+2" for both. What it leads to is another command, which knows nothing of options
+ * that were meant for the first. */
+static bool take_destination(Parser *p, Str text)
+{
+    bool is_both = str_starts(text, STR("-+")), is_down = !is_both && str_starts(text, STR("-"));
+    uint64_t number;
+    if (str_eq(text, STR("last")))
+        return true;
+    if (str_starts(text, STR("+")))
+        return take_own(p, "steps", str_sub(text, 1, text.len));
+    Str digits = str_sub(text, is_both ? 2 : is_down, text.len);
+    if (!str_to_u64(digits, &number)) {
+        error_set(p->err, ERROR_USAGE,
+                  "--destination takes last, a version, +N, -N or -+N, not '%.*s'", STR_ARG(text));
+        return error_code(p->err, "bad-option");
+    }
+    if (p->has_own) {
+        error_set(p->err, ERROR_USAGE,
+                  "--destination %.*s has to stand in front of migrate's other options",
+                  STR_ARG(text));
+        return error_code(p->err, "bad-option");
+    }
+    if (!lead_to(p,
+                 named(p->commands, is_both   ? STR("redo")
+                                    : is_down ? STR("rollback")
+                                              : STR("goto")),
+                 NULL))
+        return false;
+    if (is_both || is_down)
+        return take_own(p, "steps", digits);
+    return take_argument(p, number == 0 ? STR("base") : digits);
+}
+
 static bool take_flag_alias(Parser *p, const FlagAlias *alias, Str text, bool has_value)
 {
     char subject[80];
@@ -342,6 +379,8 @@ static bool take_flag_alias(Parser *p, const FlagAlias *alias, Str text, bool ha
     case FLAG_TO_REPAIR:
         p->line->note = "repair looks for itself what there is to put right";
         return lead_to(p, named(p->commands, STR("repair")), NULL);
+    case FLAG_DESTINATION:
+        return take_destination(p, text);
     case FLAG_FOLDER:
         return take_folders(p, option, text, subject);
     case FLAG_URL:

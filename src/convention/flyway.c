@@ -1213,8 +1213,8 @@ static bool push_row(const ConventionContext *ctx, const TableName *name, Arena 
     bool has_instant = row->timed && peer_finished_at(row->timed) != TIMESTAMP_UNKNOWN;
     strbuf_addf(&sql,
                 " (installed_rank, version, description, type, script, checksum, installed_by, "
-                "execution_time, success%s) SELECT COALESCE(MAX(installed_rank), 0) + 1, ",
-                has_instant ? ", installed_on" : "");
+                "execution_time, success%s) SELECT COALESCE(MAX(installed_rank), %d) + 1, ",
+                has_instant ? ", installed_on" : "", strcmp(row->type, "SCHEMA") == 0 ? -1 : 0);
     add_text_or_null(&sql, ctx->dialect, row->version);
     strbuf_adds(&sql, ", ");
     sql_add_literal(&sql, ctx->dialect, row->description);
@@ -1239,30 +1239,81 @@ static bool push_row(const ConventionContext *ctx, const TableName *name, Arena 
     return statement_push(arena, &sql, out, err);
 }
 
+/* Adds the schema to those that are missing, if it is. */
+static bool look_for_schema(const ConventionContext *ctx, Db *db, Arena *arena, Str schema,
+                            StrVec *missing, Error *err)
+{
+    scoped(DbRows, db_rows_done) rows = {0};
+    StrBuf sql = strbuf(arena);
+    Str text;
+    if (schema.len == 0)
+        return true;
+    for (size_t i = 0; i < missing->len; i++)
+        if (str_eq(missing->items[i], schema))
+            return true;
+    strbuf_adds(&sql, ctx->dialect == SQL_POSTGRES
+                          ? "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = "
+                          : "SELECT 1 FROM information_schema.schemata WHERE schema_name = ");
+    sql_add_literal(&sql, ctx->dialect, schema);
+    if (!strbuf_finish(&sql, &text))
+        return error_nomem(err);
+    if (!db_query(db, text, &rows, err))
+        return error_wrap(err, "looking for the schema %.*s", STR_ARG(schema));
+    bool is_there = db_rows_next(&rows);
+    if (!db_rows_finish(&rows, err))
+        return false;
+    return is_there || vec_push(arena, missing, schema) || error_nomem(err);
+}
+
+/* Those that the configuration names, as far as they are missing: statements that make them, and what the marker says of them. */
+static bool push_schemas(const ConventionContext *ctx, Db *db, Arena *arena, StrBuf *made,
+                         DbStatementVec *out, Error *err)
+{
+    const FlywaySettings *settings = flyway_settings(ctx);
+    StrVec missing = {0};
+    bool is_listed = false;
+    if (ctx->dialect == SQL_SQLITE || !settings->creates_schemas)
+        return true;
+    for (size_t i = 0; i < settings->schemas.len; i++)
+        is_listed = is_listed || str_eq(settings->schemas.items[i], settings->default_schema);
+    if (!is_listed && !look_for_schema(ctx, db, arena, settings->default_schema, &missing, err))
+        return false;
+    for (size_t i = 0; i < settings->schemas.len; i++)
+        if (!look_for_schema(ctx, db, arena, settings->schemas.items[i], &missing, err))
+            return false;
+    for (size_t i = 0; i < missing.len; i++) {
+        StrBuf sql = strbuf(arena);
+        strbuf_adds(&sql, "CREATE SCHEMA ");
+        sql_add_ident(&sql, ctx->dialect, missing.items[i]);
+        if (!statement_push(arena, &sql, out, err))
+            return false;
+        strbuf_adds(made, i > 0 ? "," : "");
+        sql_add_ident(made, ctx->dialect, missing.items[i]);
+    }
+    return !made->has_failed || error_nomem(err);
+}
+
+/* The first row of a history that begins with them has rank 0. */
+static bool push_schema_marker(const ConventionContext *ctx, const TableName *name, Arena *arena,
+                               const StrBuf *made, DbStatementVec *out, Error *err)
+{
+    NewRow marker = {.description = STR("<< Flyway Schema Creation >>"),
+                     .script = strbuf_str(made),
+                     .type = "SCHEMA",
+                     .is_success = true};
+    return made->len == 0 || push_row(ctx, name, arena, &marker, out, err);
+}
+
 static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
                             const History *history, DbStatementVec *out, Error *err)
 {
     const FlywaySettings *settings = flyway_settings(ctx);
     TableName name;
-    StrBuf sql = strbuf(arena);
-    if (history->exists)
-        return true;
-    if (!table_name_read(ctx, arena, &name, err))
+    StrBuf sql = strbuf(arena), made = strbuf(arena);
+    if (!table_name_read(ctx, arena, &name, err) || !push_schemas(ctx, db, arena, &made, out, err))
         return false;
-    for (size_t i = 0;
-         ctx->dialect == SQL_POSTGRES && settings->creates_schemas && i <= settings->schemas.len;
-         i++) {
-        Str schema =
-            i < settings->schemas.len ? settings->schemas.items[i] : settings->default_schema;
-        if (schema.len == 0)
-            continue;
-        sql = strbuf(arena);
-        strbuf_adds(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-        sql_add_ident(&sql, ctx->dialect, schema);
-        if (!statement_push(arena, &sql, out, err))
-            return false;
-    }
-    sql = strbuf(arena);
+    if (history->exists)
+        return push_schema_marker(ctx, &name, arena, &made, out, err);
     peer_begin(&sql, ctx, &name, "CREATE TABLE ");
     add_columns(&sql, ctx, &name, db);
     if (!statement_push(arena, &sql, out, err))
@@ -1281,7 +1332,8 @@ static bool history_prepare(const ConventionContext *ctx, Db *db, Arena *arena,
     add_name(&sql, ctx->dialect, name.table, "_s_idx");
     peer_begin(&sql, ctx, &name, " ON ");
     strbuf_adds(&sql, ctx->dialect == SQL_MYSQL ? " (`success`)" : " (\"success\")");
-    if (!statement_push(arena, &sql, out, err))
+    if (!statement_push(arena, &sql, out, err) ||
+        !push_schema_marker(ctx, &name, arena, &made, out, err))
         return false;
     if (history->rows.len == 0)
         return true;

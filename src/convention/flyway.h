@@ -11,7 +11,7 @@ typedef struct FlywayPlaceholder {
 /* ConventionContext.own. */
 typedef struct FlywaySettings {
     Str default_schema; /* empty: the connection's */
-    StrVec schemas;     /* to be made where they are missing; PostgreSQL */
+    StrVec schemas;     /* to be made where they are missing */
     Str table, installed_by, baseline_version, baseline_description, environment;
     bool baseline_on_migrate, runs_in_transaction, replaces_placeholders, refuses_odd_names,
         ignores_future, ignores_missing;

@@ -115,6 +115,7 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
 {
     Filling filling = {.ctx = ctx};
     Sections sections = {0};
+    (void)path;
     StrBuf out = strbuf(arena);
     size_t at = str_find(text, STR(SEPARATOR), 0), split = 0;
     Str above = at == SIZE_MAX ? text : str_sub(text, 0, at);
@@ -139,15 +140,17 @@ static bool read_sections(const ConventionContext *ctx, Arena *arena, const char
         from += strlen(SEPARATOR);
         down = str_sub(sections.text, from, sections.text.len);
     }
-    if (filling.unknown.len == 0 && !has_sql(up))
-        return peer_bad_file(path, "bad-annotation", "would stop tern: there is no SQL in its up",
-                             "Write the up before the line `" SEPARATOR "`.", err);
     sections.has_down = str_trim(down).len > 0;
     sections.no_transaction_up = says_alone(up);
     sections.no_transaction_down = says_alone(down);
     if (!vec_push(arena, &sections.up, (SqlRange){0, split}) ||
         !vec_push(arena, &sections.down, (SqlRange){from, sections.text.len}))
         return error_nomem(err);
+    if (filling.unknown.len == 0 && !has_sql(up)) {
+        sections.refusal = "has no SQL in its up: tern stops at such a file";
+        sections.refusal_hint = "Write the up before the line `" SEPARATOR "`.";
+        sections.refusal_line = 1;
+    }
     *ret_sections = sections;
     return filling.unknown.len == 0 || refuse(arena, &filling, ret_sections, err);
 }

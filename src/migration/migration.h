@@ -223,7 +223,7 @@ typedef struct Migration {
     const char *
         tag; /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
     bool is_mere_tag; /* it does nothing but set its tag */
-    Script *up; /* NULL: only a down is here */
+    Script *up;       /* NULL: only a down is here */
     Script
         *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
 } Migration;

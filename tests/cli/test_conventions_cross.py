@@ -145,6 +145,25 @@ def test_no_run_begins_anew_beside_a_history_of_another_shape(whimbrel, pg, name
         assert not any("whimbrel" in one for one in content(pg))
 
 
+def test_what_new_makes_stops_nobody_who_only_looks(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 2, 2)
+    where = ["-d", db.url, *layout.arguments()]
+    made = whimbrel("new", "add things", *where)
+    if layout.name == "graphile":
+        assert made.code == 1 and "commits migrations itself" in made.err
+        return
+    assert made.code == 0, repr(made)
+    document = whimbrel.ok("status", "--output", "json", *where).json
+    assert [m["state"] for m in document["migrations"]] == ["applied", "applied", "pending"]
+    whimbrel.ok("validate", *where)
+    before = content(db)
+    for words in (["plan"], ["migrate", "--dry-run"]):
+        result = whimbrel(*words, *where)
+        # tern itself stops at a file without SQL.
+        assert result.code == 0 or (layout.name == "tern" and "has no SQL in its up" in result.err), repr(result)
+    assert content(db) == before
+
+
 @pytest.mark.parametrize("head, down", [("-- +goose Up", "-- +goose Down"), ("-- migrate:up", "-- migrate:down"),
                                         ("-- +migrate Up", "-- +migrate Down")])
 def test_a_bom_does_not_make_a_tools_file_plain_sql(whimbrel, sqlite, head, down):

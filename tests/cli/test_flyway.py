@@ -261,6 +261,42 @@ def test_schemas_are_not_made_where_that_is_forbidden(whimbrel, pg):
     assert pg.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'Other'") == []
 
 
+def schema_rows(db, place):
+    return db.sql(f"SELECT installed_rank, version, description, type, script, checksum, execution_time FROM {place} ORDER BY 1")
+
+
+def test_schemas_that_are_made_are_marked(whimbrel, pg):
+    toml(whimbrel, """schemas = ["app", "public", 'Od"d']\n""")
+    whimbrel.write("sql/V1__a.sql", "CREATE TABLE t (id int);\n")
+    joint = "&" if "?" in pg.url else "?"
+    url = f"{pg.url}{joint}search_path=app"
+    whimbrel.ok("migrate", "-d", url)
+    assert schema_rows(pg, "app.flyway_schema_history")[0] == (
+        "0", None, "<< Flyway Schema Creation >>", "SCHEMA", '"app","Od""d"', None, "0")
+    assert [row[:2] for row in schema_rows(pg, "app.flyway_schema_history")] == [("0", None), ("1", "1")]
+    assert pg.value("SELECT count(*) FROM app.t") == "0"
+    document = whimbrel.ok("status", "--output", "json", "-d", url).json
+    assert [m["state"] for m in document["migrations"]] == ["applied"]
+    # One that comes later has a row of its own; where all are there, nothing is said.
+    toml(whimbrel, """schemas = ["app", "later"]\n""")
+    for number in (2, 3):
+        whimbrel.write(f"sql/V{number}__a.sql", f"CREATE TABLE t{number} (id int);\n")
+        whimbrel.ok("migrate", "-d", url)
+    assert [row[:2] + row[4:5] for row in schema_rows(pg, "app.flyway_schema_history")[1:]] == [
+        ("1", "1", "V1__a.sql"), ("2", None, '"later"'), ("3", "2", "V2__a.sql"), ("4", "3", "V3__a.sql")]
+    whimbrel.ok("validate", "-d", url)
+
+
+def test_schemas_of_mariadb_are_made_and_marked(whimbrel, maria):
+    other = f"{maria.name}_other"
+    toml(whimbrel, f'defaultSchema = "{maria.name}"\nschemas = ["{maria.name}", "{other}"]\n')
+    whimbrel.write("sql/V1__a.sql", f"CREATE TABLE {other}.t (id int);\n")
+    whimbrel.ok("migrate", "-d", maria.url)
+    assert [row[0] for row in schema_rows(maria, "flyway_schema_history")] == ["0", "1"]
+    assert schema_rows(maria, "flyway_schema_history")[0][4] == f"`{other}`"
+    maria.sql(f"DROP DATABASE {other}")
+
+
 def test_rollback_folder(whimbrel, db):
     toml(whimbrel)
     whimbrel.write("sql/V001__a.sql", "CREATE TABLE t (id int);\n")
@@ -305,4 +341,4 @@ def test_another_schema(whimbrel, pg):
     joint = "&" if "?" in pg.url else "?"
     whimbrel.ok("migrate", "-d", f'{pg.url}{joint}search_path=Other')
     assert pg.value('SELECT s FROM "Other".t') == "Other"
-    assert pg.value('SELECT count(*) FROM "Other".flyway_schema_history') == "1"
+    assert pg.value('SELECT count(*) FROM "Other".flyway_schema_history') == "2"  # with that of the schema

@@ -67,7 +67,7 @@ def test_a_migration_outside_of_a_transaction(whimbrel, pg):
         ("000_b.sql", "SELECT 1;", "would stop tern: its number"),
         ("3000000000_b.sql", "SELECT 1;", "would stop tern: its number"),
         ("1_b.sql", "SELECT 1;", "001_make_t1.sql"),
-        ("002_b.sql", f"-- nothing\n{SEPARATOR}\nSELECT 1;", "there is no SQL in its up"),
+        ("002_b.sql", f"-- nothing\n{SEPARATOR}\nSELECT 1;", "has no SQL in its up"),
     ],
 )
 def test_what_would_stop_tern_stops_here(whimbrel, pg, name, text, message):
@@ -129,3 +129,23 @@ def test_new_ones_are_numbered(whimbrel, pg):
     out = whimbrel.ok("new", "add users", "--convention", "tern").out
     assert "migrations/002_add_users.sql" in out
     assert SEPARATOR in (whimbrel.cwd / "migrations/002_add_users.sql").read_text()
+
+
+def test_destinations_as_tern_has_them(whimbrel, pg):
+    for number in range(1, 5):
+        LAYOUT.write(whimbrel, number)
+    pg.sql(LAYOUT.history("postgres", 0)[0])
+    words = ["-d", pg.url]
+    for destination, version in [("2", 2), ("+1", 3), ("-2", 1), ("last", 4), ("-+2", 4), ("3", 3), ("0", 0), ("last", 4)]:
+        whimbrel.ok("migrate", "--destination", destination, *words)
+        assert pg.value("SELECT version FROM schema_version") == str(version), destination
+    for destination, says in [("9", "there is no migration '9'"), ("-9", ""), ("x", "--destination takes last"), ("-", "--destination takes"),
+                              ("+x", "--steps")]:
+        result = whimbrel("migrate", "--destination", destination, *words)
+        assert (result.code == 2 and says in result.err) if says else result.code in (0, 2), (destination, result)
+    # What was meant for the first command is not dropped.
+    whimbrel.ok("migrate", "--destination", "last", *words)
+    result = whimbrel("migrate", "--dry-run", "--destination", "1", *words)
+    assert result.code == 2 and "in front of migrate's other options" in result.err
+    whimbrel.ok("migrate", "--destination", "1", "--dry-run", *words)
+    assert pg.value("SELECT version FROM schema_version") == "4"

@@ -2,6 +2,7 @@
 """Flyway's own command line (the free edition) and whimbrel, by turns. It cannot undo: what it applied is rolled back by whimbrel alone."""
 
 import json
+import shutil
 
 import pytest
 from layouts import Flyway
@@ -575,3 +576,37 @@ def test_the_tables_are_the_same(whimbrel, pg, begins):
     assert pg.value("SELECT string_agg(column_name || ' ' || data_type || coalesce(character_maximum_length::text, '') || is_nullable "
                     "|| coalesce(column_default, ''), ',' ORDER BY ordinal_position) FROM information_schema.columns "
                     "WHERE table_name = 'flyway_schema_history'").startswith("installed_rank integerNO,version character varying50YES")
+
+
+def test_schemas_are_made_and_marked_alike(whimbrel, pg):
+    made = []
+    for who in ("flyway", "whimbrel"):
+        shutil.rmtree(whimbrel.cwd / "sql", ignore_errors=True)
+        database = pg.server.create_database()
+        both = Both(whimbrel, database)
+        joint = "&" if "?" in database.url else "?"
+        (whimbrel.cwd / "flyway.toml").unlink()
+        whimbrel.write("flyway.conf", "flyway.locations=filesystem:sql\nflyway.schemas=app,public,odd one\n")
+        both.write(V1="CREATE TABLE a (id int);\n")
+        url = f"{database.url}{joint}search_path=app"
+
+        def ours(*words):
+            return whimbrel.ok(*words, "-d", url)
+
+        def step(turn):
+            both.flyway.do("migrate") if turn == "flyway" else ours("migrate")
+
+        step(who)
+        ours("validate")
+        both.flyway.do("validate")
+        whimbrel.write("flyway.conf", "flyway.locations=filesystem:sql\nflyway.schemas=app,third\n")
+        both.write(V2="CREATE TABLE b (id int);\n")
+        step(who)
+        step("whimbrel" if who == "flyway" else "flyway")
+        both.write(V3="CREATE TABLE c (id int);\n")
+        step("whimbrel" if who == "flyway" else "flyway")
+        made.append(database.sql("SELECT installed_rank, version, description, type, script, checksum FROM "
+                                 "app.flyway_schema_history ORDER BY 1"))
+        pg.server.drop_database(database)
+    assert made[0] == made[1]
+    assert [row[3] for row in made[0]] == ["SCHEMA", "SQL", "SCHEMA", "SQL", "SQL"]
