@@ -7,27 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Programs that are hooks get this and the database's URL. */
-static const char *const *hook_environment(const Whimbrel *whimbrel, Arena *arena)
-{
-    const char **made = arena_alloc(arena, 3 * sizeof *made);
-    if (!made)
-        return NULL;
-    made[0] = "PATH=/usr/local/bin:/usr/bin:/bin";
-    if (whimbrel->url.driver) {
-        made[1] = str_format(arena, "WHIMBREL_DATABASE_URL=%.*s", STR_ARG(whimbrel->url.text));
-        if (!made[1])
-            return NULL;
-    }
-    return made;
-}
+/* What programs that are hooks get besides the database's URL. */
+static const char *const hook_environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
 
 static int64_t or_default(int64_t given, int64_t fallback)
 {
     return given == 0 ? fallback : given == WHIMBREL_AT_ONCE ? 0 : given;
 }
 
-static bool fill_runner(Call *call, Error *err)
+static void fill_runner(Call *call)
 {
     Whimbrel *whimbrel = call->whimbrel;
     const WhimbrelOptions *options = &whimbrel->options;
@@ -50,7 +38,7 @@ static bool fill_runner(Call *call, Error *err)
                 .placeholders = whimbrel->placeholders,
                 .environment = str_from(options->environment),
                 .cancel = &whimbrel->cancel,
-                .hook_environment = hook_environment(whimbrel, call->arena),
+                .hook_environment = hook_environment,
             },
         .sink = {.emit = deliver_event, .ctx = whimbrel},
     };
@@ -58,7 +46,6 @@ static bool fill_runner(Call *call, Error *err)
         call->runner.policy.allows_out_of_order = true;
     if (options->flags & WHIMBREL_ALLOW_MISSING)
         call->runner.policy.allows_missing = true;
-    return call->runner.settings.hook_environment || error_nomem(err);
 }
 
 /* Scans the migrations and fills call. Whatever it returns, call_end() follows. */
@@ -82,7 +69,8 @@ static bool call_begin(Call *call, Whimbrel *whimbrel)
     if (!whimbrel->context.convention->scan(&call->context, arena, &call->set, err))
         return false;
     call->context.set = &call->set;
-    return fill_runner(call, err);
+    fill_runner(call);
+    return true;
 }
 
 /* Frees what was not handed out (call->arena, if not NULL), reports call->err if is_ok is false, and returns the status.

@@ -217,6 +217,19 @@ static const DbDriver *driver_of(WhimbrelEngine engine)
     return *driver;
 }
 
+/* The URL with the options' password in it, of which there is then one copy. */
+static bool take_url(Whimbrel *whimbrel, const char *text, Error *err)
+{
+    const char *password = whimbrel->options.password;
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
+    DbUrl url;
+    if (!scratch)
+        return error_nomem(err);
+    return db_url_parse(scratch, str_from(text), &url, err) &&
+           (!password || db_url_set_password(scratch, &url, str_from(password), err)) &&
+           db_url_copy(whimbrel->arena, &url, &whimbrel->url, err);
+}
+
 static bool connect_database(Whimbrel *whimbrel, const char *url, WhimbrelEngine engine,
                              void *connection, Error *err)
 {
@@ -239,10 +252,7 @@ static bool connect_database(Whimbrel *whimbrel, const char *url, WhimbrelEngine
             return bad_argument(err, "there is no such engine");
         return db_adopt(driver, connection, &db_options, &whimbrel->db, err);
     }
-    if (!db_url_parse(whimbrel->arena, str_from(url), &whimbrel->url, err))
-        return false;
-    if (options->password &&
-        !db_url_set_password(whimbrel->arena, &whimbrel->url, str_from(options->password), err))
+    if (!take_url(whimbrel, url, err))
         return false;
     bool recognises = options->convention && strcmp(options->convention, "auto") == 0;
     if (recognises && !options->table &&
@@ -264,9 +274,8 @@ static bool fill(Whimbrel *whimbrel, const WhimbrelOptions *given, const char *u
     whimbrel->event_arena = arena_new();
     if (!whimbrel->event_arena || !copy_text(arena, &options->convention) ||
         !copy_text(arena, &options->table) || !copy_text(arena, &options->name_space) ||
-        !copy_text(arena, &options->environment) || !copy_text(arena, &options->password) ||
-        !copy_text(arena, &options->applied_by) || !copy_text(arena, &options->program) ||
-        !copy_text(arena, &options->client_path))
+        !copy_text(arena, &options->environment) || !copy_text(arena, &options->applied_by) ||
+        !copy_text(arena, &options->program) || !copy_text(arena, &options->client_path))
         return error_nomem(err);
     if (pipe2(whimbrel->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
         whimbrel->wake[0] = whimbrel->wake[1] = -1;
@@ -275,8 +284,9 @@ static bool fill(Whimbrel *whimbrel, const WhimbrelOptions *given, const char *u
     bool is_ok = take_placeholders(whimbrel, err) &&
                  connect_database(whimbrel, url, engine, connection, err) &&
                  take_convention(whimbrel, err);
-    /* The program's lists may go; what was needed of them is copied. */
+    /* The program's lists and its password may go; what was needed of them is copied. */
     options->folders = NULL;
+    options->password = NULL;
     return is_ok;
 }
 
@@ -284,7 +294,7 @@ static WhimbrelStatus open_handle(const char *url, WhimbrelEngine engine, void *
                                   const WhimbrelOptions *options, Whimbrel **ret_whimbrel,
                                   WhimbrelError **ret_error)
 {
-    Arena *arena = arena_new();
+    Arena *arena = arena_new_secret();
     Error err = {.arena = arena};
     Whimbrel *whimbrel = arena ? arena_alloc(arena, sizeof *whimbrel) : NULL;
     WhimbrelStatus status = WHIMBREL_OK;
@@ -296,7 +306,6 @@ static WhimbrelStatus open_handle(const char *url, WhimbrelEngine engine, void *
     if (!whimbrel) {
         error_nomem(&err);
     } else {
-        arena_keep_secret(arena);
         whimbrel->arena = arena;
         whimbrel->wake[0] = whimbrel->wake[1] = -1;
         atomic_init(&whimbrel->is_cancelled, false);

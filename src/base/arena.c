@@ -359,9 +359,12 @@ void arena_give_back(Arena *arena, const void *ptr)
         arena_give_back(child, ptr);
 }
 
-void arena_keep_secret(Arena *arena)
+Arena *arena_new_secret(void)
 {
-    arena->is_secret = true;
+    Arena *arena = arena_new();
+    if (arena)
+        arena->is_secret = true;
+    return arena;
 }
 
 void arena_adopt(Arena *arena, Arena *child)

@@ -19,6 +19,9 @@ typedef struct Arena Arena;
 /* A new, empty arena, or NULL when memory is out. It belongs to the caller: arena_free(). */
 Arena *arena_new(void);
 
+/* One for passwords: what came from it is overwritten before its memory is given back. */
+Arena *arena_new_secret(void);
+
 /* Frees all that came from the arena. Takes NULL. */
 void arena_free(Arena *arena);
 
@@ -41,9 +44,6 @@ void *arena_grow(Arena *arena, const void *old, size_t old_size, size_t new_size
 
 /* From now on child, with all that came from it, is freed when arena is reset or freed. Takes NULL. */
 void arena_adopt(Arena *arena, Arena *child);
-
-/* From now on what came from the arena is overwritten before its memory is given back: it holds passwords. */
-void arena_keep_secret(Arena *arena);
 
 /* Gives back what lies behind the first size bytes of ptr, if it was the last allocation; else that stays unused. */
 void arena_trim(Arena *arena, const void *ptr, size_t size);

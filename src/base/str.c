@@ -371,6 +371,12 @@ bool str_copy(Arena *arena, Str s, Str *ret_copy)
     return true;
 }
 
+void str_wipe(Str s)
+{
+    if (s.len > 0)
+        explicit_bzero((char *)(uintptr_t)s.ptr, s.len);
+}
+
 char *str_format(Arena *arena, const char *fmt, ...)
 {
     StrBuf buf = strbuf(arena);

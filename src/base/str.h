@@ -39,6 +39,8 @@ bool str_is_utf8(Str s, size_t *ret_bad);
 /* Columns on a terminal (wcwidth of a UTF-8 locale is not relied upon: East Asian wide counts two, combining none). */
 size_t str_width(Str s);
 
+/* Overwrites the bytes, which are the caller's own and held a password. */
+void str_wipe(Str s);
 /* Copies into the arena, NUL-terminated behind its end; false when memory is out. */
 bool str_copy(Arena *arena, Str s, Str *ret_copy);
 /* The same as a C string, or NULL when memory is out. */

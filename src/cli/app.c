@@ -374,7 +374,8 @@ static bool run(Cli *cli, int argc, char *const *argv, Error *err)
         return false;
     bool wants_file = (cli->command->needs & (NEEDS_SETTINGS | NEEDS_DATABASE | NEEDS_MIGRATIONS |
                                               NEEDS_CONVENTION)) != 0;
-    if (!configuration_load(cli->arena, cli->line.given, wants_file, &cli->configuration, err))
+    if (!configuration_load(cli->arena, cli->secrets, cli->line.given, wants_file,
+                            &cli->configuration, err))
         return false;
     cli->settings = &cli->configuration.settings;
     cli->is_json = str_eq(cli->settings->output, STR("json"));
@@ -397,8 +398,7 @@ static void hold_standard_streams(void)
             return;
 }
 
-/* Every user of the machine can read the command line of every process: once we have ours, its passwords are painted over. */
-static void hide_passwords(char *argument)
+void hide_passwords(char *argument)
 {
     char *authority = strstr(argument, "://");
     if (!authority)
@@ -414,12 +414,13 @@ static void hide_passwords(char *argument)
     }
 }
 
-/* The arguments, as copies, those that others see being hidden; NULL when memory is out. */
-static char **take_arguments(Arena *arena, int argc, char **argv)
+/* The arguments, as copies; NULL when memory is out. Every user of the machine can read the command line of every process: once we
+ * have ours, its passwords are painted over. */
+static char **take_arguments(Cli *cli, int argc, char **argv)
 {
-    char **taken = arena_alloc(arena, ((size_t)argc + 1) * sizeof *taken);
+    char **taken = arena_alloc(cli->arena, ((size_t)argc + 1) * sizeof *taken);
     for (int i = 0; taken && i < argc; i++) {
-        taken[i] = str_z(arena, str_from(argv[i]));
+        taken[i] = str_z(strstr(argv[i], "://") ? cli->secrets : cli->arena, str_from(argv[i]));
         if (!taken[i])
             return NULL;
         hide_passwords(argv[i]);
@@ -442,16 +443,17 @@ int cli_main(int argc, char **argv)
 {
     hold_standard_streams();
     scoped(Arena *, arena_freep) arena = arena_new();
-    if (!arena) {
+    scoped(Arena *, arena_freep) secrets = arena_new_secret();
+    if (!arena || !secrets) {
         Stream stream = {.fd = STDERR_FILENO};
         stream_write(&stream, STR("error: out of memory\n"));
         return EXIT_FAILED;
     }
-    Cli cli = {.arena = arena, .commands = command_table};
+    Cli cli = {.arena = arena, .secrets = secrets, .commands = command_table};
     Error err = {.arena = arena};
     stream_init(&cli.out, STDOUT_FILENO);
     stream_init(&cli.err, STDERR_FILENO);
-    char **arguments = take_arguments(arena, argc, argv);
+    char **arguments = take_arguments(&cli, argc, argv);
     bool is_ok = arguments ? refuse_borrowed_rights(&err) : error_nomem(&err);
     is_ok = is_ok && signals_begin(&err) && run(&cli, argc > 0 ? argc - 1 : 0, arguments + 1, &err);
     /* On an engine that locks the file, whoever keeps it from being looked at has the migration lock. */

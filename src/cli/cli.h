@@ -86,8 +86,8 @@ typedef struct Configuration {
 } Configuration;
 
 /* Works out every setting: command line, environment, .env, [env.NAME], the file, defaults. given: as in CommandLine. wants_file false: neither
- * whimbrel.toml nor .env is looked at. Errors: ERROR_USAGE with the place. */
-bool configuration_load(Arena *arena, const StrVec *given, bool wants_file,
+ * whimbrel.toml nor .env is looked at. What may hold a password lies in secrets, all else in arena. Errors: ERROR_USAGE with the place. */
+bool configuration_load(Arena *arena, Arena *secrets, const StrVec *given, bool wants_file,
                         Configuration *ret_configuration, Error *err);
 /* Index of the row whose key or option has this name. */
 size_t setting_index(const char *name);
@@ -124,6 +124,7 @@ void signals_restore(void);
 
 struct Cli {
     Arena *arena;
+    Arena *secrets; /* what may hold a password; overwritten at the end */
     const Command *command;
     const Command *const *commands;
     CommandLine line;
@@ -135,6 +136,8 @@ struct Cli {
     int exit_code;     /* what to leave with when run() returns true */
     DbCancel cancel;
     Progress progress;
+    DbUrl
+        known_url; /* driver NULL until cli_url() has found it; holds the one copy of the password that is kept */
     /* after cli_open() */
     DbUrl url;
     Db *db;
@@ -149,13 +152,17 @@ struct Cli {
     bool has_result;
 };
 
+/* Paints asterisks over what is a password in a URL. */
+void hide_passwords(char *text);
+
 /* The whole program: parses, loads, runs, prints the error. argv as main() gets it. Returns the exit code. */
 int cli_main(int argc, char **argv);
 
 /* Opens what the command needs (flags of Command.needs). Commands that set NEEDS_DATABASE find it open. */
 bool cli_open(Cli *cli, unsigned needs, Error *err);
 /* Parts of cli_open(), for commands that go their own way. */
-bool cli_url(Cli *cli, DbUrl *ret_url, Error *err); /* with the password from wherever it comes */
+/* With the password from wherever it comes; afterwards the settings have the URL without it. */
+bool cli_url(Cli *cli, DbUrl *ret_url, Error *err);
 DbOptions cli_db_options(Cli *cli, unsigned needs);
 /* What every convention works on, before one is chosen. db may be NULL. */
 ConventionContext cli_context(Cli *cli, Db *db);

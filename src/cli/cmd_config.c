@@ -13,7 +13,7 @@ static bool masked(Cli *cli, const Option *row, Str text, Str *ret_text, Error *
     Error why = {.arena = cli->arena};
     if (!(row->flags & OPTION_SECRET))
         *ret_text = text;
-    else if (db_url_parse(cli->arena, text, &url, &why))
+    else if (db_url_parse(cli->secrets, text, &url, &why))
         *ret_text = url.display;
     else if (why.kind == ERROR_NOMEM)
         return error_nomem(err);

@@ -203,8 +203,8 @@ static Str presentable_database(Cli *cli)
     DbUrl url;
     Error why = {.arena = cli->arena};
     return source->is_set && source->origin == ORIGIN_COMMAND_LINE &&
-                   db_url_parse(cli->arena, cli->settings->database, &url, &why) &&
-                   str_eq(url.display, url.text)
+                   db_url_parse(cli->secrets, cli->settings->database, &url, &why) &&
+                   str_eq(url.display, url.text) && str_find(url.text, STR("***"), 0) == SIZE_MAX
                ? cli->settings->database
                : (Str){0};
 }

@@ -32,7 +32,7 @@ static bool make_file(Cli *cli, const DbUrl *base, Scratch *scratch, Error *err)
     const char *path = path_join(cli->arena, folder, STR("scratch.db"));
     if (!path)
         return error_nomem(err);
-    return db_url_with_database(cli->arena, base, str_from(path), &scratch->url, err);
+    return db_url_with_database(cli->secrets, base, str_from(path), &scratch->url, err);
 }
 
 static bool make_on_server(Cli *cli, const DbUrl *base, Scratch *scratch, Error *err)
@@ -49,7 +49,7 @@ static bool make_on_server(Cli *cli, const DbUrl *base, Scratch *scratch, Error 
         return error_code(err, "no-databases");
     }
     const DbOptions options = cli_db_options(cli, 0);
-    if (!db_url_with_database(cli->arena, base, str_from(name), &scratch->url, err))
+    if (!db_url_with_database(cli->secrets, base, str_from(name), &scratch->url, err))
         return false;
     if (!base->driver->database_create(&scratch->url, &options, err))
         return error_wrap(err, "making the scratch database %s", name);
@@ -113,8 +113,8 @@ static bool run_command(Cli *cli, const ScratchArgs *options, const Scratch *scr
             return error_nomem(err);
     }
     const char *extra[] = {
-        str_format(cli->arena, "DATABASE_URL=%.*s", STR_ARG(scratch->url.text)),
-        str_format(cli->arena, "WHIMBREL_DATABASE_URL=%.*s", STR_ARG(scratch->url.text)),
+        str_format(cli->secrets, "DATABASE_URL=%.*s", STR_ARG(scratch->url.text)),
+        str_format(cli->secrets, "WHIMBREL_DATABASE_URL=%.*s", STR_ARG(scratch->url.text)),
         NULL,
     };
     if (!extra[0] || !extra[1])

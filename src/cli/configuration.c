@@ -2,7 +2,8 @@
  * says anything counts. SPDX-License-Identifier: Apache-2.0
  *
  * Each row of the settings' table is asked at each place in turn, and what is found is kept as text with its origin, for
- * `whimbrel config`; only then is it read as what the row's type says. */
+ * `whimbrel config`; only then is it read as what the row's type says. The files' texts may hold passwords: they are gone when it is
+ * over, and what is kept of them is copied. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@ static const uint64_t config_limit_bytes = 4 * 1024 * 1024;
 
 typedef struct Loader {
     Arena *arena;
+    Arena *secrets; /* for what may hold a password */
+    Arena *scratch; /* for the files' texts, which may; gone when all is read */
     Configuration *configuration;
     TomlDoc doc;
     bool has_doc;
@@ -52,7 +55,7 @@ static bool expand(Loader *l, const TomlValue *value, Str text, Str *ret_text)
         *ret_text = text;
         return true;
     }
-    StrBuf out = strbuf(l->arena);
+    StrBuf out = strbuf(l->scratch);
     size_t at = 0;
     for (;;) {
         size_t start = str_find(text, STR("${"), at);
@@ -69,7 +72,7 @@ static bool expand(Loader *l, const TomlValue *value, Str text, Str *ret_text)
             toml_error(&l->doc, value, l->err, ERROR_USAGE, "'${' without its '}'");
             return error_code(l->err, "bad-setting");
         }
-        const char *name = str_z(l->arena, str_sub(text, start + 2, end));
+        const char *name = str_z(l->scratch, str_sub(text, start + 2, end));
         if (!name)
             return error_nomem(l->err);
         const char *found = getenv(name);
@@ -99,6 +102,15 @@ static bool push(Loader *l, SettingSource *source, Str text)
     return vec_push(l->arena, &source->texts, text) || error_nomem(l->err);
 }
 
+/* The same for a text that will not stay. */
+static bool push_copy(Loader *l, const Option *row, SettingSource *source, Str text)
+{
+    Str copy;
+    return str_copy(row->flags & OPTION_SECRET ? l->secrets : l->arena, text, &copy)
+               ? push(l, source, copy)
+               : error_nomem(l->err);
+}
+
 /* One string of the file: expanded, and a path put in relation to the file's folder. */
 static bool push_string(Loader *l, const Option *row, SettingSource *source, const TomlValue *value)
 {
@@ -115,7 +127,7 @@ static bool push_string(Loader *l, const Option *row, SettingSource *source, con
             return error_nomem(l->err);
         text = str_from(path);
     }
-    return push(l, source, text);
+    return push_copy(l, row, source, text);
 }
 
 static bool is_list(const Option *row)
@@ -201,11 +213,11 @@ static bool take_variable(Loader *l, const Option *row, Str text, SettingSource 
 {
     source->is_set = true;
     if (!(row->flags & OPTION_COLONS))
-        return push(l, source, text);
+        return push_copy(l, row, source, text);
     while (text.len > 0) {
         Str piece;
         text = str_cut(text, ':', &piece);
-        if (piece.len > 0 && !push(l, source, piece))
+        if (piece.len > 0 && !push_copy(l, row, source, piece))
             return false;
     }
     return true;
@@ -424,8 +436,8 @@ static bool check_keys(Loader *l)
 static bool load_file(Loader *l, const char *path)
 {
     Str text;
-    if (!file_read(l->arena, path, config_limit_bytes, &text, l->err) ||
-        !toml_parse(l->arena, path, text, &l->doc, l->err)) {
+    if (!file_read(l->scratch, path, config_limit_bytes, &text, l->err) ||
+        !toml_parse(l->scratch, path, text, &l->doc, l->err)) {
         /* A configuration that cannot be read is a wrong call: nothing has been touched. */
         if (l->err->kind != ERROR_NOMEM)
             l->err->kind = ERROR_USAGE;
@@ -448,8 +460,8 @@ static bool load_dotenv(Loader *l)
         return false;
     if (info.kind != FILE_REGULAR)
         return true;
-    if (!file_read(l->arena, ".env", config_limit_bytes, &text, l->err) ||
-        !dotenv_parse(l->arena, ".env", text, &l->dotenv, l->err)) {
+    if (!file_read(l->scratch, ".env", config_limit_bytes, &text, l->err) ||
+        !dotenv_parse(l->scratch, ".env", text, &l->dotenv, l->err)) {
         if (l->err->kind != ERROR_NOMEM)
             l->err->kind = ERROR_USAGE;
         return false;
@@ -491,8 +503,8 @@ static bool choose_environment(Loader *l, const SettingSource *source)
 static bool put_placeholder(Loader *l, Str name, Str value, Origin origin, const char *where)
 {
     PlaceholderSourceVec *all = &l->configuration->placeholders;
-    const PlaceholderSource put = {.name = name, .value = value, .origin = origin, .where = where};
-    if (!where)
+    PlaceholderSource put = {.origin = origin, .where = where};
+    if (!where || !str_copy(l->arena, name, &put.name) || !str_copy(l->arena, value, &put.value))
         return error_nomem(l->err);
     for (size_t i = 0; i < all->len; i++) {
         if (!str_eq(all->items[i].name, name))
@@ -521,7 +533,7 @@ static bool take_placeholder_table(Loader *l, const TomlValue *parent, Origin or
             if (!expand(l, entry->value, entry->value->string, &value))
                 return false;
         } else if (entry->value->kind == TOML_INTEGER) {
-            text = str_format(l->arena, "%lld", (long long)entry->value->integer);
+            text = str_format(l->scratch, "%lld", (long long)entry->value->integer);
             if (!text)
                 return error_nomem(l->err);
             value = str_from(text);
@@ -562,11 +574,26 @@ static bool take_placeholders(Loader *l)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------ */
 
-bool configuration_load(Arena *arena, const StrVec *given, bool wants_file,
+/* The variable's text is the same for whoever looks into the process; what was in it we have. */
+static void hide_variable(const SettingSource *source)
+{
+    char *value = source->origin == ORIGIN_ENVIRONMENT ? getenv(source->where) : NULL;
+    if (value)
+        hide_passwords(value);
+}
+
+bool configuration_load(Arena *arena, Arena *secrets, const StrVec *given, bool wants_file,
                         Configuration *ret_configuration, Error *err)
 {
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
     *ret_configuration = (Configuration){.project_folder = "."};
-    Loader l = {.arena = arena, .configuration = ret_configuration, .err = err};
+    Loader l = {.arena = arena,
+                .secrets = secrets,
+                .scratch = scratch,
+                .configuration = ret_configuration,
+                .err = err};
+    if (!scratch)
+        return error_nomem(err);
     if (wants_file && !load_dotenv(&l))
         return false;
     SettingSource sources[MOST_SETTINGS] = {0};
@@ -587,5 +614,6 @@ bool configuration_load(Arena *arena, const StrVec *given, bool wants_file,
     for (size_t i = 0; i < count; i++)
         if (!find_inside(&l, i, &sources[i]) || !store(&l, i, &sources[i]))
             return false;
+    hide_variable(&sources[setting_index("database")]);
     return take_placeholders(&l);
 }

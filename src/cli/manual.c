@@ -292,7 +292,8 @@ static bool generate_run(Cli *cli, const void *args, Error *err)
         return manual_write_completions(cli->arena, folder, err);
     if (str_eq(options->what, STR("versions"))) {
         /* Versions can be read without the configured database; a folder in disorder completes to nothing. */
-        if (!configuration_load(cli->arena, cli->line.given, true, &cli->configuration, err))
+        if (!configuration_load(cli->arena, cli->secrets, cli->line.given, true,
+                                &cli->configuration, err))
             return false;
         if (!cli_convention(cli, NULL, err) || !cli_scan(cli, err))
             return false;

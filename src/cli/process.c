@@ -61,13 +61,12 @@ static void stop(pid_t pid)
     (void)wait_for(pid);
 }
 
-static bool gather(int fd, size_t limit, StrBuf *out, Error *err)
+static bool gather_into(int fd, char *buf, size_t cap, size_t limit, StrBuf *out, Error *err)
 {
-    char buf[4096];
     for (;;) {
         if (!signals_wait(fd))
             return error_set(err, ERROR_CANCELLED, "interrupted");
-        ssize_t len = read(fd, buf, sizeof buf);
+        ssize_t len = read(fd, buf, cap);
         if (len < 0 && errno == EINTR)
             continue;
         if (len < 0)
@@ -78,6 +77,15 @@ static bool gather(int fd, size_t limit, StrBuf *out, Error *err)
             return error_set(err, ERROR_IO, "its output is longer than %zu bytes", limit);
         strbuf_add(out, (Str){buf, (size_t)len});
     }
+}
+
+/* What it says may be a password. */
+static bool gather(int fd, size_t limit, StrBuf *out, Error *err)
+{
+    char buf[4096];
+    bool is_ok = gather_into(fd, buf, sizeof buf, limit, out, err);
+    explicit_bzero(buf, sizeof buf);
+    return is_ok;
 }
 
 bool process_read(Arena *arena, const char *const *argv, bool is_quiet, size_t limit, Str *ret_text,

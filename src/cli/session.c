@@ -21,14 +21,14 @@ static Str first_line(Str text)
     return line;
 }
 
-static bool password_from_file(Cli *cli, Str *ret_password, Error *err)
+static bool password_from_file(Cli *cli, Arena *scratch, Str *ret_password, Error *err)
 {
     const char *path = str_z(cli->arena, cli->settings->password_file);
     Str text;
     struct stat info;
     if (!path)
         return error_nomem(err);
-    if (!file_read(cli->arena, path, PASSWORD_LIMIT, &text, err)) {
+    if (!file_read(scratch, path, PASSWORD_LIMIT, &text, err)) {
         error_wrap(err, "reading the password file");
         if (err->kind != ERROR_NOMEM)
             err->kind = ERROR_USAGE;
@@ -40,7 +40,7 @@ static bool password_from_file(Cli *cli, Str *ret_password, Error *err)
     return true;
 }
 
-static bool password_from_command(Cli *cli, Str *ret_password, Error *err)
+static bool password_from_command(Cli *cli, Arena *scratch, Str *ret_password, Error *err)
 {
     const StrVec *command = &cli->settings->password_command;
     const char **argv = arena_alloc(cli->arena, (command->len + 1) * sizeof *argv);
@@ -52,7 +52,7 @@ static bool password_from_command(Cli *cli, Str *ret_password, Error *err)
         if (!argv[i])
             return error_nomem(err);
     }
-    if (!process_read(cli->arena, argv, false, PASSWORD_LIMIT, &text, err)) {
+    if (!process_read(scratch, argv, false, PASSWORD_LIMIT, &text, err)) {
         error_wrap(err, "password_command");
         if (err->kind != ERROR_NOMEM && err->kind != ERROR_CANCELLED)
             err->kind = ERROR_USAGE;
@@ -64,31 +64,46 @@ static bool password_from_command(Cli *cli, Str *ret_password, Error *err)
 
 /* A password file is the clearest wish; then the URL's own password; then the command, then MYSQL_PWD. What libpq looks for by itself
  * (PGPASSWORD, .pgpass) is left to it. */
-static bool fill_password(Cli *cli, DbUrl *url, Error *err)
+static bool fill_password(Cli *cli, Arena *scratch, DbUrl *url, Error *err)
 {
     Str password = {0};
     const char *mysql_pwd = getenv("MYSQL_PWD");
     if (url->driver->features & DB_SINGLE_FILE)
         return true;
     if (cli->settings->password_file.len > 0) {
-        if (!password_from_file(cli, &password, err))
+        if (!password_from_file(cli, scratch, &password, err))
             return false;
     } else if (url->has_password) {
         return true;
     } else if (cli->settings->password_command.len > 0) {
-        if (!password_from_command(cli, &password, err))
+        if (!password_from_command(cli, scratch, &password, err))
             return false;
     } else if (url->driver->dialect == SQL_MYSQL && mysql_pwd && mysql_pwd[0]) {
         password = str_from(mysql_pwd);
     } else {
         return true;
     }
-    return db_url_set_password(cli->arena, url, password, err);
+    return db_url_set_password(scratch, url, password, err);
 }
 
 static bool url_of_tool(Cli *cli, Str *ret_text, const char **ret_place, Error *err);
 
-bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
+/* From now on there is one copy of the password, the URL's: the settings say what may be shown. */
+static void keep_url(Cli *cli, const DbUrl *url)
+{
+    Settings *settings = cli->settings;
+    SettingSource *source = &cli->configuration.sources[setting_index("database")];
+    bool has_secret =
+        !str_eq(url->display, url->text) && str_find(url->display, STR("***"), 0) != SIZE_MAX;
+    cli->known_url = *url;
+    if (!has_secret)
+        return;
+    str_wipe(settings->database);
+    settings->database = url->display;
+    source->texts.items[source->texts.len - 1] = url->display;
+}
+
+static bool find_url(Cli *cli, Arena *scratch, DbUrl *ret_url, bool *ret_is_of_tool, Error *err)
 {
     const SettingSource *source = &cli->configuration.sources[setting_index("database")];
     Str text = cli->settings->database;
@@ -109,7 +124,7 @@ bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
                         "whimbrel.toml.");
         return error_code(err, "no-database");
     }
-    if (!db_url_parse(cli->arena, text, &url, err)) {
+    if (!db_url_parse(scratch, text, &url, err)) {
         if (err->kind != ERROR_NOMEM)
             error_wrap(err, "%s", place);
         return false;
@@ -122,13 +137,38 @@ bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
         DbUrl moved;
         if (!path)
             return error_nomem(err);
-        if (!db_url_with_database(cli->arena, &url, str_from(path), &moved, err))
+        if (!db_url_with_database(scratch, &url, str_from(path), &moved, err))
             return false;
         url = moved;
     }
-    if (!fill_password(cli, &url, err))
+    if (!fill_password(cli, scratch, &url, err) || !db_url_copy(cli->secrets, &url, ret_url, err))
         return false;
-    *ret_url = url;
+    *ret_is_of_tool = is_of_tool;
+    return true;
+}
+
+/* Returned functions leave on the stack what they had in registers, and copying a text is done in those. */
+__attribute__((noinline)) static void wipe_stack(void)
+{
+    char dead[32 * 1024];
+    explicit_bzero(dead, sizeof dead);
+}
+
+bool cli_url(Cli *cli, DbUrl *ret_url, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
+    bool is_of_tool = false;
+    if (cli->known_url.driver) {
+        *ret_url = cli->known_url;
+        return true;
+    }
+    if (!scratch)
+        return error_nomem(err);
+    if (!find_url(cli, scratch, ret_url, &is_of_tool, err))
+        return false;
+    /* Which tool's configuration holds may be another matter the next time. */
+    if (!is_of_tool)
+        keep_url(cli, ret_url);
     return true;
 }
 
@@ -222,12 +262,13 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
         if (!file_info(path, &info, err))
             return false;
         if (info.kind == FILE_ABSENT) {
-            if (!db_url_with_database(cli->arena, &cli->url, STR(":memory:"), &url, err))
+            if (!db_url_with_database(cli->secrets, &cli->url, STR(":memory:"), &url, err))
                 return false;
             cli->database_name = str_z(cli->arena, path_base(cli->url.database));
             cli->is_imagined = true;
         }
     }
+    wipe_stack();
     DbOptions options = cli_db_options(cli, needs);
     bool recognises =
         (!str_eq(cli->settings->convention, STR("auto")) || cli->settings->table.len == 0) &&
@@ -258,7 +299,7 @@ static SqlDialect dialect_of_url(Cli *cli)
     DbUrl url;
     Error ignored = {.arena = cli->arena};
     if (cli->settings->database.len > 0 &&
-        db_url_parse(cli->arena, cli->settings->database, &url, &ignored))
+        db_url_parse(cli->secrets, cli->settings->database, &url, &ignored))
         return url.driver->dialect;
     return SQL_POSTGRES;
 }
@@ -320,7 +361,7 @@ static bool fill_context(Cli *cli, Db *db, ConventionContext *context, Error *er
     } else if (!convention_recognise(context, db, cli->arena, &context->convention, NULL, err)) {
         return false;
     }
-    if (!convention_configure(context, cli->arena, err))
+    if (!convention_configure(context, cli->secrets, err))
         return false;
     if (db && !cli->except && !str_eq(settings->convention, STR("auto"))) {
         const char *note = NULL;
@@ -421,17 +462,15 @@ bool cli_settle_files(Cli *cli, bool does, Str *ret_sentence, Error *err)
            convention->settle_files(&cli->context, cli->arena, does, ret_sentence, err);
 }
 
-/* PATH, HOME, the language and what is ours: an executable hook gets nothing else. */
+/* PATH, HOME, the language and what is ours: besides the database's URL an executable hook gets nothing else. */
 static const char *const *hook_environment(Cli *cli)
 {
     static const char *const passed[] = {"PATH=", "HOME=", "LANG=", "LC_ALL=", "TZ=", "WHIMBREL_"};
     size_t count = 0, at = 0;
     while (environ[count])
         count++;
-    const char **made = arena_alloc(cli->arena, (count + 2) * sizeof *made);
-    if (!made)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
+    const char **made = arena_alloc(cli->arena, (count + 1) * sizeof *made);
+    for (size_t i = 0; made && i < count; i++) {
         Str variable = str_from(environ[i]);
         if (str_starts(variable, STR("WHIMBREL_DATABASE_URL=")))
             continue;
@@ -442,8 +481,7 @@ static const char *const *hook_environment(Cli *cli)
             }
         }
     }
-    made[at] = str_format(cli->arena, "WHIMBREL_DATABASE_URL=%.*s", STR_ARG(cli->url.text));
-    return made[at] ? made : NULL;
+    return made;
 }
 
 static LockKind lock_kind(Str word)
@@ -572,6 +610,7 @@ void cli_close(Cli *cli)
 {
     folder_lists_done(&cli->lists);
     db_close(cli->db);
+    wipe_stack();
     cli->db = NULL;
     cli->database_name = NULL;
     cli->is_imagined = false;

@@ -36,7 +36,7 @@ typedef Vec(DbParam) DbParamVec;
 
 typedef struct DbUrl {
     const DbDriver *driver;
-    Str text;    /* as given: holds the password, never to be shown */
+    Str text; /* as given: holds the password, never to be shown; parts written without escapes are slices of it */
     Str display; /* safe to show: password and secret parameters replaced by *** */
     Str user, password, hosts,
         database; /* decoded, hosts as written ("a:1,b:2"); for SQLite database is the path or ":memory:" */
@@ -49,6 +49,10 @@ typedef struct DbUrl {
 bool db_url_parse(Arena *arena, Str text, DbUrl *ret_url, Error *err);
 /* Puts another password in place, say from a file or a command. */
 bool db_url_set_password(Arena *arena, DbUrl *url, Str password, Error *err);
+/* A copy that needs nothing of the first; there too the password lies in the text and nowhere else, if it can. */
+bool db_url_copy(Arena *arena, const DbUrl *url, DbUrl *ret_url, Error *err);
+/* The same without text and password, for what is asked about the connection later. */
+bool db_url_copy_without_password(Arena *arena, const DbUrl *url, DbUrl *ret_url, Error *err);
 /* The same server with another database (for scratch databases and `database create`). */
 bool db_url_with_database(Arena *arena, const DbUrl *url, Str database, DbUrl *ret_url, Error *err);
 /* NULL-terminated. */

@@ -993,10 +993,9 @@ static bool copy_text(Arena *arena, Str text, const char **ret_text)
 }
 
 /* Nothing may be left out for want of memory: without its host the library goes to this machine. */
-static bool make_target(MysqlDb *m, const DbUrl *url, const DbHost *host, bool has_database,
+static bool make_target(Arena *arena, const DbUrl *url, const DbHost *host, bool has_database,
                         Target *ret_target, Error *err)
 {
-    Arena *arena = m->db.arena;
     Target target = {.port = host ? host->port : 0};
     const Str *socket = db_url_param(url, "socket");
     bool is_path = host && str_starts(host->host, STR("/"));
@@ -1062,10 +1061,13 @@ static bool connect_to(MysqlDb *m, const DbUrl *url, const DbHost *host, int64_t
                        bool has_database, Error *err)
 {
     Target target;
-    if (!make_target(m, url, host, has_database, &target, err))
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
+    if (!scratch)
+        return error_nomem(err);
+    if (!make_target(scratch, url, host, has_database, &target, err))
         return false;
     const char *place =
-        target.socket ? target.socket
+        target.socket ? str_z(m->db.arena, str_from(target.socket))
                       : str_format(m->db.arena, "%s:%u", target.host ? target.host : "localhost",
                                    target.port ? target.port : 3306);
     m->handle = new_handle(&m->lib);
@@ -1454,13 +1456,12 @@ static void mysql_close_db(Db *db)
 
 static MysqlDb *new_db(const DbOptions *options)
 {
-    Arena *arena = arena_new();
+    Arena *arena = arena_new_secret();
     MysqlDb *m = arena ? arena_alloc(arena, sizeof *m) : NULL;
     if (!m) {
         arena_free(arena);
         return NULL;
     }
-    arena_keep_secret(arena);
     m->db.driver = &db_driver_mysql;
     m->db.arena = arena;
     m->db.options = *options;
@@ -1487,13 +1488,13 @@ static bool open_with(const DbUrl *url, const DbOptions *options, bool has_datab
             arena_free(m->db.arena);
         return error_nomem(err);
     }
-    *copy = *url;
-    if (!db_url_parse(m->db.arena, url->text, copy, err) ||
+    if (!db_url_copy_without_password(m->db.arena, url, copy, err) ||
         !load_library(m->db.arena, options->client_path, false, &m->lib, err) ||
-        !connect_any(m, copy, has_database, err)) {
+        !connect_any(m, url, has_database, err)) {
         mysql_close_db(&m->db);
         return false;
     }
+    m->url = copy; /* what a second connection needs; the password is the library's by now */
     *ret_db = &m->db;
     return true;
 }

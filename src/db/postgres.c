@@ -1339,6 +1339,19 @@ static DbWait drive_connection(PgDb *s, int64_t timeout_us)
     }
 }
 
+/* libpq copies what it is given. */
+static bool start_connection(PgDb *s, const DbUrl *url, const DbHostVec *hosts, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
+    Params params;
+    if (!scratch)
+        return error_nomem(err);
+    if (!make_params(s, scratch, url, hosts, &params, err))
+        return false;
+    s->conn = s->pq.PQconnectStartParams(params.keys.items, params.values.items, 0);
+    return s->conn || error_nomem(err);
+}
+
 static bool connect_server(PgDb *s, const DbUrl *url, Error *err)
 {
     Arena *arena = s->db.arena;
@@ -1350,12 +1363,8 @@ static bool connect_server(PgDb *s, const DbUrl *url, Error *err)
         !db_url_hosts(arena, url->hosts, &hosts, err))
         return false;
     for (;;) {
-        Params params;
-        if (!make_params(s, arena, url, &hosts, &params, err))
+        if (!start_connection(s, url, &hosts, err))
             return false;
-        s->conn = s->pq.PQconnectStartParams(params.keys.items, params.values.items, 0);
-        if (!s->conn)
-            return error_nomem(err);
         s->pq.PQsetNoticeReceiver(s->conn, on_notice, s); /* libpq's own prints to standard error */
         s->pq.PQsetErrorVerbosity(s->conn,
                                   PQERRORS_VERBOSE); /* for the SQLSTATE, see find_state() */
@@ -1654,13 +1663,12 @@ static bool session_settings(PgDb *s, const DbUrl *url, const char **ret_before,
 
 static PgDb *new_db(const DbOptions *options)
 {
-    Arena *arena = arena_new();
+    Arena *arena = arena_new_secret();
     PgDb *s = arena ? arena_alloc(arena, sizeof *s) : NULL;
     if (!s) {
         arena_free(arena);
         return NULL;
     }
-    arena_keep_secret(arena);
     s->db.driver = &db_driver_postgres;
     s->db.arena = arena;
     s->db.features = db_driver_postgres.features;
@@ -1878,7 +1886,7 @@ static bool needs_name(const DbUrl *url, Error *err)
 static bool pg_database_exists(const DbUrl *url, const DbOptions *options, bool *ret_exists,
                                Error *err)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
     scoped(Db *, db_closep) db = NULL;
     if (!scratch)
         return error_nomem(err);
@@ -1889,7 +1897,7 @@ static bool pg_database_exists(const DbUrl *url, const DbOptions *options, bool 
 static bool change_databases(const DbUrl *url, const DbOptions *options, const char *what,
                              Error *err)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
     scoped(Db *, db_closep) db = NULL;
     if (!scratch)
         return error_nomem(err);

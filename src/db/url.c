@@ -1,6 +1,7 @@
 /* Database URLs: cut into parts, checked by the driver that the scheme names, and put together again
  * for display. A part of a mistyped URL may be a piece of a password, so no error quotes anything but
- * the scheme and the names of parameters. SPDX-License-Identifier: Apache-2.0 */
+ * the scheme and the names of parameters. What is written without escapes is a slice of the URL's text
+ * and no copy, so that a password lies in one place. SPDX-License-Identifier: Apache-2.0 */
 #include "db/driver.h"
 
 #include <string.h>
@@ -20,13 +21,17 @@ static bool bad_url_escape(Error *err, const char *reason)
     return error_hint(err, "%s", escape_hint);
 }
 
-/* Makes text and display anew from the parts. */
-static bool rebuild(Arena *arena, DbUrl *url, Error *err);
+static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_text,
+                      size_t *ret_password_at);
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
 static bool decode(Arena *arena, Str written, Str *ret_value, Error *err)
 {
+    if (str_find_char(written, '%', 0) == SIZE_MAX) {
+        *ret_value = written; /* well-formed, as the whole is */
+        return true;
+    }
     char *out = arena_alloc(arena, written.len + 1);
     if (!out)
         return error_nomem(err);
@@ -317,10 +322,10 @@ bool db_url_parse(Arena *arena, Str text, DbUrl *ret_url, Error *err)
     bool is_file = url.driver->features & DB_SINGLE_FILE;
     if (!(is_file ? read_file_url : read_server_url)(arena, rest, &url, err))
         return false;
-    Str given = url.text;
-    if (!url.driver->url_check(arena, &url, err) || !rebuild(arena, &url, err))
+    if (!url.driver->url_check(arena, &url, err))
         return false;
-    url.text = given;
+    if (!write_url(arena, &url, true, &url.display, NULL))
+        return error_nomem(err);
     *ret_url = url;
     return true;
 }
@@ -359,7 +364,9 @@ static const char *scheme_of(const DbUrl *url)
     return url->driver->schemes[0];
 }
 
-static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_text)
+/* ret_password_at, if given: where the password stands in it. */
+static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_text,
+                      size_t *ret_password_at)
 {
     StrBuf out = strbuf(arena);
     strbuf_adds(&out, scheme_of(url));
@@ -371,6 +378,8 @@ static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_t
         add_encoded(&out, url->user, "!$&'()*+,;=");
         if (url->has_password) {
             strbuf_add_char(&out, ':');
+            if (ret_password_at)
+                *ret_password_at = out.len;
             if (is_masked)
                 strbuf_adds(&out, "***");
             else
@@ -396,10 +405,22 @@ static bool write_url(Arena *arena, const DbUrl *url, bool is_masked, Str *ret_t
     return strbuf_finish(&out, ret_text);
 }
 
+/* Makes text and display anew from the parts. What led there is overwritten, and the password is again a slice of the text where it
+ * needs no escapes. */
 static bool rebuild(Arena *arena, DbUrl *url, Error *err)
 {
-    Str text, display;
-    if (!write_url(arena, url, false, &text) || !write_url(arena, url, true, &display))
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
+    Str written, text, display;
+    size_t at = 0;
+    if (!scratch)
+        return error_nomem(err);
+    if (!write_url(scratch, url, false, &written, &at) || !str_copy(arena, written, &text) ||
+        !write_url(arena, url, true, &display, NULL))
+        return error_nomem(err);
+    Str slice = str_sub(text, at, at + url->password.len);
+    if (url->has_password && str_eq(slice, url->password))
+        url->password = slice;
+    else if (!str_copy(arena, url->password, &url->password))
         return error_nomem(err);
     url->text = text;
     url->display = display;
@@ -413,8 +434,7 @@ bool db_url_set_password(Arena *arena, DbUrl *url, Str password, Error *err)
         return error_set(err, ERROR_USAGE, "a database file has no password");
     if (str_find_char(password, '\0', 0) != SIZE_MAX)
         return error_set(err, ERROR_USAGE, "the password holds a NUL byte");
-    if (!str_copy(arena, password, &changed.password))
-        return error_nomem(err);
+    changed.password = password;
     changed.has_password = password.len > 0;
     if (!rebuild(arena, &changed, err))
         return false;
@@ -433,4 +453,46 @@ bool db_url_with_database(Arena *arena, const DbUrl *url, Str database, DbUrl *r
         return false;
     *ret_url = changed;
     return true;
+}
+
+/* ---- copying ------------------------------------------------------------------------------ */
+
+/* A part's copy: the same slice of the copied text where it is one. */
+static bool carry(Arena *arena, Str from, Str to, Str *part)
+{
+    uintptr_t start = (uintptr_t)from.ptr, at = (uintptr_t)part->ptr;
+    bool is_slice = to.len > 0 && at >= start && at + part->len <= start + from.len;
+    if (!is_slice)
+        return str_copy(arena, *part, part);
+    *part = str_sub(to, at - start, at - start + part->len);
+    return true;
+}
+
+bool db_url_copy(Arena *arena, const DbUrl *url, DbUrl *ret_url, Error *err)
+{
+    DbUrl copy = *url;
+    copy.params = (DbParamVec){0};
+    bool is_ok =
+        str_copy(arena, url->text, &copy.text) && str_copy(arena, url->display, &copy.display);
+    Str *const parts[] = {&copy.user, &copy.password, &copy.hosts, &copy.database};
+    for (size_t i = 0; is_ok && i < sizeof parts / sizeof *parts; i++)
+        is_ok = carry(arena, url->text, copy.text, parts[i]);
+    for (size_t i = 0; is_ok && i < url->params.len; i++) {
+        DbParam param = url->params.items[i];
+        is_ok = carry(arena, url->text, copy.text, &param.key) &&
+                carry(arena, url->text, copy.text, &param.value) &&
+                vec_push(arena, &copy.params, param);
+    }
+    if (!is_ok)
+        return error_nomem(err);
+    *ret_url = copy;
+    return true;
+}
+
+bool db_url_copy_without_password(Arena *arena, const DbUrl *url, DbUrl *ret_url, Error *err)
+{
+    DbUrl bare = *url;
+    bare.text = bare.password = (Str){0};
+    bare.has_password = false;
+    return db_url_copy(arena, &bare, ret_url, err);
 }

@@ -140,7 +140,6 @@ static bool copy_z(Arena *arena, const char *text, const char **ret_copy)
 static bool copy_options(Heartbeat *beat, const HeartbeatOptions *from, Error *err)
 {
     Arena *arena = beat->arena;
-    Str text;
     beat->options = from->db;
     beat->options.notice = NULL;
     beat->options.notice_ctx = NULL;
@@ -150,9 +149,9 @@ static bool copy_options(Heartbeat *beat, const HeartbeatOptions *from, Error *e
     beat->options.cancel = &beat->cancel;
     if (!copy_z(arena, from->db.application_name, &beat->options.application_name) ||
         !copy_z(arena, from->db.client_path, &beat->options.client_path) ||
-        !str_copy(arena, from->renewal, &beat->renewal) || !str_copy(arena, from->url->text, &text))
+        !str_copy(arena, from->renewal, &beat->renewal))
         return error_nomem(err);
-    return db_url_parse(arena, text, &beat->url, err);
+    return db_url_copy(arena, from->url, &beat->url, err);
 }
 
 static bool start_thread(Heartbeat *beat, Error *err)
@@ -185,7 +184,7 @@ static bool start_thread(Heartbeat *beat, Error *err)
 
 Heartbeat *heartbeat_start(const HeartbeatOptions *options, Error *err)
 {
-    Arena *arena = arena_new();
+    Arena *arena = arena_new_secret();
     Heartbeat *beat = arena ? arena_alloc(arena, sizeof *beat) : NULL;
     if (!beat) {
         arena_free(arena);

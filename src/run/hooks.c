@@ -1,8 +1,8 @@
 /* A hook's executable: started without a shell, with an environment made for it, heard line by line.
  * SPDX-License-Identifier: Apache-2.0
  *
- * It gets PATH, HOME, LANG, what the caller lets through, and WHIMBREL_* that says what is going on; nothing else, so that
- * no password of ours reaches it unasked. It runs in a process group of its own: when the run is cancelled, it and all that
+ * It gets PATH, HOME, LANG, what the caller lets through, the database's URL, and WHIMBREL_* that says what is going on; nothing
+ * else. The URL is put there only while it runs, since it may hold a password. It runs in a process group of its own: when the run is cancelled, it and all that
  * it has started are ended. */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,6 +72,9 @@ static bool fill_environment(const Run *run, const Unit *unit, const Error *fail
         if (!vec_push(arena, &environment, str_z(arena, str_from(given[i]))) ||
             !environment.items[i])
             return false;
+    const DbUrl *url = run->runner->url;
+    if (url && !add_variable(arena, &environment, "WHIMBREL_DATABASE_URL", url->text))
+        return false;
     return add_variable(arena, &environment, "WHIMBREL_HOOK",
                         str_from(hook_point_name(unit->hook->point))) &&
            add_variable(arena, &environment, "WHIMBREL_ENV", run->runner->settings.environment) &&
@@ -233,7 +236,7 @@ static bool wait_for(Program *program, bool may_cancel, Error *err)
 
 bool hook_run_program(Run *run, const Unit *unit, const Error *failure, Error *err)
 {
-    scoped(Arena *, arena_freep) scratch = arena_new();
+    scoped(Arena *, arena_freep) scratch = arena_new_secret();
     Program *program = scratch ? arena_alloc(scratch, sizeof *program) : NULL;
     Environment environment = {0};
     if (!program || !fill_environment(run, unit, failure, scratch, &environment))

@@ -96,7 +96,7 @@ typedef struct RunSettings {
     size_t
         chunk_bytes; /* of SQL that travels in one message; 0: 2.5 MiB, and 512 KiB of one script and in a long run */
     const char *const *
-        hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_* */
+        hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_*, the URL among them */
     Str command;          /* for the run log: "migrate" */
     /* The connection is closed right after: what the session holds and has no use for goes then, without a message of its own */
     bool ends_session;

@@ -51,7 +51,7 @@ static bool configures(Arena *arena, Error *err)
     given[setting_index("migrations")] = (StrVec){.items = folders, .len = 2};
     given[setting_index("set")] = (StrVec){.items = pairs, .len = 2};
     Configuration configuration;
-    return configuration_load(arena, given, false, &configuration, err);
+    return configuration_load(arena, arena, given, false, &configuration, err);
 }
 
 static void configuring_survives_the_loss_of_any_allocation(void **state)
