@@ -482,6 +482,14 @@ const Explanation explanations[] = {
              "there by the server.\n"
              "Take it out of the pair, or drop BEGIN and COMMIT from the file: whimbrel cuts\n"
              "the file into transactions by itself."},
+    {.code = "lost-history",
+     .title = "the table that says what has run is gone",
+     .text = "Beside it stand whimbrel's other two tables, so that migrations have run here, and\n"
+             "to begin with the first again would do them twice. Somebody has dropped or\n"
+             "renamed it: rename it back, or restore it from a backup. Without one:\n"
+             "\n"
+             "    DROP TABLE whimbrel_run; DROP TABLE whimbrel_meta;\n"
+             "    whimbrel stamp 20250405120000      as far as the database is"},
     {.code = "markup",
      .title = "a file in XML, YAML or JSON cannot be read",
      .text = "It is not well-formed at the place shown, or uses what is not read on purpose:\n"

@@ -969,6 +969,23 @@ static bool newer_history(const Tables *tables, Arena *arena, int64_t format, Er
     return error_hint(err, "A newer whimbrel has been at work here: upgrade this one.");
 }
 
+/* The marker is made last and goes with the history: whoever took one alone has not begun anew. */
+static bool lost_history(const Tables *tables, Arena *arena, Error *err)
+{
+    const char *plain = table_name_plain(arena, &tables->name, "");
+    const char *meta = table_name_plain(arena, &tables->meta, tables->meta_suffix);
+    const char *run = table_name_plain(arena, &tables->run, tables->run_suffix);
+    if (!plain || !meta || !run)
+        return error_nomem(err);
+    error_set(err, ERROR_STATE, "the table %s is gone, and what has run here is not known", plain);
+    error_detail(err, "%s is still there.", meta);
+    error_code(err, "lost-history");
+    return error_hint(err,
+                      "Bring it back. To begin anew drop %s and %s, too; then whimbrel stamp says "
+                      "what has run.",
+                      run, meta);
+}
+
 static Timestamp time_value(SqlDialect dialect, const DbValue *value)
 {
     Timestamp t = TIMESTAMP_UNKNOWN;
@@ -1171,6 +1188,7 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     bool ok = db_query(db, text, &rows, &local);
     bool goes_on = ok && history_take_presence(&rows, &has_table);
     ok = ok && (!goes_on || take_number(tables, arena, &rows, &format, NULL, &local));
+    bool has_marker = ok && format > 0;
     if (ok && format > FORMAT)
         return newer_history(tables, arena, format, err);
     ok = ok && make_room(ctx, arena, history, &local);
@@ -1181,7 +1199,7 @@ static bool read_in_one(const ConventionContext *ctx, const Tables *tables, Db *
     ok = ok && db_rows_finish(&rows, &local);
     if (!ok) {
         *ret_is_absent = error_means_absent(&local, ctx->dialect);
-        if (*ret_is_absent && !has_table)
+        if (*ret_is_absent && !has_table && !has_marker)
             return true;
         if (err)
             *err = local;
@@ -1247,12 +1265,12 @@ static bool read_one_by_one(const ConventionContext *ctx, const Tables *tables, 
     bool has_history = false, has_meta = false, has_run = false;
     int64_t format = 0;
     Error local = {.arena = err ? err->arena : arena};
-    if (!has_table(db, arena, &tables->name, "", &has_history, err))
+    if (!has_table(db, arena, &tables->name, "", &has_history, err) ||
+        !has_table(db, arena, &tables->meta, tables->meta_suffix, &has_meta, err))
         return false;
     if (!has_history)
-        return true;
-    if (!has_table(db, arena, &tables->meta, tables->meta_suffix, &has_meta, err) ||
-        !has_table(db, arena, &tables->run, tables->run_suffix, &has_run, err))
+        return !has_meta || lost_history(tables, arena, err);
+    if (!has_table(db, arena, &tables->run, tables->run_suffix, &has_run, err))
         return false;
     bool ok = !has_meta || read_one(ctx, tables, db, arena, READ_FORMAT, history, &format, &local);
     if (ok && format > FORMAT)

@@ -489,7 +489,12 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
         arena_free(scratch);
         return;
     }
-    /* If the tables were made in what has just been rolled back, there is nothing to write into. */
+    /* If the tables were made in what has just been rolled back, there is nothing to write into. Those that hold what this run has done
+     * are not made anew: the next run would take an empty history for the beginning. */
+    if (run->finished_kept > 0) {
+        run->history.exists = true;
+        run->history.is_older_format = false;
+    }
     bool has_tables, writes = has_journal || has_log;
     bool is_ok = !writes || transaction_begin_prepared(run, &writer, &has_tables, &ignored);
     if (is_ok && has_journal) {

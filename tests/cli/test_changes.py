@@ -49,6 +49,10 @@ def test_a_history_that_is_gone_stops_the_run(whimbrel, db, text):
     assert "t3" not in tables(db)
     # Where DDL is undone, nothing stands there that no history tells of.
     assert db.engine == "mariadb" or "t2" not in tables(db)
+    # Nor does a later run begin with the first migration again, however often it is called.
+    for command in ("migrate", "migrate", "status"):
+        refused = whimbrel(command, "-d", db.url)
+        assert refused.code == 1 and "explain lost-history" in refused.err, refused
 
 
 def test_a_row_of_somebody_else_stops_the_run(whimbrel, db):
