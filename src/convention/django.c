@@ -34,17 +34,10 @@ static bool has_entry(const FolderEntryVec *entries, Str name)
     return false;
 }
 
-static bool read_setting(Search *search, const char *path, Str name, Str *ret_value)
-{
-    Str text;
-    return peer_read(search->ctx, search->arena, path, &text, search->err) &&
-           django_setting(search->arena, text, name, ret_value, search->err);
-}
-
 /* What Django calls the app of a folder APP/migrations: its name, unless its apps.py says another label. */
 static bool label_of(Search *search, const char *migrations, Str *ret_label)
 {
-    Str above = path_folder(str_from(migrations)), label = {0};
+    Str above = path_folder(str_from(migrations)), label = {0}, text;
     const char *folder = str_z(search->arena, above);
     const char *apps = folder ? path_join(search->arena, folder, STR("apps.py")) : NULL;
     FileInfo info;
@@ -52,7 +45,9 @@ static bool label_of(Search *search, const char *migrations, Str *ret_label)
         return error_nomem(search->err);
     if (!file_tree_info(search->ctx->files, apps, &info, search->err))
         return false;
-    if (info.kind == FILE_REGULAR && !read_setting(search, apps, STR("label"), &label))
+    if (info.kind == FILE_REGULAR &&
+        (!peer_read(search->ctx, search->arena, apps, &text, search->err) ||
+         !django_label(search->arena, text, &label, search->err)))
         return false;
     *ret_label = label.len > 0 ? label : path_base(above);
     if (label.len > 0 || (!str_eq(above, STR(".")) && !str_ends(above, STR(".."))))
@@ -70,9 +65,10 @@ static bool is_migration(Str name)
     return str_ends(name, STR(".py")) && name.len > 3 && name.ptr[0] != '_' && name.ptr[0] != '~';
 }
 
-static bool add_migrations(Search *search, const char *folder, const FolderEntryVec *entries)
+/* A folder with migrations; label: of its app, empty: as the folder says. */
+static bool add_migrations(Search *search, const char *folder, const FolderEntryVec *entries,
+                           Str label)
 {
-    Str label = {0};
     for (size_t i = 0; i < entries->len; i++) {
         const FolderEntry *entry = &entries->items[i];
         const char *path = path_join(search->arena, folder, entry->name);
@@ -100,6 +96,21 @@ static bool add_migrations(Search *search, const char *folder, const FolderEntry
     return true;
 }
 
+/* settings.py, or a file in settings/ */
+static bool looks_like_settings(const FolderEntry *entry, const char *folder)
+{
+    return entry->kind == FILE_REGULAR && (str_eq(entry->name, STR("settings.py")) ||
+                                           (str_eq(path_base(str_from(folder)), STR("settings")) &&
+                                            str_ends(entry->name, STR(".py"))));
+}
+
+static bool read_settings(Search *search, const char *path)
+{
+    Str text;
+    return peer_read(search->ctx, search->arena, path, &text, search->err) &&
+           django_settings(search->arena, path, text, search->graph, search->err);
+}
+
 static bool walk(Search *search, const char *folder, unsigned depth)
 {
     FolderEntryVec entries = {0};
@@ -109,24 +120,73 @@ static bool walk(Search *search, const char *folder, unsigned depth)
         return true;
     bool is_app = str_eq(path_base(str_from(folder)), STR("migrations"));
     if (is_app && has_entry(&entries, STR("__init__.py")))
-        return add_migrations(search, folder, &entries);
+        return add_migrations(search, folder, &entries, (Str){0});
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
         const char *path = path_join(search->arena, folder, entry->name);
         if (!path)
             return error_nomem(search->err);
-        bool is_settings = entry->kind == FILE_REGULAR && search->graph->user_app.len == 0 &&
-                           (str_eq(entry->name, STR("settings.py")) ||
-                            (str_eq(path_base(str_from(folder)), STR("settings")) &&
-                             str_ends(entry->name, STR(".py"))));
-        if (is_settings) {
-            Str model = {0};
-            if (!read_setting(search, path, STR("AUTH_USER_MODEL"), &model))
-                return false;
-            (void)str_cut(model, '.', &search->graph->user_app);
-        }
+        if (looks_like_settings(entry, folder) && !read_settings(search, path))
+            return false;
         if (entry->kind == FILE_FOLDER && !entry->is_link && depth > 0 &&
             !is_foreign(entry->name) && !walk(search, path, depth - 1))
+            return false;
+    }
+    return true;
+}
+
+/* Takes out what has been found of an app, and what lies in this folder. */
+static void drop_nodes(DjangoGraph *graph, Str app, Str folder)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < graph->nodes.len; i++) {
+        DjangoNode node = graph->nodes.items[i];
+        bool is_there = folder.len > 0 && str_eq(path_folder(str_from(node.path)), folder);
+        if (!str_eq(node.app, app) && !is_there)
+            graph->nodes.items[kept++] = node;
+    }
+    graph->nodes.len = kept;
+}
+
+/* "project.schema.blog" below one of the folders; NULL: it is not there, but in some package. */
+static bool find_module(Search *search, Str module, const char **ret_folder,
+                        FolderEntryVec *ret_entries)
+{
+    StrBuf below = strbuf(search->arena);
+    Str path;
+    *ret_folder = NULL;
+    for (size_t i = 0; i < module.len; i++)
+        strbuf_add_char(&below, module.ptr[i] == '.' ? '/' : module.ptr[i]);
+    if (!strbuf_finish(&below, &path))
+        return error_nomem(search->err);
+    for (size_t i = 0; i < search->ctx->folders.len && !*ret_folder; i++) {
+        const char *top = str_z(search->arena, search->ctx->folders.items[i]);
+        const char *folder = top ? path_join(search->arena, top, path) : NULL;
+        FileInfo info;
+        if (!folder)
+            return error_nomem(search->err);
+        if (!file_tree_info(search->ctx->files, folder, &info, search->err))
+            return false;
+        if (info.kind != FILE_FOLDER)
+            continue;
+        if (!folder_entries(search->ctx, search->arena, folder, ret_entries, search->err))
+            return false;
+        *ret_folder = folder;
+    }
+    return true;
+}
+
+/* What MIGRATION_MODULES says of apps counts more than where their migrations would be. */
+static bool move_modules(Search *search)
+{
+    for (size_t i = 0; i < search->graph->modules.items.len; i++) {
+        const DjangoModule *module = &search->graph->modules.items.items[i];
+        FolderEntryVec entries = {0};
+        const char *folder = NULL;
+        if (module->module.len > 0 && !find_module(search, module->module, &folder, &entries))
+            return false;
+        drop_nodes(search->graph, module->app, folder ? str_from(folder) : (Str){0});
+        if (folder && !add_migrations(search, folder, &entries, module->app))
             return false;
     }
     return true;
@@ -141,7 +201,7 @@ static bool search_folders(Search *search)
         if (!walk(search, folder, DEEPEST_APP))
             return false;
     }
-    return true;
+    return move_modules(search);
 }
 
 /* The project's folder is where manage.py is. */
@@ -334,6 +394,52 @@ static bool applied_keys(const ConventionContext *ctx, Arena *arena, StrVec *ret
     return true;
 }
 
+static bool has_class(Str text)
+{
+    return str_find(text, STR("class Migration"), 0) != SIZE_MAX;
+}
+
+/* A package that is called migrations, and of which no file is one, is none of an app. */
+static bool read_heads(const ConventionContext *ctx, Arena *arena, DjangoGraph *graph, Error *err)
+{
+    Str *texts = arena_alloc(arena, (graph->nodes.len + 1) * sizeof *texts);
+    size_t kept = 0, end;
+    if (!texts)
+        return error_nomem(err);
+    for (size_t i = 0; i < graph->nodes.len; i++)
+        if (!peer_read(ctx, arena, graph->nodes.items[i].path, &texts[i], err))
+            return false;
+    for (size_t from = 0; from < graph->nodes.len; from = end) {
+        Str folder = path_folder(str_from(graph->nodes.items[from].path));
+        bool is_app = false;
+        for (end = from; end < graph->nodes.len &&
+                         str_eq(path_folder(str_from(graph->nodes.items[end].path)), folder);
+             end++)
+            is_app = is_app || has_class(texts[end]);
+        for (size_t i = from; i < end && is_app; i++) {
+            texts[kept] = texts[i];
+            graph->nodes.items[kept++] = graph->nodes.items[i];
+        }
+    }
+    graph->nodes.len = kept;
+    for (size_t i = 0; i < kept; i++)
+        if (!django_read_head(arena, graph, texts[i], &graph->nodes.items[i], err))
+            return false;
+    return true;
+}
+
+/* "blog" is the last of that app. */
+static bool add_labels(Arena *arena, const DjangoGraph *graph, MigrationSet *set, Error *err)
+{
+    for (size_t i = 0; i < graph->nodes.len; i++) {
+        const DjangoNode *node = &graph->nodes.items[i];
+        VersionLabel label = {node->app, node->key};
+        if (!node->is_out && !node->is_followed && !vec_push(arena, &set->labels, label))
+            return error_nomem(err);
+    }
+    return true;
+}
+
 static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_set, Error *err)
 {
     MigrationSet set = {.script_options = peer_script_options(ctx)};
@@ -345,14 +451,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
     *graph = (DjangoGraph){0};
     if (!search_folders(&search))
         return false;
-    if (graph->user_app.len == 0)
-        graph->user_app = STR("auth");
-    for (size_t i = 0; i < graph->nodes.len; i++) {
-        Str text;
-        if (!peer_read(ctx, arena, graph->nodes.items[i].path, &text, err) ||
-            !django_read_head(arena, graph, text, &graph->nodes.items[i], err))
-            return false;
-    }
+    if (!read_heads(ctx, arena, graph, err))
+        return false;
     if ((has_replacements(graph) && !applied_keys(ctx, arena, &applied, err)) ||
         !django_finish(arena, graph, &applied, err))
         return false;
@@ -364,6 +464,8 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
         if (!add_node(ctx, arena, graph, graph->order.items[i], &set, &parents[i], err))
             return false;
     }
+    if (!add_labels(arena, graph, &set, err))
+        return false;
     set.parents = parents;
     set.own = graph;
     if (!peer_order_as_added(arena, &set, err) || !migration_set_finish(&set, err))

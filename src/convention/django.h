@@ -16,10 +16,26 @@ typedef struct DjangoNode {
     bool is_followed; /* by another one of its app */
     bool is_done;
 } DjangoNode;
+typedef struct DjangoModel {
+    Str setting; /* "AUTH_USER_MODEL" */
+    Str app;
+} DjangoModel;
+typedef struct DjangoModule {
+    Str app;
+    Str module; /* "project.schema.blog"; empty: it has none */
+} DjangoModule;
 typedef struct DjangoGraph {
     Vec(DjangoNode) nodes;
     Vec(size_t) order; /* as Django would apply them all */
-    Str user_app;      /* of settings.AUTH_USER_MODEL */
+    /* settings.*_MODEL: the app of the model that each names; empty: only Python knows */
+    struct DjangoModels {
+        Vec(DjangoModel) items;
+    } models;
+    /* of settings.MIGRATION_MODULES: where an app has its migrations */
+    struct DjangoModules {
+        bool are_known; /* the setting was read */
+        Vec(DjangoModule) items;
+    } modules;
 } DjangoGraph;
 
 /* ---- django_graph.c ----------------------------------------------------------------------------------------- */
@@ -39,7 +55,10 @@ bool django_has(const StrVec *keys, Str key);
 
 /* Both ways of a file, as far as its operations are RunSQL with literals. */
 bool django_operations(Arena *arena, Str text, HostFile *ret_file, Error *err);
-/* A text that is the value of the label in apps.py, or of AUTH_USER_MODEL in the settings; empty: there is none. */
-bool django_setting(Arena *arena, Str text, Str name, Str *ret_value, Error *err);
+/* The label that apps.py gives its app; empty: none. */
+bool django_label(Arena *arena, Str text, Str *ret_label, Error *err);
+/* What matters of the settings in this file, into the graph, unless it was said before. MIGRATION_MODULES that only Python knows is an
+ * error that names it. */
+bool django_settings(Arena *arena, const char *path, Str text, DjangoGraph *graph, Error *err);
 
 #endif

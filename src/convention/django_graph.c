@@ -36,14 +36,39 @@ static bool bad_head(const DjangoNode *node, uint32_t line, const char *what, Er
     error_set(err, ERROR_PARSE, "%s: %s", node->path, what);
     error_code(err, "bad-file");
     error_at(err, str_from(node->path), line, 0);
-    return error_hint(err, "Whimbrel reads lists of literal (app, name) pairs here, and "
-                           "migrations.swappable_dependency(settings.AUTH_USER_MODEL).");
+    return error_hint(
+        err, "Whimbrel reads lists of literal (app, name) pairs here, and "
+             "migrations.swappable_dependency(settings.AUTH_USER_MODEL) with settings that are "
+             "literal, too.");
 }
 
 static bool add_key(Arena *arena, StrVec *keys, Str app, Str name, Error *err)
 {
     const char *key = str_format(arena, "%.*s.%.*s", STR_ARG(app), STR_ARG(name));
     return (key && vec_push(arena, keys, str_from(key))) || error_nomem(err);
+}
+
+static Str last_of(Str path)
+{
+    for (size_t dot; (dot = str_find_char(path, '.', 0)) != SIZE_MAX;)
+        path = str_sub(path, dot + 1, path.len);
+    return path;
+}
+
+/* The app of the model that a setting names. Packages leave out what stands before it ("PAGE_MODEL" is WAGTAIL_PAGE_MODEL). What the settings
+ * do not speak of is as the package has it: the user's model auth's, another one its own. *ret_app empty: only Python knows. */
+static void app_of_setting(const DjangoGraph *graph, const DjangoNode *node, Str name, Str *ret_app)
+{
+    for (size_t i = 0; i < graph->models.items.len; i++) {
+        const DjangoModel *model = &graph->models.items.items[i];
+        bool is_it = str_ends(model->setting, name) &&
+                     (model->setting.len == name.len ||
+                      model->setting.ptr[model->setting.len - name.len - 1] == '_');
+        *ret_app = model->app;
+        if (is_it)
+            return;
+    }
+    *ret_app = str_ends(name, STR("USER_MODEL")) ? STR("auth") : node->app;
 }
 
 /* One of: ("app", "name"), migrations.swappable_dependency(settings.AUTH_USER_MODEL) */
@@ -66,11 +91,30 @@ static bool take_pair(Arena *arena, const DjangoGraph *graph, const PyModule *mo
     Str app = {0};
     if (argument->kind == PY_STRING)
         (void)str_cut(argument->text, '.', &app);
-    else if (str_ends(argument_path, STR("settings.AUTH_USER_MODEL")))
-        app = graph->user_app;
+    else if (str_ends(argument_path, STR("_MODEL")))
+        app_of_setting(graph, node, last_of(argument_path), &app);
     if (!str_ends(path, STR("swappable_dependency")) || app.len == 0)
         return bad_head(node, pair->line, "a dependency that only Python knows", err);
     return add_key(arena, keys, app, STR("__first__"), err);
+}
+
+/* A list of pairs, or a sum of such. */
+static bool take_list(Arena *arena, const DjangoGraph *graph, const PyModule *module,
+                      const DjangoNode *node, const PyNode *list, uint32_t line, StrVec *keys,
+                      Error *err)
+{
+    bool is_sum = list && list->kind == PY_OPERATION && str_eq(list->text, STR("+"));
+    if (!list || (list->kind != PY_LIST && list->kind != PY_TUPLE && !is_sum))
+        return bad_head(node, line, "a list that only Python knows", err);
+    for (size_t i = 0; i < list->items.len; i++) {
+        const PyNode *item = list->items.items[i].value;
+        if (list->items.items[i].name.len > 0)
+            return bad_head(node, line, "a list that only Python knows", err);
+        if (is_sum ? !take_list(arena, graph, module, node, item, line, keys, err)
+                   : !take_pair(arena, graph, module, node, item, keys, err))
+            return false;
+    }
+    return true;
 }
 
 static bool take_pairs(Arena *arena, const DjangoGraph *graph, const PyModule *module,
@@ -80,15 +124,7 @@ static bool take_pairs(Arena *arena, const DjangoGraph *graph, const PyModule *m
     const PyStatement *statement = python_find(body, PY_ASSIGN, str_from(name));
     if (!statement)
         return true;
-    const PyNode *list = statement->value;
-    if (!list || (list->kind != PY_LIST && list->kind != PY_TUPLE))
-        return bad_head(node, statement->line, "a list that only Python knows", err);
-    for (size_t i = 0; i < list->items.len; i++)
-        if (list->items.items[i].name.len > 0)
-            return bad_head(node, statement->line, "a list that only Python knows", err);
-        else if (!take_pair(arena, graph, module, node, list->items.items[i].value, keys, err))
-            return false;
-    return true;
+    return take_list(arena, graph, module, node, statement->value, statement->line, keys, err);
 }
 
 bool django_read_head(Arena *arena, const DjangoGraph *graph, Str text, DjangoNode *node,

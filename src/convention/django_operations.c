@@ -178,17 +178,87 @@ bool django_operations(Arena *arena, Str text, HostFile *ret_file, Error *err)
     return true;
 }
 
-bool django_setting(Arena *arena, Str text, Str name, Str *ret_value, Error *err)
+/* At the top of the file, or of a class in it. */
+static const PyStatement *find_setting(const PyModule *module, Str name)
+{
+    const PyStatement *found = python_find(&module->body, PY_ASSIGN, name);
+    for (size_t i = 0; !found && i < module->body.len; i++)
+        if (module->body.items[i].kind == PY_CLASS)
+            found = python_find(&module->body.items[i].body, PY_ASSIGN, name);
+    return found;
+}
+
+bool django_label(Arena *arena, Str text, Str *ret_label, Error *err)
 {
     PyModule module;
-    *ret_value = (Str){0};
+    *ret_label = (Str){0};
     if (!python_read(arena, text, &module, err))
         return false;
-    const PyStatement *found = python_find(&module.body, PY_ASSIGN, name);
-    for (size_t i = 0; !found && i < module.body.len; i++)
-        if (module.body.items[i].kind == PY_CLASS)
-            found = python_find(&module.body.items[i].body, PY_ASSIGN, name);
+    const PyStatement *found = find_setting(&module, STR("label"));
     if (found && found->value && found->value->kind == PY_STRING)
-        *ret_value = found->value->text;
+        *ret_label = found->value->text;
+    return true;
+}
+
+/* AUTH_USER_MODEL = "people.User" and its like. */
+static bool take_models(Arena *arena, const PyStatementVec *body, bool is_project,
+                        DjangoGraph *graph, Error *err)
+{
+    for (size_t i = 0; i < body->len; i++) {
+        const PyStatement *statement = &body->items[i];
+        DjangoModel model = {.setting = statement->name};
+        bool is_known = false;
+        if (statement->kind == PY_CLASS &&
+            !take_models(arena, &statement->body, is_project, graph, err))
+            return false;
+        if (statement->kind != PY_ASSIGN || !str_ends(statement->name, STR("_MODEL")))
+            continue;
+        for (size_t k = 0; k < graph->models.items.len; k++)
+            is_known = is_known || str_eq(graph->models.items.items[k].setting, model.setting);
+        if (statement->value && statement->value->kind == PY_STRING)
+            (void)str_cut(statement->value->text, '.', &model.app);
+        /* A package's own settings.py asks the project's. */
+        is_known = is_known || (model.app.len == 0 && !is_project);
+        if (!is_known && !vec_push(arena, &graph->models.items, model))
+            return error_nomem(err);
+    }
+    return true;
+}
+
+static bool bad_modules(const char *path, uint32_t line, Error *err)
+{
+    error_set(err, ERROR_PARSE, "%s has MIGRATION_MODULES that only Python knows", path);
+    error_code(err, "bad-setting");
+    error_at(err, str_from(path), line, 0);
+    return error_hint(err, "Write it as one dict of strings and None, or name the folders that "
+                           "count: -m blog/migrations.");
+}
+
+bool django_settings(Arena *arena, const char *path, Str text, DjangoGraph *graph, Error *err)
+{
+    PyModule module;
+    if (str_find(text, STR("_MODEL"), 0) == SIZE_MAX &&
+        str_find(text, STR("MIGRATION_MODULES"), 0) == SIZE_MAX)
+        return true;
+    bool is_project = str_find(text, STR("INSTALLED_APPS"), 0) != SIZE_MAX;
+    if (!python_read(arena, text, &module, err) ||
+        !take_models(arena, &module.body, is_project, graph, err))
+        return false;
+    const PyStatement *found = find_setting(&module, STR("MIGRATION_MODULES"));
+    if (!found || graph->modules.are_known)
+        return true;
+    if (!found->value || found->value->kind != PY_DICT)
+        return bad_modules(path, found->line, err);
+    for (size_t i = 0; i < found->value->items.len; i++) {
+        const PyItem *item = &found->value->items.items[i];
+        bool is_none = item->value->kind == PY_NONE;
+        if (!item->key || item->key->kind != PY_STRING ||
+            (!is_none && item->value->kind != PY_STRING))
+            return bad_modules(path, item->value->line, err);
+        DjangoModule entry = {item->key->text, is_none ? (Str){0} : item->value->text};
+        if (!vec_push(arena, &graph->modules.items, entry))
+            return error_nomem(err);
+    }
+    graph->modules.are_known = true;
     return true;
 }

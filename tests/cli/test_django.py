@@ -243,3 +243,73 @@ def test_a_new_migration_is_one_that_whimbrel_and_django_can_run(whimbrel, sqlit
     assert '("blog", "0001_initial"),\n    ]' in (whimbrel.cwd / path).read_text()
     whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
     assert "blog.0002_add_things" in rows(sqlite)
+
+
+# ---- what settings say
+
+
+def test_migrations_lie_where_the_settings_say(whimbrel, sqlite):
+    """MIGRATION_MODULES, with a module elsewhere, one in a package, and none at all."""
+    python(whimbrel, "blog", "0001_initial", table("a"))
+    python(whimbrel, "shop", "0001_initial", table("b"))
+    python(whimbrel, "zoo", "0001_initial", table("c"))
+    python(whimbrel, "site/schema", "0001_other", table("d"), ["zoo.__first__"])
+    whimbrel.write(
+        "site/settings.py",
+        "INSTALLED_APPS = ['blog', 'shop']\n"
+        "MIGRATION_MODULES = {'blog': 'site.schema.migrations', 'shop': None, 'other': 'package.migrations'}\n",
+    )
+    assert [version for version, _ in states(whimbrel, sqlite)] == ["zoo.0001_initial", "blog.0001_other"]
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    assert rows(sqlite) == ["zoo.0001_initial", "blog.0001_other"]
+    assert (whimbrel.cwd / "site/schema/migrations").is_dir()
+
+
+def test_modules_that_only_python_knows_are_refused(whimbrel, sqlite):
+    python(whimbrel, "blog", "0001_initial", table("a"))
+    whimbrel.write("site/settings.py", "MIGRATION_MODULES = {\n    'blog': module_of('blog'),\n}\n")
+    refused = whimbrel("status", "-d", sqlite.url, *WORDS)
+    assert refused.code != 0 and "site/settings.py:2" in refused.err and "MIGRATION_MODULES" in refused.err
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ("", ["auth.0001_initial", "oauth.0001_initial", "people.0001_initial"]),
+        ("OAUTH_TOKEN_MODEL = 'people.Token'\n", ["auth.0001_initial", "people.0001_initial", "oauth.0001_initial"]),
+    ],
+)
+def test_a_model_may_be_swapped_by_other_settings(whimbrel, sqlite, settings, expected):
+    """What the settings do not speak of is as the package has it: its own."""
+    python(
+        whimbrel, "oauth", "0001_initial", table("a"),
+        ["migrations.swappable_dependency(own.TOKEN_MODEL)", "migrations.swappable_dependency(USER_MODEL)"],
+    )  # fmt: skip
+    python(whimbrel, "people", "0001_initial", table("b"))
+    python(whimbrel, "auth", "0001_initial", table("c"))
+    whimbrel.write("oauth/settings.py", "TOKEN_MODEL = getattr(settings, 'OAUTH_TOKEN_MODEL', 'oauth.Token')\n")
+    whimbrel.write("site/settings.py", "INSTALLED_APPS = ['oauth']\n" + settings)
+    assert [version for version, _ in states(whimbrel, sqlite)] == expected
+
+
+def test_a_package_of_that_name_without_migrations_is_none(whimbrel, sqlite):
+    python(whimbrel, "blog", "0001_initial", table("a"), ["blog.0000_first"])
+    python(whimbrel, "blog", "0000_first", table("b"))
+    path = whimbrel.cwd / "blog/migrations/0001_initial.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("[('blog', '0000_first')]", "[] + [('blog', '0000_first')]"), encoding="utf-8")
+    whimbrel.write("blocks/migrations/__init__.py", "")
+    whimbrel.write("blocks/migrations/operation.py", "class Operation:\n    pass\n")
+    assert [version for version, _ in states(whimbrel, sqlite)] == ["blog.0000_first", "blog.0001_initial"]
+
+
+def test_an_app_is_a_target(whimbrel, sqlite):
+    """As `migrate blog` and `migrate blog zero`."""
+    python(whimbrel, "blog", "0001_initial", table("a"))
+    python(whimbrel, "blog", "0002_more", table("b"), ["blog.0001_initial"])
+    python(whimbrel, "shop", "0001_initial", table("c"), ["blog.0002_more"])
+    python(whimbrel, "zoo", "0001_initial", table("d"))
+    whimbrel.ok("migrate", "--to", "blog", "-d", sqlite.url, *WORDS)
+    assert rows(sqlite) == ["blog.0001_initial", "blog.0002_more"]
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    whimbrel.ok("rollback", "--to", "blog@base", "-d", sqlite.url, *WORDS)
+    assert rows(sqlite) == ["zoo.0001_initial"]
