@@ -231,6 +231,22 @@ bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error
     return sync_folder_of(scratch, real, err);
 }
 
+bool file_is_leftover(Str path, Str *ret_of)
+{
+    enum { DIGITS = 8 };
+    Str name = path;
+    if (!str_ends(name, STR(".tmp")) || name.len < DIGITS + 6)
+        return false;
+    name.len -= 4;
+    for (size_t i = name.len - DIGITS; i < name.len; i++)
+        if (hex_value(name.ptr[i]) < 0)
+            return false;
+    if (name.ptr[name.len - DIGITS - 1] != '.')
+        return false;
+    *ret_of = str_sub(name, 0, name.len - DIGITS - 1);
+    return true;
+}
+
 /* ---- stamps --------------------------------------------------------------------------------------- */
 
 static int64_t nanoseconds(const struct timespec *time)

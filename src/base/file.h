@@ -14,6 +14,8 @@ bool file_read(Arena *arena, const char *path, uint64_t limit_bytes, Str *ret_te
 /* Writes through a temporary file in the same folder, fsync and rename, so that path holds the old or the new text and
  * never half of one. mode as for open(2). */
 bool file_write(Arena *scratch, const char *path, Str text, unsigned mode, Error *err);
+/* "x.sql.0a1b2c3d.tmp": what a file_write() of x.sql leaves that was killed. *ret_of: "x.sql", part of path. */
+bool file_is_leftover(Str path, Str *ret_of);
 
 /* What only spares time and can be made anew, kept for this user alone. Both return false, without an error, whenever it
  * cannot be had: absent, unreadable, larger than the limit, or a file or folder that others could have written to. Writing

@@ -24,6 +24,7 @@ typedef struct Job {
     StrVec losses, notes;
     const char *old_folder, *folder;
     size_t new_files; /* that are not there already */
+    StrVec leftovers; /* paths of what an interrupted conversion was about to write */
     Str old_table, new_table;
     bool is_done;
 } Job;
@@ -225,6 +226,12 @@ static bool check_folder(Job *job, const char *folder, Str below, unsigned depth
             continue;
         }
         const TreeFile *file = made_file(job, str_from(relative));
+        Str of;
+        if (!file && file_is_leftover(str_from(relative), &of) && made_file(job, of)) {
+            if (!vec_push(arena, &job->leftovers, str_from(path)))
+                return error_nomem(err);
+            continue;
+        }
         if (!file)
             return in_the_way(job->folder, str_from(relative), "", err);
         if (!file_read(arena, path, 0, &text, err))
@@ -365,6 +372,9 @@ static bool write_files(Job *job, Error *err)
     Arena *arena = job->cli->arena;
     if (!folder_make(arena, job->folder, 0777, err))
         return false;
+    for (size_t i = 0; i < job->leftovers.len; i++)
+        if (!file_remove(job->leftovers.items[i].ptr, err))
+            return false;
     for (size_t i = 0; i < job->made.files.len; i++) {
         const TreeFile *file = &job->made.files.items[i];
         const char *path = path_join(arena, job->folder, file->path);
@@ -405,7 +415,7 @@ static bool write_configuration(Job *job, const char **ret_file, Error *err)
     *ret_file = path ? path : "whimbrel.toml";
     if (!path)
         return project_file_text(cli, &file, &text, err) &&
-               file_create_new("whimbrel.toml", text, 0666, err);
+               file_write(cli->arena, "whimbrel.toml", text, 0666, err);
     Str changed;
     return file_read(cli->arena, path, 0, &text, err) &&
            project_file_change(cli->arena, text, &file, &changed, err) &&
@@ -498,12 +508,12 @@ static bool carry_out(Job *job, const char **ret_file, Error *err)
     return write_configuration(job, ret_file, err);
 }
 
-/* Nothing is done but with the user's word: on a terminal it is asked for, elsewhere --yes is it. */
+/* Nothing is done but with the user's word: on a terminal it is asked for, elsewhere --yes is it, and without it this is refused. */
 static bool may_go_on(Job *job, bool *ret_yes, Error *err)
 {
     Cli *cli = job->cli;
     *ret_yes = false;
-    if (job->options->dry_run || (!cli->settings->yes && !cli->err.is_terminal))
+    if (job->options->dry_run)
         return true;
     if (job->losses.len > 0 && !job->options->lossy && cli->settings->yes) {
         error_set(err, ERROR_STATE, "%s cannot hold %zu %s of what is here", job->to->title,
@@ -511,8 +521,15 @@ static bool may_go_on(Job *job, bool *ret_yes, Error *err)
         error_code(err, "conversion-loses");
         return error_hint(err, "They are listed above; --lossy accepts it. Nothing was written.");
     }
-    return cli_confirm(cli, job->losses.len > 0 ? "Convert, and lose what is listed?" : "Convert?",
-                       ret_yes, err);
+    if (cli_confirm(cli, job->losses.len > 0 ? "Convert, and lose what is listed?" : "Convert?",
+                    ret_yes, err))
+        return true;
+    return err->kind == ERROR_USAGE &&
+           error_hint(
+               err,
+               "Nothing was written. --yes%s does what is shown above, --dry-run shows it and "
+               "nothing else.",
+               job->losses.len > 0 && !job->options->lossy ? " --lossy" : "");
 }
 
 static bool convert_run(Cli *cli, const void *args, Error *err)
@@ -524,15 +541,20 @@ static bool convert_run(Cli *cli, const void *args, Error *err)
     if (!project_convention(options->to, "convert", &job.to, err))
         return false;
     cli->except = job.to;
-    if (!cli_open(cli, NEEDS_MIGRATIONS | (options->files_only ? 0 : NEEDS_DATABASE), err))
-        return false;
+    bool is_open =
+        cli_open(cli, NEEDS_MIGRATIONS | (options->files_only ? 0 : NEEDS_DATABASE), err);
     job.from = cli->context.convention;
-    if (job.from == job.to) {
+    if (job.from == job.to && (is_open || err->kind == ERROR_PARSE || err->kind == ERROR_IO ||
+                               err->kind == ERROR_STATE)) {
+        /* The old folder's name, said again, is no folder of the new convention's. */
+        error_clear(err);
         error_set(err, ERROR_USAGE, "convert: this project has the convention %s already",
                   job.to->name);
         error_hint(err, "'whimbrel conventions' says why; --convention NAME names another.");
         return error_code(err, "same-convention");
     }
+    if (!is_open)
+        return false;
     if (!prepare(&job, err))
         return false;
     Text plan = cli->is_json ? cli_err_text(cli) : cli_text(cli);
@@ -598,12 +620,12 @@ static const Option convert_options[] = {
     {.name = "dry-run",
      .type = OPTION_FLAG,
      .offset = offsetof(ConvertArgs, dry_run),
-     .help = "show what would be done and do nothing; so it is without --yes, off a terminal"},
+     .help = "show what would be done and do nothing"},
     {0},
 };
 
 static const Example convert_examples[] = {
-    {"whimbrel convert --to whimbrel", "shows what would become of files and history"},
+    {"whimbrel convert --to whimbrel --dry-run", "shows what would become of files and history"},
     {"whimbrel convert --to whimbrel --yes", "does it"},
     {"whimbrel convert --to goose --into db/goose --yes --lossy",
      "the way to another tool, or back"},
@@ -627,7 +649,9 @@ const Command cmd_convert = {
         "The history is written in one transaction, under the locks of both conventions. Then "
         "whimbrel.toml names the new folder and convention. The old files and the old table are "
         "left as they are. Interrupted anywhere, the same command goes on.\n\n"
-        "Nothing is written but with --yes, or a yes on the terminal.",
+        "Nothing is written but with --yes, or a yes on the terminal; where neither can be had, it "
+        "shows "
+        "what it would do and refuses.",
     .group = GROUP_MENDING,
     .options = convert_options,
     .examples = convert_examples,

@@ -387,8 +387,8 @@ bool plan_resolve(Arena *arena, const Overview *overview, Str to, PlaceAmong amo
         return false;
     if (is_found)
         return true;
-    if (to.len > 0 && resolve_tag(overview, versioned, to, among, &ret_target->version,
-                                  &ret_target->is_base))
+    if (to.len > 0 &&
+        resolve_tag(overview, versioned, to, among, &ret_target->version, &ret_target->is_base))
         return true;
     static const Match order[] = {MATCH_VERSION_START, MATCH_NAME, MATCH_LABEL, MATCH_LABEL_START};
     for (size_t i = 0; to.len > 0 && i < sizeof order / sizeof *order; i++) {

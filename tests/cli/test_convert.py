@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """convert: files and history from one convention to another and back, for every tool that has a layout."""
 
+import os
 import pathlib
 import re
+import shutil
 
+import faulty
 import pytest
 from layouts import LAYOUTS
 
@@ -149,8 +152,20 @@ def untouched(project, sqlite, tables):
 TABLES = ["goose_db_version", "sqlite_sequence", "t1", "t2"]
 
 
-@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--dry-run", "--yes"]])
-def test_without_a_word_it_only_shows(whimbrel, sqlite, words):
+def test_without_a_word_it_shows_and_refuses(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    result = whimbrel("convert", "--to", "whimbrel", "-d", sqlite.url)
+    assert result.code == 2 and "nobody can be asked" in result.err and "Nothing was written. --yes does" in result.err
+    assert "3 migrations, 2 entries of history" in result.out
+    untouched(whimbrel, sqlite, TABLES)
+    result = whimbrel("convert", "--to", "refinery", "-d", sqlite.url, "--output", "json")
+    assert result.code == 2 and result.json["error"]["code"] == "needs-yes"
+    assert "--yes --lossy does" in result.json["error"]["hint"]
+    untouched(whimbrel, sqlite, TABLES)
+
+
+@pytest.mark.parametrize("words", [["--dry-run"], ["--dry-run", "--yes"]])
+def test_a_dry_run_only_shows(whimbrel, sqlite, words):
     as_left(whimbrel, sqlite, GOOSE)
     result = whimbrel.ok("convert", "--to", "whimbrel", "-d", sqlite.url, *words)
     assert "Nothing was written. To do it: whimbrel convert --to whimbrel --yes" in result.out
@@ -179,6 +194,19 @@ def test_what_is_not_settled_is_not_converted(whimbrel, sqlite):
     result = whimbrel("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
     assert result.code == 1 and "has no file here" in result.err
     untouched(whimbrel, sqlite, ["flyway_schema_history", "t1", "t2"])
+
+
+def test_half_a_file_of_a_killed_conversion_is_not_in_the_way(whimbrel, sqlite):
+    as_left(whimbrel, sqlite, GOOSE)
+    for name, is_ours in [("mine.sql.0a1b2c3d.tmp", False), ("1_make_t1.up.sql.tmp", False), ("1_make_t1.up.sql.0a1b2c3d.tmp", True)]:
+        whimbrel.write(f"migrations-whimbrel/{name}", "CREATE TAB")
+        result = whimbrel("convert", "--to", "whimbrel", "--dry-run", "-d", sqlite.url)
+        assert result.code == (0 if is_ours else 1), name
+        assert (whimbrel.cwd / "migrations-whimbrel" / name).exists()
+        if not is_ours:
+            (whimbrel.cwd / "migrations-whimbrel" / name).unlink()
+    whimbrel.ok("convert", "--to", "whimbrel", "--yes", "-d", sqlite.url)
+    assert len(list((whimbrel.cwd / "migrations-whimbrel").iterdir())) == 6
 
 
 def test_nothing_is_written_over(whimbrel, sqlite):
@@ -246,6 +274,74 @@ def test_a_crash_anywhere_is_gone_on_from(whimbrel, sqlite, fault):
     assert "all there already" in result.out
     document = status(whimbrel, sqlite)
     assert document["convention"] == "whimbrel" and states(document) == ["applied", "applied", "pending"]
+
+
+# ---- killed anywhere -------------------------------------------------------------------------------------------------
+
+EACH = os.environ.get("WHIMBREL_FAULTS") == "each"
+SQLITE = [layout for layout in LAYOUTS if "sqlite" in layout.engines]
+TARGETS_OF_FILES = ["whimbrel", "sqitch", *(layout.name for layout in SQLITE if layout.name not in ("alembic", "django", "laravel", "rails"))]
+PAIRS = [(layout, target) for layout in SQLITE for target in TARGETS_OF_FILES if target != layout.name]
+FEW = {("goose", "whimbrel"), ("flyway", "golang-migrate"), ("dbmate", "sqitch"), ("atlas", "prisma"), ("diesel", "liquibase")}
+
+
+def killed_everywhere(whimbrel, sqlite, library, start, layout, target, words, most):
+    """Ends the program right before each call that would leave something in the file system, and calls it again."""
+    folder = whimbrel.cwd
+    args = ["convert", "--to", target, "--yes", "--lossy", "--to-table", "converted", "-d", sqlite.url, *words]
+    shutil.copytree(folder, start)
+    old = {name: data for name, data in files(start).items() if name != "app.db" and "whimbrel.toml" not in name}
+    before = rows(sqlite, layout)
+
+    def again():
+        shutil.rmtree(folder)
+        shutil.copytree(start, folder)
+
+    def end():
+        document = status(whimbrel, sqlite)
+        texts = {name: re.sub(rb"\d{4}-\d\d-\d\d", b"DATE", data) for name, data in files(folder).items()
+                 if ".db" not in name and "whimbrel.toml." not in name}
+        return texts, document["convention"], [(m["version"], m["state"], m["reversible"]) for m in document["migrations"]]
+
+    shim = faulty.Shim(whimbrel, library)
+    result, calls = shim.count(args, "change", folder)
+    if result.code != 0 and "not-convertible" in result.err:
+        pytest.skip(f"{layout.name} cannot become {target}")
+    assert result.code == 0, repr(result)
+    wanted = end()
+    assert wanted[1] == target
+    step = max(1, len(calls) // most) if most else 1
+    for nth in [*range(1, len(calls), step), len(calls)]:
+        again()
+        fault = f"change:{nth}:kill"
+        assert shim.run(args, fault, folder).code == -9, fault
+        for name, data in old.items():
+            assert (folder / name).read_bytes() == data, (fault, name)
+        assert rows(sqlite, layout) == before, fault
+        assert whimbrel("status", "-d", sqlite.url).code in (0, 2), fault
+        result = whimbrel(*args)
+        is_done = result.code == 2 and f"has the convention {target} already" in result.err
+        assert result.code == 0 or is_done, f"{fault} {result!r}"
+        ended = end()
+        assert ended[0] == wanted[0], (fault, sorted(set(ended[0].items()) ^ set(wanted[0].items())))
+        assert ended == wanted, fault
+    return len(calls)
+
+
+@pytest.fixture
+def shim_library(program_command):
+    library = pathlib.Path(program_command[-1]).parent / "tests" / "shim" / "libfaulty.so"
+    if not library.exists() or program_command[0].endswith("valgrind"):
+        pytest.skip("the shim is not built")
+    return library
+
+
+@pytest.mark.parametrize("layout, target", PAIRS if EACH else [pair for pair in PAIRS if (pair[0].name, pair[1]) in FEW],
+                         ids=lambda value: value if isinstance(value, str) else value.name)
+def test_killed_anywhere_the_same_command_goes_on(whimbrel, sqlite, shim_library, tmp_path_factory, layout, target):
+    as_left(whimbrel, sqlite, layout)
+    start = tmp_path_factory.mktemp("start") / "files"
+    killed_everywhere(whimbrel, sqlite, shim_library, start, layout, target, layout.arguments(), 0 if EACH else 9)
 
 
 def test_after_the_history_only_the_configuration_is_left_to_write(whimbrel, sqlite):
@@ -334,7 +430,7 @@ def test_the_table_of_what_is_held_is_true(whimbrel, pg):
     pg.sql("UPDATE whimbrel_history SET duration_us = 1500000")
     held = {what: {} for what in TRAITS}
     for target in TARGETS:
-        losses = whimbrel.ok("convert", "--to", target, "-d", pg.url, "--output", "json").json["losses"]
+        losses = whimbrel.ok("convert", "--to", target, "--dry-run", "-d", pg.url, "--output", "json").json["losses"]
         for what, sentence in TRAITS.items():
             held[what][target] = not any(sentence in loss for loss in losses)
     assert documented() == held

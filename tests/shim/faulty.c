@@ -4,7 +4,8 @@
  * FAULTY=call:which:what. call: open read write pread pwrite sync close rename mkdir stat readdir poll connect socket
  * send recv fork spawn pipe waitpid thread unlink truncate lock random malloc, or clock. which: N, the Nth; N+, that and
  * all behind it; %N, every Nth; 0, none, which only counts. what: the name of an errno; short, for one byte instead of
- * many; for the clock the seconds by which it jumps, or stall. FAULTY_COUNT=FILE gets the number of calls, and after it,
+ * many; kill, for an end of the program right before the call; for the clock the seconds by which it jumps, or stall. The call
+ * "change" stands for all of them that leave something in the file system. FAULTY_COUNT=FILE gets the number of calls, and after it,
  * with FAULTY_STACKS=1, a line for each that is alike for calls from the same place. */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -33,7 +35,7 @@
 
 static char chosen[32];
 static unsigned long nth, every;
-static bool goes_on, is_short, is_stalled;
+static bool goes_on, is_short, is_stalled, is_killed;
 static int failure;
 static long jump_s;
 static atomic_ulong calls;
@@ -79,11 +81,12 @@ __attribute__((constructor)) static void begin(void)
     goes_on = *end == '+';
     is_short = strcmp(what, "short") == 0;
     is_stalled = strcmp(what, "stall") == 0;
+    is_killed = strcmp(what, "kill") == 0;
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
         if (strcmp(what, failures[i].name) == 0)
             failure = failures[i].number;
     jump_s = strcmp(chosen, "clock") == 0 ? strtol(what, NULL, 10) : 0;
-    if (!failure && !is_short && !is_stalled && strcmp(chosen, "clock") != 0)
+    if (!failure && !is_short && !is_stalled && !is_killed && strcmp(chosen, "clock") != 0)
         refuse(text);
     self = getpid();
     has_stacks = getenv("FAULTY_STACKS") != NULL;
@@ -129,17 +132,29 @@ static void note_stack(unsigned long n)
     stacks[n - 1] = sign;
 }
 
+static bool is_change(const char *call)
+{
+    static const char *const changes[] = {"write", "pwrite",   "sync",  "rename",
+                                          "mkdir", "truncate", "unlink"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        if (strcmp(call, changes[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Whether this call is one that fails. */
 static bool is_hit(const char *call)
 {
-    if (chosen[0] != call[0] || strcmp(chosen, call) != 0)
+    bool is_any = strcmp(chosen, "change") == 0;
+    if (is_any ? !is_change(call) : chosen[0] != call[0] || strcmp(chosen, call) != 0)
         return false;
     unsigned long n = atomic_fetch_add(&calls, 1) + 1;
     if (has_stacks)
         note_stack(n);
-    if (every > 0)
-        return n % every == 0;
-    return nth > 0 && (goes_on ? n >= nth : n == nth);
+    bool is_it = every > 0 ? n % every == 0 : nth > 0 && (goes_on ? n >= nth : n == nth);
+    if (is_it && is_killed)
+        (void)syscall(SYS_kill, getpid(), SIGKILL);
+    return is_it;
 }
 
 static bool fails(const char *call)
