@@ -16,12 +16,11 @@ static const char *cache_folder(Arena *arena)
                                                     : NULL;
 }
 
-DigestCachePlace cli_cache(Cli *cli)
+DigestCachePlace cli_cache(Cli *cli, const StrVec *folders)
 {
     DigestCachePlace place = DIGEST_CACHE_DEFAULTS;
     unsigned char digest[HASH_MAX_BYTES];
     const char *folder = cli->settings->cache ? cache_folder(cli->arena) : NULL;
-    const StrVec *folders = &cli->context.folders;
     Hash hash;
     if (!folder)
         return place;

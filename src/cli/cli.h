@@ -145,7 +145,8 @@ struct Cli {
     bool is_imagined;         /* an absent file, looked at as the empty database that it would be */
     const Convention *except; /* not to be recognised: where a conversion leads */
     ConventionContext context;
-    FolderLists lists; /* for the scan */
+    FolderLists lists;   /* for the scan */
+    struct Ahead *ahead; /* has the set, as long as it is there; NULL: nothing is read ahead */
     MigrationSet set;
     Runner runner;
     RunResult result; /* of the run, for what is said when it fails */
@@ -171,8 +172,15 @@ void cli_runner(Cli *cli);
 bool cli_scan(Cli *cli, Error *err); /* fills cli->set */
 /* What the tool keeps about its files, brought up to date: see Convention.settle_files. Nothing, where it keeps none. */
 bool cli_settle_files(Cli *cli, bool does, Str *ret_sentence, Error *err);
-/* Where checksums of the context's folders are kept; nowhere if the environment names no place or the user wants none. */
-DigestCachePlace cli_cache(Cli *cli);
+/* Where checksums of these folders are kept; nowhere if the environment names no place or the user wants none. */
+DigestCachePlace cli_cache(Cli *cli, const StrVec *folders);
+/* Begins to read the files aside, for which it does not matter what the database says; nothing where that cannot be. */
+typedef struct Ahead Ahead;
+void ahead_begin(Cli *cli, const DbUrl *url, unsigned needs);
+bool ahead_take(
+    Cli *
+        cli); /* whether cli->set is what a scan of cli->context makes, looks at its files included */
+void ahead_end(Cli *cli);
 void cli_close(Cli *cli);
 /* Where a report comes from; the environment's name included. */
 ReportPlace cli_place(Cli *cli);

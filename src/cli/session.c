@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 
-enum { PASSWORD_LIMIT = 64 * 1024, ASIDE_TIMEOUT_MS = 2000 };
+enum { PASSWORD_LIMIT = 64 * 1024, ASIDE_TIMEOUT_MS = 2000, FRESH_US = 1000000 };
 
 /* ---- the URL -------------------------------------------------------------------------------------------------------- */
 
@@ -276,11 +276,16 @@ static bool open_database(Cli *cli, unsigned needs, Error *err)
     if (recognises && !is_file &&
         !convention_question(url.driver->dialect, cli->arena, &options.question, err))
         return false;
-    /* A server takes its time, in which the folders can be read. */
+    /* A server takes its time, in which the files can be read: again, if it took long. */
+    int64_t begun_us = clock_monotonic_us();
     if (!is_file && (needs & (NEEDS_MIGRATIONS | NEEDS_CONVENTION)))
-        folder_lists_begin(&cli->lists, &cli->settings->migrations);
+        ahead_begin(cli, &url, needs);
     if (!open_lightly(cli, &url, &options, err) || !wait_for_file(cli, &url, err))
         return false;
+    if (clock_monotonic_us() - begun_us > FRESH_US) {
+        ahead_end(cli);
+        folder_lists_done(&cli->lists);
+    }
     if (!is_file && url.driver->dialect == SQL_MYSQL && cli->db->info.database[0] == '\0') {
         error_set(err, ERROR_USAGE, "the database URL names no database");
         error_hint(err, "Write mysql://USER@HOST/DATABASE.");
@@ -432,7 +437,11 @@ static bool scan_files(Cli *cli, Error *err)
 {
     if (!check_folders(cli, &cli->context.folders, err))
         return false;
-    bool is_scanned = cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err);
+    bool is_scanned = ahead_take(cli);
+    if (!is_scanned) {
+        set_look_freep(&cli->set.look); /* of an earlier scan */
+        is_scanned = cli->context.convention->scan(&cli->context, cli->arena, &cli->set, err);
+    }
     folder_lists_done(&cli->lists);
     cli->context.set = is_scanned ? &cli->set : NULL;
     return is_scanned;
@@ -446,8 +455,8 @@ bool cli_scan(Cli *cli, Error *err)
         cli_note(cli, "%.*s", STR_ARG(cli->context.notes.items[i]));
     for (size_t i = 0; i < cli->set.notes.len; i++)
         cli_note(cli, "%.*s", STR_ARG(cli->set.notes.items[i]));
-    if (!(cli->command->needs & READS_FILES))
-        cli->set.cache = cli_cache(cli);
+    if (!(cli->command->needs & READS_FILES) && !cli->set.cache.path)
+        cli->set.cache = cli_cache(cli, &cli->context.folders);
     for (size_t i = 0; cli->settings->verbose && i < cli->set.ignored.len; i++)
         cli_note(cli, "%.*s is not a migration and is passed over",
                  STR_ARG(cli->set.ignored.items[i]));
@@ -608,6 +617,8 @@ bool cli_open(Cli *cli, unsigned needs, Error *err)
 
 void cli_close(Cli *cli)
 {
+    ahead_end(cli);
+    set_look_freep(&cli->set.look);
     folder_lists_done(&cli->lists);
     db_close(cli->db);
     wipe_stack();

@@ -193,6 +193,8 @@ struct ListsAhead {
     Arena *arena; /* of the lists */
     FolderList *items;
     bool is_read;
+    FoldersRead *then; /* NULL: nothing */
+    void *then_ctx;
 };
 
 static void list_aside(void *given)
@@ -203,9 +205,12 @@ static void list_aside(void *given)
     for (size_t i = 0; i < folders->len && ahead->is_read; i++)
         ahead->is_read =
             list_folder(&ahead->ctx, ahead->arena, folders->items[i], &ahead->items[i], NULL);
+    const FolderLists read = {.items = ahead->items, .count = folders->len};
+    if (ahead->is_read && ahead->then)
+        ahead->then(ahead->then_ctx, &read);
 }
 
-void folder_lists_begin(FolderLists *lists, const StrVec *folders)
+void folder_lists_begin(FolderLists *lists, const StrVec *folders, FoldersRead *then, void *ctx)
 {
     folder_lists_done(lists);
     Arena *arena = arena_new();
@@ -215,14 +220,17 @@ void folder_lists_begin(FolderLists *lists, const StrVec *folders)
         arena_free(arena);
         return;
     }
-    *ahead = (struct ListsAhead){.ctx = {.folders = *folders}, .arena = arena, .items = items};
+    *ahead = (struct ListsAhead){.ctx = {.folders = *folders},
+                                 .arena = arena,
+                                 .items = items,
+                                 .then = then,
+                                 .then_ctx = ctx};
     lists->arena = arena;
     lists->ahead = ahead;
     aside_begin(&ahead->aside, list_aside, ahead);
 }
 
-/* What is read aside is waited for. */
-static void settle_lists(FolderLists *lists)
+void folder_lists_settle(FolderLists *lists)
 {
     struct ListsAhead *ahead = lists->ahead;
     if (!ahead)
@@ -236,7 +244,7 @@ static void settle_lists(FolderLists *lists)
 const FolderList *folder_known(const ConventionContext *ctx, Str folder)
 {
     if (ctx->lists)
-        settle_lists(ctx->lists);
+        folder_lists_settle(ctx->lists);
     for (size_t i = 0; ctx->lists && i < ctx->lists->count; i++)
         if (str_eq(ctx->lists->items[i].folder, folder))
             return &ctx->lists->items[i];
@@ -264,7 +272,7 @@ bool folder_entries(const ConventionContext *ctx, Arena *arena, const char *fold
 
 void folder_lists_done(FolderLists *lists)
 {
-    settle_lists(lists);
+    folder_lists_settle(lists);
     arena_free(lists->arena);
     *lists = (FolderLists){0};
 }
@@ -272,7 +280,7 @@ void folder_lists_done(FolderLists *lists)
 static bool has_lists_of(FolderLists *lists, const StrVec *folders)
 {
     bool was_ahead = lists->ahead != NULL;
-    settle_lists(lists);
+    folder_lists_settle(lists);
     if (!was_ahead || lists->count != folders->len)
         return false;
     for (size_t i = 0; i < folders->len; i++)

@@ -21,8 +21,10 @@ typedef struct FolderLists {
 } FolderLists;
 void folder_lists_done(FolderLists *lists); /* takes a zeroed one */
 /* Begins to read these folders, which are kept for the lists' life, aside, since the recognition will want them. What cannot be read now is
- * read again then, and the error told. */
-void folder_lists_begin(FolderLists *lists, const StrVec *folders);
+ * read again then, and the error told. When all are read then(ctx) is called there, if it is not NULL; the entries last as long as the lists. */
+typedef void FoldersRead(void *ctx, const FolderLists *read);
+void folder_lists_begin(FolderLists *lists, const StrVec *folders, FoldersRead *then, void *ctx);
+void folder_lists_settle(FolderLists *lists); /* waits for that; takes a zeroed one */
 
 enum {
     CONVENTION_REPEATABLE = 1 << 0,  /* has repeatables */

@@ -123,6 +123,8 @@ static bool walk(Search *search, const char *folder, unsigned depth)
         return add_migrations(search, folder, &entries, (Str){0});
     for (size_t i = 0; i < entries.len; i++) {
         const FolderEntry *entry = &entries.items[i];
+        if (entry->kind != FILE_FOLDER && !str_ends(entry->name, STR(".py")))
+            continue;
         const char *path = path_join(search->arena, folder, entry->name);
         if (!path)
             return error_nomem(search->err);

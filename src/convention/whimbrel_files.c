@@ -261,12 +261,26 @@ static bool add_down(Walk *walk, const FileName *name, const char *path)
            error_nomem(walk->err);
 }
 
+/* Mostly a folder has a down right before its up, since that is the order of their names: then it need not be remembered. */
+static bool take_down_beside(Walk *walk, const char *up)
+{
+    if (walk->files || walk->downs.len == 0)
+        return false;
+    const char *down = walk->downs.items[walk->downs.len - 1].path;
+    if (!migration_lies_beside(up, down))
+        return false;
+    walk->downs.len--;
+    arena_trim(walk->scratch, down, 0);
+    return true;
+}
+
 /* name is cut from path, so that both are kept once. */
 static bool add_migration(Walk *walk, const FileName *name, const char *path)
 {
     Migration migration = {.name = name->name,
                            .kind = name->form == NAME_REPEATABLE ? MIGRATION_REPEATABLE
                                                                  : MIGRATION_VERSIONED,
+                           .has_down_beside = take_down_beside(walk, path),
                            .up = script_new(walk->arena, walk->files, path)};
     if (!migration.up || !plain_version(walk->arena, name, &migration.version))
         return error_nomem(walk->err);
@@ -573,8 +587,23 @@ static int by_version(const void *a, const void *b)
     return order != 0 ? order : str_cmp(str_from(one->path), str_from(two->path));
 }
 
+static bool two_downs(Walk *walk, Str version, const char *one, const char *two)
+{
+    bool is_one_first = str_cmp(str_from(one), str_from(two)) < 0;
+    error_set(walk->err, ERROR_STATE, "two downs have version %.*s: %s and %s", STR_ARG(version),
+              is_one_first ? one : two, is_one_first ? two : one);
+    error_code(walk->err, "duplicate-version");
+    error_at(walk->err, str_from(is_one_first ? two : one), 0, 0);
+    return error_hint(walk->err, "Keep the one that undoes the migration, and remove the other.");
+}
+
 static bool give_down(Walk *walk, Migration *migration, const Down *down)
 {
+    const char *other;
+    if (migration->has_down_beside)
+        return migration_down_path(walk->scratch, migration, &other)
+                   ? two_downs(walk, down->version, other, down->path)
+                   : error_nomem(walk->err);
     if (!walk->files && migration->up && migration_lies_beside(migration->up->path, down->path)) {
         migration->has_down_beside = true;
         return true;
@@ -597,14 +626,8 @@ static bool pair_downs(Walk *walk)
     for (size_t i = 0; i < walk->downs.len; i++) {
         const Down *down = &walk->downs.items[i];
         if (!is_settled && i > 0 &&
-            version_compare(walk->downs.items[i - 1].version, down->version) == 0) {
-            error_set(walk->err, ERROR_STATE, "two downs have version %.*s: %s and %s",
-                      STR_ARG(down->version), walk->downs.items[i - 1].path, down->path);
-            error_code(walk->err, "duplicate-version");
-            error_at(walk->err, str_from(down->path), 0, 0);
-            return error_hint(walk->err,
-                              "Keep the one that undoes the migration, and remove the other.");
-        }
+            version_compare(walk->downs.items[i - 1].version, down->version) == 0)
+            return two_downs(walk, down->version, walk->downs.items[i - 1].path, down->path);
         int order = 1;
         while (at < walk->set.migrations.len &&
                walk->set.migrations.items[at].kind == MIGRATION_VERSIONED &&

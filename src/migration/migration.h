@@ -133,25 +133,26 @@ typedef struct Script {
         path; /* as people see it, from the current folder; for a stored or embedded one what it is called */
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;              /* the whole text when it is held (embedded, or stored in history) */
-    uint32_t first_line;   /* of a text that is held, in the file; 0: 1 */
     uint64_t size_bytes;
     ScriptForm *form; /* NULL: the file is the SQL */
     /* What history says was applied (migration_set_expect()); NULL: nothing. When the bytes still have its checksum, the tokens
      * are its tokens too and the text is not looked into. */
     const struct HistoryRow *known;
-    /* what script_read() finds */
+    /* what script_read() finds, most of it */
+    Str checksum; /* of its bytes, lower-case hexadecimal, by the convention's digest */
+    Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count; empty for downs of a set */
+    ScriptPartVec parts;
+    const Directives *head; /* never NULL */
+    /* Small ones together: there may be ten thousand of these. */
+    uint32_t first_line; /* of a text that is held, in the file; 0: 1 */
+    uint32_t
+        statements; /* without transaction control that is taken over? no: all, as the splitter counts */
+    uint32_t
+        crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
     bool is_read;        /* checksum and tokens are there */
     bool is_undemanding; /* its bytes cannot hold a directive that requires another version */
     bool
         has_parts; /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
-    uint32_t
-        crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
-    Str checksum; /* of its bytes, lower-case hexadecimal, by the convention's digest */
-    Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count; empty for downs of a set */
-    uint32_t
-        statements; /* without transaction control that is taken over? no: all, as the splitter counts */
-    ScriptPartVec parts;
-    const Directives *head; /* never NULL */
 } Script;
 
 typedef struct ScriptOptions {
@@ -343,9 +344,9 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
 /* A look at the files ahead of migration_set_read(), in time that there is to spare: which of them the cache knows as they are. The next
  * migration_set_read() makes use of it; free it behind that. NULL when memory is out, which only costs time. */
 typedef struct SetLook SetLook;
-SetLook *set_look_new(MigrationSet *set);
-void set_look_freep(SetLook **look); /* takes NULL */
-void set_look_at(SetLook *look);     /* aside, where it is worth it; returns at once */
+SetLook *set_look_new(MigrationSet *set); /* the set's own, if it has one already */
+void set_look_freep(SetLook **look);      /* takes NULL */
+void set_look_at(SetLook *look);          /* aside, where it is worth it; returns at once */
 /* Whether the bytes of something that is applied are others than the history says: then its tokens matter. */
 bool migration_set_has_changed(const MigrationSet *set, const History *history);
 /* "20250405120000 create_users", "R views" */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "migration/script.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -308,7 +309,9 @@ struct SetLook {
     MigrationSet *set;
     Arena *arena;
     bool has_begun;
-    Aside aside; /* looking; all that follows is its own until it is waited for */
+    atomic_bool is_unwanted; /* what is not looked at yet may be left */
+    atomic_bool is_awaited;  /* and will be made use of at once */
+    Aside aside;             /* looking; all that follows is its own until it is waited for */
     DigestCache cache;
     uint32_t *
         entries; /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
@@ -325,6 +328,8 @@ static bool may_be_kept(const Script *script)
 
 SetLook *set_look_new(MigrationSet *set)
 {
+    if (set->look)
+        return set->look;
     Arena *arena = arena_new();
     SetLook *look = arena ? arena_alloc(arena, sizeof *look) : NULL;
     if (!look) {
@@ -338,13 +343,15 @@ SetLook *set_look_new(MigrationSet *set)
 
 void set_look_freep(SetLook **look)
 {
-    if (!*look)
-        return;
-    aside_end(&(*look)->aside);
-    (*look)->set->look = NULL;
-    digest_cache_close(&(*look)->cache);
-    arena_free((*look)->arena);
+    SetLook *over = *look;
     *look = NULL;
+    if (!over)
+        return;
+    atomic_store(&over->is_unwanted, true);
+    aside_end(&over->aside);
+    over->set->look = NULL; /* which may be where look points to */
+    digest_cache_close(&over->cache);
+    arena_free(over->arena);
 }
 
 /* Nothing is left to be learnt: the cache goes, which has more than digests, and the history has room instead. */
@@ -390,13 +397,13 @@ static void look_at_all(void *given)
         return;
     digest_cache_open(&look->cache, &set->cache, set->migrations.len, &set->script_options);
     bool has_all = look->cache.place;
-    for (size_t i = 0; i < set->migrations.len; i++) {
+    for (size_t i = 0; i < set->migrations.len && !atomic_load(&look->is_unwanted); i++) {
         if (may_be_kept(set->migrations.items[i].up))
             look->entries[i] =
                 digest_cache_look(&look->cache, set->migrations.items[i].up->open_path);
         has_all = has_all && look->entries[i] > 0;
     }
-    if (has_all)
+    if (has_all && !atomic_load(&look->is_unwanted) && !atomic_load(&look->is_awaited))
         keep_digests(look);
 }
 
@@ -428,6 +435,7 @@ bool migration_set_read(Arena *arena, MigrationSet *set, bool with_downs, Error 
     SetLook *look = set->look;
     if (!look)
         return error_nomem(err);
+    atomic_store(&look->is_awaited, true);
     aside_end(&look->aside);
     if (!reading_room_open(&room, err))
         return false;

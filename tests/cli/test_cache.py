@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from proxy import SERVER
 
 COUNT = 220  # more than what it is worth it for
 AT_REST = 2.3  # seconds after which a file may be kept
@@ -156,3 +157,31 @@ def test_a_rollback_looks_only_at_what_is_due(whimbrel, sqlite, cache):
     result = whimbrel("rollback")
     assert result.code != 0 and f"{COUNT - 3:04}_t.down.sql:1" in result.err
     assert sqlite.value("SELECT count(*) FROM sqlite_master WHERE name LIKE 't0%'") == str(COUNT - 3)
+
+
+@pytest.mark.parametrize("server", ["pg", "maria"])
+def test_files_that_change_while_the_server_is_waited_for(whimbrel, request, proxy, server):
+    """They are read while the connection is made; what was read too long before it is there is read again."""
+    remote = request.getfixturevalue(server)
+    for i in range(1, COUNT + 1):
+        whimbrel.write(f"migrations/{i:04}_t.sql", f"CREATE TABLE t{i:04} (x integer);\n")
+    whimbrel.ok("migrate", "-d", remote.url)
+    time.sleep(AT_REST)
+    whimbrel.ok("status", "--check", "-d", remote.url)
+    (whimbrel.cwd / "migrations" / "0006_t.sql").unlink()
+    change(whimbrel.cwd / "migrations" / "0007_t.sql")
+    result = whimbrel("status", "--check", "-d", remote.url)
+    assert result.code == 3 and "0006" in result.out and "0007" in result.out
+
+    via = proxy(remote)
+    rule = via.at(1, "stall", side=SERVER)
+    process = whimbrel.start("status", "--check", "-d", via.url)
+    assert rule.struck.wait(30)
+    time.sleep(1.2)
+    whimbrel.write("migrations/9999_late.sql", "CREATE TABLE late (x integer);\n")
+    (whimbrel.cwd / "migrations" / "0008_t.sql").unlink()
+    change(whimbrel.cwd / "migrations" / "0009_t.sql")
+    via.flow()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, out + err
+    assert all(version in out for version in ("0006", "0007", "0008", "0009", "9999")), out

@@ -271,7 +271,7 @@ static void duplicates_name_both_files(void **state)
     fixture_file(f, "b/U1__x.sql", "");
     fixture_file(f, "b/1_x.down.sql", "");
     fixture_folders(f, "b", NULL);
-    fixture_refused(f, scan(f, &set), "duplicate-version", "b/U1__x.sql", NULL);
+    fixture_refused(f, scan(f, &set), "duplicate-version", "b/1_x.down.sql and ", NULL);
     fixture_file(f, "c/R__v.sql", "");
     fixture_file(f, "c/sub/R__v.sql", "");
     fixture_folders(f, "c", NULL);
