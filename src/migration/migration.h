@@ -219,12 +219,12 @@ typedef struct Migration {
     MigrationKind kind;
     uint8_t reruns;     /* Reruns */
     bool may_come_late; /* its tool applies it though newer ones are applied already */
+    bool is_mere_tag;   /* it does nothing but set its tag */
     bool
         has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
     const char *
         tag; /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
-    bool is_mere_tag; /* it does nothing but set its tag */
-    Script *up;       /* NULL: only a down is here */
+    Script *up; /* NULL: only a down is here */
     Script
         *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
 } Migration;
