@@ -269,6 +269,30 @@ void progress_tick(Progress *progress)
         draw(progress);
 }
 
+/* What a session said, as one line: clients send their statements with their line breaks. */
+static void add_query(Text *text, Str query)
+{
+    enum { MOST_BYTES = 120 };
+    char folded[MOST_BYTES];
+    size_t len = 0, at = 0;
+    query = str_trim(query);
+    for (; at < query.len && len < MOST_BYTES; at++) {
+        bool is_space = query.ptr[at] == ' ' || (query.ptr[at] >= '\t' && query.ptr[at] <= '\r');
+        if (!is_space)
+            folded[len++] = query.ptr[at];
+        else if (len > 0 && folded[len - 1] != ' ')
+            folded[len++] = ' ';
+    }
+    /* Not within a character. */
+    while (at < query.len && len > 0 && ((unsigned char)query.ptr[at] & 0xc0) == 0x80) {
+        at--;
+        len--;
+    }
+    text_add_line(text, (Str){folded, len});
+    if (at < query.len)
+        text_adds(text, text_ellipsis(text));
+}
+
 static void add_sessions(Text *text, const Event *event)
 {
     char took[DURATION_TEXT];
@@ -296,9 +320,7 @@ static void add_sessions(Text *text, const Event *event)
             text_addf(text, " for %s", duration_human(session->age_us, took));
         if (session->query.len > 0) {
             text_adds(text, " after ");
-            text_add_line(text, str_sub(session->query, 0, 120));
-            if (session->query.len > 120)
-                text_adds(text, text_ellipsis(text));
+            add_query(text, session->query);
         }
         text_add(text, STR("\n"));
     }
@@ -400,6 +422,16 @@ static void keep_work(Progress *progress, const Event *event)
     progress->statements = event->statements;
 }
 
+/* When something that has lasted for so long is told of the next time. */
+static int64_t next_line_after(int64_t elapsed_us)
+{
+    int64_t last_us = line_times_us[LINE_TIMES - 1];
+    for (size_t i = 0; i < LINE_TIMES; i++)
+        if (line_times_us[i] > elapsed_us)
+            return line_times_us[i];
+    return elapsed_us > INT64_MAX - last_us ? INT64_MAX : (elapsed_us / last_us + 1) * last_us;
+}
+
 static void statement_progress(Progress *progress, const Event *event)
 {
     if (progress->mode == PROGRESS_BAR) {
@@ -411,13 +443,7 @@ static void statement_progress(Progress *progress, const Event *event)
         progress->next_line_us = line_times_us[0];
     if (event->elapsed_us < progress->next_line_us)
         return;
-    int64_t last_us = line_times_us[LINE_TIMES - 1];
-    progress->next_line_us = event->elapsed_us > INT64_MAX - last_us
-                                 ? INT64_MAX
-                                 : (event->elapsed_us / last_us + 1) * last_us;
-    for (size_t i = LINE_TIMES; i > 0; i--)
-        if (line_times_us[i - 1] > event->elapsed_us)
-            progress->next_line_us = line_times_us[i - 1];
+    progress->next_line_us = next_line_after(event->elapsed_us);
     Text text = begin(progress);
     text_add(&text, STR("..   "));
     add_label(&text, str_from(migration_label(progress->scratch, event->version, event->name,
@@ -432,9 +458,32 @@ static void statement_progress(Progress *progress, const Event *event)
     say(progress, &text);
 }
 
-static void line_event(Progress *progress, const Event *event)
+/* The lock is asked for several times a second: that it is waited for is said at once, with each new holder, and then as seldom as
+ * of a statement. */
+static void lock_wait(Progress *progress, const Event *event)
 {
     char took[DURATION_TEXT];
+    Str holder = event->session_count > 0 ? event->sessions[0].id : (Str){0};
+    Str told = str_from(progress->told_holder);
+    bool is_new = event->elapsed_us < progress->waited_us || progress->next_wait_us == 0;
+    progress->waited_us = event->elapsed_us;
+    if (!is_new && event->elapsed_us < progress->next_wait_us &&
+        str_eq(str_sub(holder, 0, sizeof progress->told_holder - 1), told))
+        return;
+    progress->next_wait_us = next_line_after(event->elapsed_us);
+    (void)snprintf(progress->told_holder, sizeof progress->told_holder, "%.*s", (int)holder.len,
+                   holder.len > 0 ? holder.ptr : "");
+    Text text = begin(progress);
+    text_adds(&text, "..   waiting for the migration lock");
+    if (event->elapsed_us > 0)
+        text_addf(&text, ", %s", duration_human(event->elapsed_us, took));
+    text_add(&text, STR("\n"));
+    add_sessions(&text, event);
+    say(progress, &text);
+}
+
+static void line_event(Progress *progress, const Event *event)
+{
     Text text;
     switch (event->kind) {
     case EVENT_RUN_BEGIN:
@@ -486,13 +535,7 @@ static void line_event(Progress *progress, const Event *event)
         step_end(progress, event, false);
         return;
     case EVENT_LOCK_WAIT:
-        text = begin(progress);
-        text_adds(&text, "..   waiting for the migration lock");
-        if (event->elapsed_us > 0)
-            text_addf(&text, ", %s", duration_human(event->elapsed_us, took));
-        text_add(&text, STR("\n"));
-        add_sessions(&text, event);
-        say(progress, &text);
+        lock_wait(progress, event);
         return;
     case EVENT_TABLE_WAIT:
         table_wait(progress, event);

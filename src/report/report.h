@@ -155,6 +155,9 @@ typedef struct Progress {
     int64_t work_us; /* when that came */
     int64_t
         next_line_us; /* PROGRESS_PLAIN: a statement that has run for so long is told of again */
+    int64_t waited_us,
+        next_wait_us;     /* for the migration lock: at the last event; at the next line of it */
+    char told_holder[32]; /* who had it in the last line */
 } Progress;
 bool progress_init(Progress *progress, ProgressMode mode, TextLook look,
                    void (*write)(void *ctx, Str text), void *ctx);

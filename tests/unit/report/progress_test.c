@@ -244,7 +244,41 @@ static void json_has_the_numbers_as_they_are(void **state)
     end(&screen);
 }
 
+/* The lock is asked for several times a second. */
+static void a_wait_for_the_lock_is_told_of_seldom(void **state)
+{
+    (void)state;
+    Screen screen;
+    begin(&screen, PROGRESS_PLAIN, (TextLook){.columns = 80});
+    DbSession holder = {.id = STR("4123"),
+                        .query = STR("\n SELECT *\r\n\t FROM orders\n;\n"),
+                        .state = STR("active"),
+                        .age_us = -1};
+    Event event = {.kind = EVENT_LOCK_WAIT, .sessions = &holder, .session_count = 1};
+    event.elapsed_us = 100000;
+    tell(&screen, &event);
+    assert_string_equal(seen(&screen),
+                        "..   waiting for the migration lock, 100 ms\n"
+                        "     held by 4123 (): active after SELECT * FROM orders ;\n");
+    /* Again after ten seconds, when somebody else has it, and when it is waited for anew. */
+    static const struct {
+        const char *id;
+        int64_t elapsed_ms;
+        bool is_told;
+    } cases[] = {{"4123", 900, false},  {"4123", 10100, true},  {"4123", 10900, false},
+                 {"4124", 11500, true}, {"4124", 29000, false}, {"4124", 100, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        strbuf_clear(&screen.out);
+        holder.id = str_from(cases[i].id);
+        event.elapsed_us = cases[i].elapsed_ms * 1000;
+        tell(&screen, &event);
+        assert_int_equal(screen.out.len > 0, cases[i].is_told);
+    }
+    end(&screen);
+}
+
 UNIT_TESTS(progress) = {
+    cmocka_unit_test(a_wait_for_the_lock_is_told_of_seldom),
     cmocka_unit_test(the_live_line_says_who_what_how_far_and_how_long),
     cmocka_unit_test(no_width_and_no_name_makes_the_live_line_wrap),
     cmocka_unit_test(what_is_not_known_is_not_made_up),
