@@ -210,7 +210,9 @@ def test_servers_when_things_fail(sweep, whimbrel, served, tmp_path, name, appli
         if applied:
             whimbrel.ok("migrate", "--to", applied, "-d", served.url, cwd=folder)
 
-    args = [name, *(["--to", "1"] if name == "rollback" else []), "-d", served.url, "--reconnect", "5s"]
+    # The Kerberos library behind libpq does not survive a failed allocation of its own, and is not wanted here.
+    url = served.url + ("?gssencmode=disable" if served.engine == "postgres" else "")
+    args = [name, *(["--to", "1"] if name == "rollback" else []), "-d", url, "--reconnect", "5s"]
     scene = faulty.Scene(name, start, args, database=faulty.ServerState(served, prepare))
     if not EACH:
         sweep.points = 1
