@@ -127,10 +127,6 @@ def with_dotenv(folder, whimbrel):
     (folder / ".env").chmod(0o600)
 
 
-def with_password_command(folder, whimbrel):
-    (folder / "whimbrel.toml").write_text('database = "sqlite:app.db"\npassword_command = ["printf", "secret"]\n')
-
-
 def stopped_half_way(folder, whimbrel):
     """Its first part is committed, and the statement outside a transaction is the next."""
     killed = whimbrel("migrate", *NEAR, cwd=folder, env={"WHIMBREL_FAULT": "run.before-lone:1:kill"})
@@ -141,7 +137,6 @@ def stopped_half_way(folder, whimbrel):
 FURTHER = {
     "hooks": (with_hooks, ["migrate", *NEAR], 0),
     "dotenv": (with_dotenv, ["migrate", "--convention", "whimbrel"], 0),
-    "password-command": (with_password_command, ["status", "--convention", "whimbrel"], 1),
     "resumed": (stopped_half_way, ["migrate", *NEAR], 1),
     "resume": (stopped_half_way, ["resume", *NEAR], 1),
 }
@@ -222,6 +217,35 @@ def test_servers_when_things_fail(sweep, whimbrel, served, tmp_path, name, appli
         [("malloc", "", "ENOMEM"), *failures],
         must_work=[fault for fault in faulty.MUST_WORK if fault.split(":")[0] in NETWORK and (EACH or name == "migrate")],
     )
+
+
+PASSWORDS = {
+    "file": ["--password-file", "password"],
+    "command": [],
+}
+
+
+@pytest.mark.parametrize("source", PASSWORDS)
+def test_passwords_when_things_fail(sweep, whimbrel, served, tmp_path, source):
+    """Only a server is asked with one, also where it would take none."""
+    start = tmp_path / "start"
+    (start / "migrations").mkdir(parents=True)
+    (start / "migrations" / "1_m.sql").write_text("CREATE TABLE t (id int);\n")
+    who, _, place = served.url.partition("@")
+    if source == "command":
+        (start / "whimbrel.toml").write_text('password_command = ["cat", "password"]\n')
+    if served.engine == "mariadb":
+        served.server.execute("CREATE USER IF NOT EXISTS asked@'127.0.0.1' IDENTIFIED BY 'password'")
+        served.server.execute("GRANT ALL ON *.* TO asked@'127.0.0.1'")
+        who = "mysql://asked"
+    (start / "password").write_text("password\n")
+    (start / "password").chmod(0o600)
+    args = ["status", *PASSWORDS[source], "-d", f"{who}@{place}"]
+    scene = faulty.Scene(source, start, args, database=faulty.ServerState(served, lambda folder: None))
+    if not EACH:
+        sweep.points = 2
+    calls = ["malloc", "open", "read", "stat", *(["pipe", "fork", "waitpid"] if source == "command" else [])]
+    sweep.sweep(scene, [failure for failure in faulty.FAILURES if failure[0] in calls and failure[1] == ""])
 
 
 # ---- clocks -------------------------------------------------------------------------------------------------------

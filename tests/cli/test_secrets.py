@@ -177,6 +177,81 @@ def test_borrowed_rights_are_refused(whimbrel, program_command, tmp_path):
     assert done.returncode == 2 and "rights that its caller does not have" in done.stderr
 
 
+# ---- the password file --------------------------------------------------------------------------------------------
+
+LIMIT = 64 * 1024
+
+
+@pytest.mark.parametrize(
+    "content",
+    [f"{SECRET}\n", SECRET, f"{SECRET}\r\n", f"{SECRET}\nsecond line\n", SECRET + "\n" * (LIMIT - len(SECRET))],
+    ids=["newline", "none", "crlf", "lines", "limit"],
+)
+def test_the_first_line_of_the_file_is_the_password(project_with_hook, guarded, content):
+    whimbrel = project_with_hook
+    _, url = guarded
+    whimbrel.write("password", content).chmod(0o600)
+    # It stands above the URL's own.
+    holder, _, rest = url.partition("@")
+    whimbrel.ok("status", "-d", f"{holder}:other@{rest}", "--password-file", "password")
+
+
+@pytest.mark.parametrize(
+    "content", [f" {SECRET}\n", f"{SECRET} \n", f"{SECRET}\t\n", f"\n{SECRET}\n", "", SECRET[:-1], "p\xe9\n"],
+    ids=["blank", "blank-behind", "tab", "second-line", "empty", "short", "bytes"],
+)  # fmt: skip
+def test_and_nothing_else_is(project_with_hook, guarded, content):
+    whimbrel = project_with_hook
+    _, url = guarded
+    (whimbrel.cwd / "password").write_bytes(content.encode("latin-1"))
+    (whimbrel.cwd / "password").chmod(0o600)
+    result = whimbrel("status", "-d", url, "--password-file", "password")
+    assert result.code == 1 and "wrong-password" in result.err, repr(result)
+    assert SECRET not in result.err
+
+
+SERVER_URLS = ["postgres://who@127.0.0.1:1/where", "mysql://who@127.0.0.1:1/where"]
+
+
+@pytest.mark.parametrize("url", SERVER_URLS)
+def test_a_password_file_that_is_none(whimbrel, url):
+    """Told before any server is asked."""
+    (whimbrel.cwd / "migrations").mkdir()
+    (whimbrel.cwd / "folder").mkdir()
+    (whimbrel.cwd / "loop").symlink_to("loop")
+    (whimbrel.cwd / "nul").write_bytes(SECRET.encode() + b"\0more\n")
+    (whimbrel.cwd / "long").write_text("x" * (LIMIT + 1))
+    for name, reason in (
+        ("absent", "No such file"),
+        ("folder", "it is a folder"),
+        ("loop", "Too many levels of symbolic links"),
+        ("/dev/zero", "it is not a regular file"),
+        ("nul/below", "Not a directory"),
+        ("nul", "the password holds a NUL byte"),
+        ("long", "larger than 66 kB"),
+        ("", "no such file"),
+    ):
+        result = whimbrel("status", "-d", url, "--password-file", name)
+        told = result.err.lower()
+        if name == "":  # as if it were not said
+            assert result.code == 1 and "connect-refused" in told, repr(result)
+        else:
+            assert result.code == 2 and reason.lower() in told, repr(result)
+        assert SECRET not in result.err and "Next:" not in result.out
+
+
+@pytest.mark.parametrize("url", SERVER_URLS)
+def test_a_password_file_that_may_not_be_read(whimbrel, program_command, url):
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and setpriv is not here to be less")
+    (whimbrel.cwd / "migrations").mkdir()
+    whimbrel.write("password", SECRET).chmod(0)
+    if os.geteuid() == 0:
+        whimbrel.command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *program_command]
+    result = whimbrel("status", "-d", url, "--password-file", "password")
+    assert result.code == 2 and "Permission denied" in result.err and "Check the permissions" in result.err, repr(result)
+
+
 # ---- memory -------------------------------------------------------------------------------------------------------
 
 # The client library's own copies, as long as it is connected: libpq has the password of the connection and of its host.

@@ -5,8 +5,10 @@ import os
 import pty
 import re
 import select
+import signal
 import sqlite3
 import subprocess
+import termios
 import time
 
 import pytest
@@ -113,6 +115,35 @@ def test_drop_asks_for_the_databases_name(project, sqlite):
     assert code == 0 and "dropped" in seen
 
 
+@pytest.mark.parametrize("end", ["\x04", "\n", "signal", "hang-up"])
+def test_a_question_that_gets_no_answer(project, sqlite, end):
+    """Nothing is done, and the terminal is as it was: no question is put by switching its echo off."""
+    project.ok("migrate")
+    leader, follower = pty.openpty()
+    before = termios.tcgetattr(follower)
+    process = project.start("drop", stdin=follower, stdout=follower, stderr=follower)
+    seen = b""
+    while b"go on" not in seen:
+        assert select.select([leader], [], [], 60)[0], seen
+        seen += os.read(leader, 65536)
+    assert termios.tcgetattr(follower) == before
+    if end == "signal":
+        process.send_signal(signal.SIGINT)
+    elif end != "hang-up":
+        os.write(leader, end.encode())
+    else:
+        os.close(follower)
+        os.close(leader)
+    assert process.wait(timeout=20) == (130 if end == "signal" else 2)
+    if end != "hang-up":
+        seen += os.read(leader, 65536)
+        assert (b"interrupted; nothing was done" if end == "signal" else b"nothing was changed") in seen
+        assert termios.tcgetattr(follower) == before
+        os.close(follower)
+        os.close(leader)
+    assert "('a',)" in str(sqlite.sql("SELECT name FROM sqlite_master"))
+
+
 def test_a_reader_that_has_gone_is_no_error(project):
     for number in range(2, 2000):
         project.write(f"migrations/{number}_{'x' * 40}.sql", "SELECT 1;")
@@ -184,8 +215,6 @@ def test_quiet_and_verbose(project):
 
 
 def test_the_second_signal_ends_at_once(project, sqlite):
-    import signal
-
     project.write(
         "migrations/2_slow.sql",
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c;",
