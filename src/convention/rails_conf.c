@@ -157,35 +157,77 @@ static Str value_of(Reading *reading, const char *key)
     return node->is_erb ? (Str){0} : node->value;
 }
 
-/* Below an environment stand the keys of one database, or the names of several with keys of their own. */
+/* Whether the paths of a database's migrations name one of the folders that were asked for. Without any they are db/migrate. */
+static bool has_folder(Reading *reading, size_t database)
+{
+    const NodeVec *nodes = &reading->document.nodes;
+    size_t paths = find(&reading->document, database, STR("migrations_paths"), 0);
+    for (size_t f = 0; f < reading->ctx->folders.len; f++) {
+        Str folder = reading->ctx->folders.items[f];
+        while (str_ends(folder, STR("/")))
+            folder = str_sub(folder, 0, folder.len - 1);
+        if (str_starts(folder, STR("./")))
+            folder = str_sub(folder, 2, folder.len);
+        for (size_t i = paths; paths && i < nodes->len; i++) {
+            bool is_item = nodes->items[i].parent == paths && nodes->items[i].key.len == 0;
+            Str path = nodes->items[i].value;
+            if ((i == paths || is_item) && path.len > 0 &&
+                (str_eq(folder, path) ||
+                 (str_ends(folder, path) && folder.ptr[folder.len - path.len - 1] == '/')))
+                return true;
+        }
+        if (!paths && (str_eq(folder, STR("db/migrate")) || str_ends(folder, STR("/db/migrate"))))
+            return true;
+    }
+    return false;
+}
+
+static bool is_said(const Reading *reading, size_t database, const char *key, const char *value)
+{
+    size_t found = find(&reading->document, database, str_from(key), 0);
+    return found && str_eq(reading->document.nodes.items[found].value, str_from(value));
+}
+
+/* Rails leaves copies, and what says so, alone. */
+static bool is_left_alone(const Reading *reading, size_t database)
+{
+    return is_said(reading, database, "replica", "true") ||
+           is_said(reading, database, "database_tasks", "false");
+}
+
+/* Below an environment stand the keys of one database, or the names of several with keys of their own: then the one of the folders that
+ * were asked for, else "primary" or the first. */
 static bool choose_database(Reading *reading, size_t environment)
 {
     const NodeVec *nodes = &reading->document.nodes;
     StrBuf names = strbuf(reading->arena);
-    size_t first = 0, count = 0;
+    size_t first = 0, count = 0, named = 0;
+    bool asks = !reading->ctx->are_folders_default;
     reading->node = environment;
     if (find(&reading->document, environment, STR("adapter"), 0) ||
         find(&reading->document, environment, STR("url"), 0))
         return true;
     for (size_t i = 1; i < nodes->len; i++) {
         if (nodes->items[i].parent != environment || nodes->items[i].key.len == 0 ||
-            str_eq(nodes->items[i].key, STR("<<")))
+            str_eq(nodes->items[i].key, STR("<<")) || is_left_alone(reading, i))
             continue;
         if (!first || str_eq(nodes->items[i].key, STR("primary")))
             first = i;
+        if (!named && asks && has_folder(reading, i))
+            named = i;
         strbuf_addf(&names, "%s%.*s", count++ > 0 ? ", " : "", STR_ARG(nodes->items[i].key));
     }
     if (!first)
         return true;
-    reading->node = first;
+    reading->node = named ? named : first;
     Str text;
     if (!strbuf_finish(&names, &text))
         return error_nomem(reading->err);
-    return count < 2 ||
+    return count < 2 || named ||
            peer_note(reading->ctx, reading->arena,
                      str_format(reading->arena,
                                 "%s names several databases (%.*s): this is about %.*s; for "
-                                "another give -d and -m",
+                                "another give the folder of its migrations with -m",
                                 reading->path, STR_ARG(text), STR_ARG(nodes->items[first].key)),
                      reading->err);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is Rails' own: names, classes, Ruby that is refused, structure.sql, database.yml, its lock."""
 
+import sqlite3
 import zlib
 
 import pytest
@@ -198,6 +199,72 @@ def test_the_database_is_found_in_its_configuration(whimbrel):
     assert result.err.count("names several databases (primary, animals): this is about primary") == 1
     result = whimbrel("migrate", "-e", "remote", "--convention", "rails")
     assert result.code != 0 and "no database is named" in result.err
+
+
+SEVERAL = """
+default: &default
+  adapter: sqlite3
+
+development:
+  primary:
+    <<: *default
+    database: primary.sqlite3
+  primary_copy:
+    <<: *default
+    database: copy.sqlite3
+    replica: true
+  animals:
+    <<: *default
+    database: animals.sqlite3
+    migrations_paths: db/animals_migrate
+  plants:
+    <<: *default
+    database: plants.sqlite3
+    migrations_paths:
+      - db/trees_migrate
+      - db/plants_migrate
+  elsewhere:
+    <<: *default
+    database: elsewhere.sqlite3
+    database_tasks: false
+"""
+
+
+def test_a_folder_chooses_among_several_databases(whimbrel):
+    """Each has its own schema_migrations and its own structure.sql."""
+    whimbrel.write("config/database.yml", SEVERAL)
+    whimbrel.write("config/application.rb", "")
+    up = "def up\nexecute 'CREATE TABLE {0} (id int)'\nend\n"
+    for folder, name in (("migrate", "A"), ("animals_migrate", "B"), ("trees_migrate", "C")):
+        whimbrel.write(f"db/{folder}/1_{name.lower()}.rb", CLASS.format(name, up.format(name.lower())))
+    whimbrel.write("db/plants_migrate/2_d.rb", CLASS.format("D", up.format("d")))
+    whimbrel.write("db/animals_structure.sql", "CREATE TABLE old (id int);\nINSERT INTO schema_migrations (version) VALUES ('1');\n")
+    result = whimbrel.ok("migrate", "--convention", "rails")
+    assert "names several databases (primary, animals, plants): this is about primary" in result.err
+    for folder in ("db/animals_migrate", "./db/plants_migrate/"):
+        result = whimbrel.ok("migrate", "--convention", "rails", "-m", folder)
+        assert "several databases" not in result.err
+    whimbrel.ok("migrate", "--convention", "rails", "-m", "db/trees_migrate", "--ignore-missing")
+    tables = {}
+    for name in ("primary", "animals", "plants"):
+        connection = sqlite3.connect(whimbrel.cwd / f"{name}.sqlite3")
+        tables[name] = sorted(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE length(name) < 4"))
+        connection.close()
+    assert tables == {"primary": ["a"], "animals": ["old"], "plants": ["c", "d"]}
+    assert not (whimbrel.cwd / "copy.sqlite3").exists() and not (whimbrel.cwd / "elsewhere.sqlite3").exists()
+
+
+def test_names_of_real_projects_keep_rails_order(whimbrel, sqlite):
+    """An engine's name behind the dot, a year of long ago, two of one second, and numbers of other lengths."""
+    names = [
+        "20000225050318_add_schema_migration_details.rb", "20160131213109_acts_as_taggable_on_migration.acts_as_taggable_on_engine.rb",
+        "20160131213110_add_missing_unique_indices.acts_as_taggable_on_engine.rb", "001_first.rb", "99_second.rb",
+        "20120809020415_remove_site_id.rb", "20120809020415000_later.rb", "20220501000000_to_2_0.rb",
+    ]  # fmt: skip
+    for name in names:
+        whimbrel.write(f"db/migrate/{name}", "class X < ActiveRecord::Migration[6.1]\nend\n")
+    document = whimbrel.ok("status", "-d", sqlite.url, *WORDS, "--output", "json").json
+    assert [int(row["version"]) for row in document["migrations"]] == sorted(int(name.split("_")[0]) for name in names)
 
 
 def test_its_lock_is_taken(whimbrel, pg):
