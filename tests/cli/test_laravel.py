@@ -134,3 +134,34 @@ def test_a_new_migration_is_one_that_whimbrel_and_laravel_can_run(whimbrel, sqli
     assert path.endswith("_add_pages.php")
     assert "DB::unprepared(<<<'SQL'" in (whimbrel.cwd / path).read_text()
     whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+
+
+def test_a_table_without_an_id_will_do(whimbrel, sqlite):
+    """Laravel reads and writes migration and batch alone."""
+    LAYOUT.write(whimbrel, 1)
+    LAYOUT.write(whimbrel, 2)
+    sqlite.sql("CREATE TABLE migrations (migration varchar(255) NOT NULL, batch integer NOT NULL)")
+    whimbrel.ok("migrate", "--steps", "1", "-d", sqlite.url, *WORDS)
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
+    assert sqlite.sql("SELECT migration, batch FROM migrations ORDER BY batch") == [
+        (LAYOUT.version(1), "1"),
+        (LAYOUT.version(2), "2"),
+    ]
+    whimbrel.ok("rollback", "--last-run", "-d", sqlite.url, *WORDS)
+    assert sqlite.sql("SELECT migration FROM migrations") == [(LAYOUT.version(1),)]
+
+
+def test_folders_of_packages_are_one_line_with_the_projects(whimbrel, sqlite):
+    """As what loadMigrationsFrom() and --path name: sorted by name over all folders."""
+    php(whimbrel, "2024_01_01_000000_user-scope", "public function up() { }\n")
+    php(whimbrel, "2024_01_03_000000_changes_for_385", "public function up() { }\n")
+    whimbrel.write(
+        "vendor/acme/shop/database/migrations/2024_01_02_000000_shop.php", CLASS.format("public function up() { }\n")
+    )
+    words = [*WORDS, "-m", "vendor/acme/shop/database/migrations"]
+    whimbrel.ok("migrate", "-d", sqlite.url, *words)
+    assert [row[0] for row in sqlite.sql("SELECT migration FROM migrations ORDER BY id")] == [
+        "2024_01_01_000000_user-scope", "2024_01_02_000000_shop", "2024_01_03_000000_changes_for_385",
+    ]  # fmt: skip
+    # Without the package's folder its row is none to stop for.
+    whimbrel.ok("migrate", "-d", sqlite.url, *WORDS)
