@@ -324,6 +324,10 @@ static void say_partial(Run *run, uint32_t kept, uint32_t failed, uint32_t total
             strbuf_addf(&out, " on %s", run->db->info.engine_title);
         strbuf_adds(&out, "; ");
     }
+    if (kept > 0 && failed > kept + 1) {
+        add_range(&out, kept + 1, failed - 1);
+        strbuf_addf(&out, " %s rolled back; ", failed == kept + 2 ? "was" : "were");
+    }
     if (has_failed)
         strbuf_addf(&out, kept > 0 ? "statement %u failed" : "Statement %u failed", failed);
     else

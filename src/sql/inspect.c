@@ -967,6 +967,7 @@ static void read_pragma(Cursor *c, SqlInfo *info)
         unsigned traits;
     } pragmas[] = {
         {"analysis_limit", SESSION},
+        {"auto_vacuum", SESSION}, /* until VACUUM makes it the file's */
         {"automatic_index", SESSION},
         {"busy_timeout", SESSION},
         {"cache_size", SESSION},
@@ -989,6 +990,7 @@ static void read_pragma(Cursor *c, SqlInfo *info)
         {"locking_mode", SESSION},
         {"max_page_count", SESSION},
         {"mmap_size", SESSION},
+        {"page_size", SESSION}, /* as auto_vacuum */
         {"query_only", SESSION},
         {"read_uncommitted", SESSION},
         {"recursive_triggers", SESSION},

@@ -199,3 +199,18 @@ def test_an_index_that_was_being_rebuilt_leaves_nothing(whimbrel, pg):
     assert pg.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1"
     whimbrel.ok("migrate", "-d", pg.url)
     assert pg.sql("SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'q'::regclass") == [("q_a",)]
+
+
+def test_what_vacuum_is_to_make_of_the_file_is_said_again(whimbrel, sqlite):
+    whimbrel.write(
+        "migrations/1_a.sql",
+        "CREATE TABLE t (a int);\nPRAGMA page_size = 8192;\nPRAGMA auto_vacuum = FULL;\nPRAGMA foreign_keys = ON;\n"
+        "INSERT INTO t VALUES (1);\nINSERT INTO later VALUES (1);\nVACUUM;\n",
+    )
+    stopped = whimbrel("migrate", "-d", sqlite.url)
+    assert stopped.code == 1, stopped
+    assert "Statements 1 to 4 of 7 ran and cannot be rolled back; 5 was rolled back; statement 6 failed" in stopped.err
+    sqlite.sql("CREATE TABLE later (a int)")
+    whimbrel.ok("migrate", "-d", sqlite.url)
+    assert (sqlite.value("PRAGMA page_size"), sqlite.value("PRAGMA auto_vacuum")) == ("8192", "1")
+    assert sqlite.value("SELECT count(*) FROM t") == "1"
