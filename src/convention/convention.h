@@ -53,6 +53,7 @@ enum {
     CONVENTION_FOLDS_TABLE =
         1
         << 17, /* it pastes the table's name into SQL as it is: PostgreSQL makes what has no quotes lower case */
+    CONVENTION_SERVER_CLOCK = 1 << 18, /* minds HistoryWrite.began */
 };
 
 /* A table under one of the conventions' names. is_filled: it surely holds something; of the others PostgreSQL's are empty, elsewhere one
@@ -126,6 +127,7 @@ typedef struct ConventionContext {
     /* What convention_recognise() has read of the folders is left here for the scan that follows; NULL: it is not kept. */
     struct FolderLists *lists;
     int64_t run;               /* number of the run under way, set by run/ */
+    bool has_prepared;         /* the session knows what write_prepare() said, set by run/ */
     unsigned without;          /* HISTORY_WITHOUT_...: of what is read now; set by run/ */
     const NewListing *listing; /* during `new`; else NULL */
     bool
@@ -167,6 +169,9 @@ typedef struct HistoryWrite {
     int64_t
         duration_us; /* -1: let the server compute it from the start of the transaction, where it can */
     Timestamp started_at;
+    /* SQL for when the migration's transaction began, by the server's clock; NULL: started_at says it. For conventions that have
+     * CONVENTION_SERVER_CLOCK */
+    const char *began;
     Str up_text,
         down_text; /* to be stored; empty: none. The convention compresses them and minds the limit */
     bool has_up_text, has_down_text;
@@ -228,6 +233,10 @@ struct Convention {
     /* MUST. Statements for one write, appended to out; none if this convention keeps no such thing. */
     bool (*history_write)(const ConventionContext *ctx, const Db *db, Arena *arena,
                           const HistoryWrite *write, DbStatementVec *out, Error *err);
+    /* MAY. Statements that make the history writes of a long run cheaper for as long as its session lasts: PREPARE. None where the
+     * server has no use for them. That they are refused is no harm. */
+    bool (*write_prepare)(const ConventionContext *ctx, const Db *db, Arena *arena,
+                          DbStatementVec *out, Error *err);
     /* MUST. The key of the migration lock. */
     bool (*lock_key)(const ConventionContext *ctx, const Db *db, Arena *arena, DbLockKey *ret_key,
                      Error *err);

@@ -132,12 +132,13 @@ const Convention convention_whimbrel = {
     .features = CONVENTION_REPEATABLE | CONVENTION_DOWN | CONVENTION_STORES_TEXT |
                 CONVENTION_JOURNAL | CONVENTION_RUN_LOG | CONVENTION_BASELINE |
                 CONVENTION_NAMESPACE | CONVENTION_HOOKS | CONVENTION_SEEDS | CONVENTION_DIRECTIVES |
-                CONVENTION_PLACEHOLDERS | CONVENTION_DELETED,
+                CONVENTION_PLACEHOLDERS | CONVENTION_DELETED | CONVENTION_SERVER_CLOCK,
     .checksum_hash = HASH_SHA256,
     .scan = whimbrel_scan,
     .history_read = whimbrel_history_read,
     .history_prepare = whimbrel_history_prepare,
     .history_write = whimbrel_history_write,
+    .write_prepare = whimbrel_write_prepare,
     .lock_key = lock_key,
     .recognise = recognise,
     .new_paths = whimbrel_new_paths,

@@ -20,6 +20,8 @@ bool whimbrel_history_prepare(const ConventionContext *ctx, Db *db, Arena *arena
                               const History *history, DbStatementVec *out, Error *err);
 bool whimbrel_history_write(const ConventionContext *ctx, const Db *db, Arena *arena,
                             const HistoryWrite *write, DbStatementVec *out, Error *err);
+bool whimbrel_write_prepare(const ConventionContext *ctx, const Db *db, Arena *arena,
+                            DbStatementVec *out, Error *err);
 bool whimbrel_history_text(const ConventionContext *ctx, Db *db, Arena *arena,
                            const HistoryRow *row, Str *ret_up, bool *ret_has_up, Str *ret_down,
                            bool *ret_has_down, Error *err);

@@ -201,7 +201,8 @@ static void add_elapsed(StrBuf *out, SqlDialect dialect, const char *since)
 
 typedef struct Column {
     const char *name;
-    Str value; /* SQL */
+    Str value;     /* SQL */
+    bool is_fixed; /* the same in each row of a run */
 } Column;
 
 typedef struct Columns {
@@ -209,6 +210,7 @@ typedef struct Columns {
     SqlDialect dialect;
     Column items[24];
     size_t len;
+    bool has_fixed; /* the same columns are fixed as in prepare_insert() */
     bool has_failed;
 } Columns;
 
@@ -220,6 +222,13 @@ static void put(Columns *columns, const char *name, StrBuf *value)
         columns->has_failed = true;
     else
         columns->items[columns->len++] = column;
+}
+
+/* Of the column put last. */
+static void fix(Columns *columns)
+{
+    if (!columns->has_failed)
+        columns->items[columns->len - 1].is_fixed = true;
 }
 
 static void put_sql(Columns *columns, const char *name, const char *sql)
@@ -319,15 +328,74 @@ static bool identity_of(Arena *arena, const HistoryWrite *write, Identity *ret_i
     return true;
 }
 
-static void add_where(StrBuf *sql, const ConventionContext *ctx, Str id)
+/* The id comes behind it. */
+static void add_where_id(StrBuf *sql, const ConventionContext *ctx)
 {
     strbuf_adds(sql, " WHERE namespace = ");
     sql_add_literal(sql, ctx->dialect, ctx->name_space);
     strbuf_adds(sql, " AND id = ");
+}
+
+static void add_where(StrBuf *sql, const ConventionContext *ctx, Str id)
+{
+    add_where_id(sql, ctx);
     sql_add_literal(sql, ctx->dialect, id);
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------- */
+
+/* Parsing an INSERT of so many columns costs the server more than carrying it out. MariaDB takes expressions as the parameters of EXECUTE;
+ * MySQL takes nothing but variables. */
+#define PREPARED_INSERT "whimbrel_insert"
+#define PREPARED_END "whimbrel_end"
+
+static bool push_prepared(StrBuf *sql, Arena *arena, DbStatementVec *out, Error *err)
+{
+    if (!statement_push(arena, sql, out, err))
+        return false;
+    out->items[out->len - 1].is_single = true;
+    return true;
+}
+
+static bool push_prepare(const ConventionContext *ctx, Arena *arena, const char *name, StrBuf *sql,
+                         DbStatementVec *out, Error *err)
+{
+    StrBuf prepare = strbuf(arena);
+    Str text;
+    if (!strbuf_finish(sql, &text))
+        return error_nomem(err);
+    strbuf_addf(&prepare, "PREPARE %s FROM ", name);
+    sql_add_literal(&prepare, ctx->dialect, text);
+    return push_prepared(&prepare, arena, out, err);
+}
+
+static void add_insert_head(StrBuf *sql, const Tables *tables, const Columns *columns)
+{
+    strbuf_adds(sql, "INSERT INTO ");
+    add_history(sql, tables);
+    strbuf_adds(sql, " (namespace, id, ordinal");
+    for (size_t i = 0; i < columns->len; i++)
+        strbuf_addf(sql, ", %s", columns->items[i].name);
+}
+
+/* What push_insert() gives its values to. */
+static bool prepare_insert(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                           const Columns *columns, DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    if (columns->has_failed)
+        return error_nomem(err);
+    add_insert_head(&sql, tables, columns);
+    strbuf_adds(&sql, ") VALUES (");
+    sql_add_literal(&sql, ctx->dialect, ctx->name_space);
+    strbuf_adds(&sql, ", ?, ?");
+    for (size_t i = 0; i < columns->len; i++) {
+        strbuf_adds(&sql, ", ");
+        strbuf_add(&sql, columns->items[i].is_fixed ? columns->items[i].value : STR("?"));
+    }
+    strbuf_add_char(&sql, ')');
+    return push_prepare(ctx, arena, PREPARED_INSERT, &sql, out, err);
+}
 
 static bool push_insert(const ConventionContext *ctx, const Tables *tables, Arena *arena,
                         const Columns *columns, Str id, int64_t ordinal, DbStatementVec *out,
@@ -336,11 +404,19 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
     StrBuf sql = strbuf(arena);
     if (columns->has_failed)
         return error_nomem(err);
-    strbuf_adds(&sql, "INSERT INTO ");
-    add_history(&sql, tables);
-    strbuf_adds(&sql, " (namespace, id, ordinal");
-    for (size_t i = 0; i < columns->len; i++)
-        strbuf_addf(&sql, ", %s", columns->items[i].name);
+    if (ctx->has_prepared && columns->has_fixed && ordinal > 0) {
+        strbuf_adds(&sql, "EXECUTE " PREPARED_INSERT " USING ");
+        sql_add_literal(&sql, ctx->dialect, id);
+        strbuf_addf(&sql, ", %lld", (long long)ordinal);
+        for (size_t i = 0; i < columns->len; i++) {
+            if (columns->items[i].is_fixed)
+                continue;
+            strbuf_adds(&sql, ", ");
+            strbuf_add(&sql, columns->items[i].value);
+        }
+        return push_prepared(&sql, arena, out, err);
+    }
+    add_insert_head(&sql, tables, columns);
     /* PostgreSQL plans MAX() anew each time, which costs more than the insert itself; MySQL refuses to read the table in
      * VALUES that it inserts into. */
     bool has_values = ordinal > 0 || ctx->dialect == SQL_POSTGRES;
@@ -370,6 +446,21 @@ static bool push_insert(const ConventionContext *ctx, const Tables *tables, Aren
     return statement_push(arena, &sql, out, err);
 }
 
+/* open: the column whose value is a parameter; NULL: none. */
+static void add_update_head(StrBuf *sql, const Tables *tables, const Columns *columns,
+                            const char *open)
+{
+    strbuf_adds(sql, "UPDATE ");
+    add_history(sql, tables);
+    strbuf_adds(sql, " SET ");
+    for (size_t i = 0; i < columns->len; i++) {
+        const Column *column = &columns->items[i];
+        bool is_open = open && strcmp(column->name, open) == 0;
+        strbuf_addf(sql, "%s%s = ", i > 0 ? ", " : "", column->name);
+        strbuf_add(sql, is_open ? STR("?") : column->value);
+    }
+}
+
 /* moves_to_end: the row becomes the last applied one. */
 static bool push_update(const ConventionContext *ctx, const Tables *tables, Arena *arena,
                         const Columns *columns, Str id, bool moves_to_end, int64_t ordinal,
@@ -378,13 +469,7 @@ static bool push_update(const ConventionContext *ctx, const Tables *tables, Aren
     StrBuf sql = strbuf(arena);
     if (columns->has_failed)
         return error_nomem(err);
-    strbuf_adds(&sql, "UPDATE ");
-    add_history(&sql, tables);
-    strbuf_adds(&sql, " SET ");
-    for (size_t i = 0; i < columns->len; i++) {
-        strbuf_addf(&sql, "%s%s = ", i > 0 ? ", " : "", columns->items[i].name);
-        strbuf_add(&sql, columns->items[i].value);
-    }
+    add_update_head(&sql, tables, columns, NULL);
     if (moves_to_end && ordinal > 0) {
         strbuf_addf(&sql, ", ordinal = %lld", (long long)ordinal);
     } else if (moves_to_end) {
@@ -413,9 +498,14 @@ static void put_who(const ConventionContext *ctx, Columns *columns, const Histor
         put_text(columns, "program", write->kept->program, WORD_BYTES);
         return;
     }
+    fix(columns);
     put_text(columns, "applied_by", ctx->who, WORD_BYTES);
+    fix(columns);
     put_text(columns, "host", ctx->host, WORD_BYTES);
+    fix(columns);
     put_text(columns, "program", ctx->program, WORD_BYTES);
+    fix(columns);
+    columns->has_fixed = true;
 }
 
 static void put_identity(Columns *columns, const Identity *identity)
@@ -476,7 +566,9 @@ static void put_times(const Tables *tables, Columns *columns, const HistoryWrite
         put(columns, "duration_us", &duration);
         return;
     }
-    if (is_started_known)
+    if (write->began)
+        strbuf_adds(&since, write->began);
+    else if (is_started_known)
         add_time(&since, dialect, write->started_at);
     else
         add_began(&since, tables, write->ordinal);
@@ -489,7 +581,7 @@ static void put_times(const Tables *tables, Columns *columns, const HistoryWrite
         strbuf_addf(&duration, "%lld", (long long)write->duration_us);
     else if (since.has_failed)
         duration.has_failed = true;
-    else if (is_started_known || dialect == SQL_POSTGRES)
+    else if (write->began || is_started_known || dialect == SQL_POSTGRES)
         add_elapsed(&duration, dialect, since.ptr);
     else
         strbuf_adds(&duration, "NULL");
@@ -508,37 +600,76 @@ static void put_end(Columns *columns, const HistoryWrite *write)
     put(columns, "duration_us", &duration);
 }
 
-/* A whole row: inserted, or put in the place of the one that is there. */
+/* A whole row. */
+static bool put_row(const ConventionContext *ctx, const Tables *tables, const Identity *identity,
+                    const HistoryWrite *write, HistoryOutcome outcome, Columns *columns, Error *err)
+{
+    bool is_begin = outcome == HISTORY_RUNNING_UP;
+    put_identity(columns, identity);
+    put_digests(columns, write);
+    put_text(columns, "outcome", str_from(outcome_word(outcome)), WORD_BYTES);
+    /* While the row says that it is running, the statement after the last that is done may be under way. */
+    put_journal(columns, is_begin ? write->done : write->total, write->total, is_begin);
+    put_sql(columns, "failure", "NULL");
+    fix(columns);
+    if (is_begin) {
+        put_sql(columns, "started_at", server_now(ctx->dialect));
+        put_sql(columns, "finished_at", "NULL");
+        put_sql(columns, "duration_us", "NULL");
+    } else {
+        put_times(tables, columns, write);
+    }
+    put_who(ctx, columns, write);
+    return put_stored(ctx, columns, "up_text", write->up_text, write->has_up_text, err) &&
+           put_stored(ctx, columns, "down_text", write->down_text, write->has_down_text, err);
+}
+
+/* Inserted, or put in the place of the one that is there. */
 static bool write_row(const ConventionContext *ctx, const Tables *tables, Arena *arena,
                       const HistoryWrite *write, HistoryOutcome outcome, DbStatementVec *out,
                       Error *err)
 {
     Columns columns = {.arena = arena, .dialect = ctx->dialect};
     Identity identity;
-    bool is_begin = outcome == HISTORY_RUNNING_UP;
-    if (!identity_of(arena, write, &identity, err))
-        return false;
-    put_identity(&columns, &identity);
-    put_digests(&columns, write);
-    put_text(&columns, "outcome", str_from(outcome_word(outcome)), WORD_BYTES);
-    /* While the row says that it is running, the statement after the last that is done may be under way. */
-    put_journal(&columns, is_begin ? write->done : write->total, write->total, is_begin);
-    put_sql(&columns, "failure", "NULL");
-    if (is_begin) {
-        put_sql(&columns, "started_at", server_now(ctx->dialect));
-        put_sql(&columns, "finished_at", "NULL");
-        put_sql(&columns, "duration_us", "NULL");
-    } else {
-        put_times(tables, &columns, write);
-    }
-    put_who(ctx, &columns, write);
-    if (!put_stored(ctx, &columns, "up_text", write->up_text, write->has_up_text, err) ||
-        !put_stored(ctx, &columns, "down_text", write->down_text, write->has_down_text, err))
+    if (!identity_of(arena, write, &identity, err) ||
+        !put_row(ctx, tables, &identity, write, outcome, &columns, err))
         return false;
     return write->row
                ? push_update(ctx, tables, arena, &columns, identity.id, true, write->ordinal, out,
                              err)
                : push_insert(ctx, tables, arena, &columns, identity.id, write->ordinal, out, err);
+}
+
+/* A journaled up is done: its row has all but how it ended. */
+static void put_journaled_end(Columns *columns, const HistoryWrite *write)
+{
+    put_text(columns, "outcome", str_from(outcome_word(HISTORY_APPLIED)), WORD_BYTES);
+    put_int(columns, "done", write->total);
+    put_sql(columns, "fate_unknown", "FALSE");
+    put_end(columns, write);
+}
+
+static bool prepare_end(const ConventionContext *ctx, const Tables *tables, Arena *arena,
+                        DbStatementVec *out, Error *err)
+{
+    Columns columns = {.arena = arena, .dialect = ctx->dialect};
+    StrBuf sql = strbuf(arena);
+    put_journaled_end(&columns, &(HistoryWrite){.duration_us = -1});
+    if (columns.has_failed)
+        return error_nomem(err);
+    add_update_head(&sql, tables, &columns, "done");
+    add_where_id(&sql, ctx);
+    strbuf_add_char(&sql, '?');
+    return push_prepare(ctx, arena, PREPARED_END, &sql, out, err);
+}
+
+static bool execute_end(const ConventionContext *ctx, Arena *arena, Str id, uint32_t total,
+                        DbStatementVec *out, Error *err)
+{
+    StrBuf sql = strbuf(arena);
+    strbuf_addf(&sql, "EXECUTE " PREPARED_END " USING %lu, ", (unsigned long)total);
+    sql_add_literal(&sql, ctx->dialect, id);
+    return push_prepared(&sql, arena, out, err);
 }
 
 /* Some columns of a row that is there. */
@@ -570,11 +701,10 @@ static bool change_row(const ConventionContext *ctx, const Tables *tables, Arena
             put_end(&columns, write);
         break;
     case WRITE_APPLIED: /* the end of a journaled up */
+        if (write->is_begun && ctx->has_prepared && write->duration_us < 0)
+            return execute_end(ctx, arena, identity.id, write->total, out, err);
         if (write->is_begun) {
-            put_text(&columns, "outcome", str_from(outcome_word(HISTORY_APPLIED)), WORD_BYTES);
-            put_int(&columns, "done", write->total);
-            put_sql(&columns, "fate_unknown", "FALSE");
-            put_end(&columns, write);
+            put_journaled_end(&columns, write);
             break;
         }
         put_identity(&columns, &identity);
@@ -719,6 +849,22 @@ bool whimbrel_history_write(const ConventionContext *ctx, const Db *db, Arena *a
         return remove_row(ctx, &tables, arena, write, out, err);
     }
     return true;
+}
+
+bool whimbrel_write_prepare(const ConventionContext *ctx, const Db *db, Arena *arena,
+                            DbStatementVec *out, Error *err)
+{
+    Tables tables;
+    Columns columns = {.arena = arena, .dialect = ctx->dialect};
+    if (!str_eq(str_from(db->info.engine), STR("mariadb")))
+        return true;
+    /* Names alone are wanted of it, and the values that are those of any. */
+    if (!tables_read(ctx, arena, &tables, err) ||
+        !put_row(ctx, &tables, &(Identity){0}, &(HistoryWrite){.duration_us = -1}, HISTORY_APPLIED,
+                 &columns, err))
+        return false;
+    return prepare_insert(ctx, &tables, arena, &columns, out, err) &&
+           prepare_end(ctx, &tables, arena, out, err);
 }
 
 /* ---- making the tables ------------------------------------------------------------------------------------------- */

@@ -181,6 +181,8 @@ typedef struct DbStatement {
     /* It neither writes nor minds with what it becomes one transaction: outside a block it may stand behind others in their message */
     bool joins;
     bool is_brief; /* surely done in no time: nobody looks for when it began */
+    bool
+        is_single; /* answers once, although its words leave that open: EXECUTE of what we have prepared */
 } DbStatement;
 typedef Vec(DbStatement) DbStatementVec;
 
@@ -297,6 +299,9 @@ struct DbDriver {
         lazy_commit; /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
     const char *
         flush_commits; /* said outside of one: all that was committed lazily is on the disk; with lazy_commit */
+    const char *
+        note_began; /* said inside a transaction: began, an expression, is from now on when that was; NULL: the server's now() says it, or nothing */
+    const char *began;
     const char *const *secret_params; /* URL parameters never to be shown; NULL-terminated */
     /* MUST */
     bool (*url_check)(Arena *arena, DbUrl *url,

@@ -423,7 +423,7 @@ static void ask_to_stop(MysqlDb *m)
 }
 
 /* The server sends each statement's result by itself. While many are to come, being woken for each would cost more than
- * reading them: then only for what is surely on its way, and otherwise at the next tick. */
+ * reading them: then only for what is surely on its way, or after a moment, so that what is told of each is not far from true. */
 static void set_low_water(MysqlDb *m, int bytes)
 {
     if (bytes == m->low_water)
@@ -445,6 +445,7 @@ static void await_results(MysqlDb *m, size_t results)
 /* Waits for what the library wants next; the status to go on with. */
 static int wait_for(MysqlDb *m, int status)
 {
+    enum { A_MOMENT_US = 10000 };
     DbDeadline *deadline = &m->db.silence, wanted;
     if (status & MYSQL_WAIT_TIMEOUT) {
         wanted = db_deadline((int64_t)m->lib.mysql_get_timeout_value_ms(m->handle) * 1000);
@@ -455,12 +456,17 @@ static int wait_for(MysqlDb *m, int status)
                            (status & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
     for (;;) {
         const DbCancel *cancel = m->is_stopping ? NULL : m->db.options.cancel;
-        switch (db_wait(cancel, m->lib.mysql_get_socket(m->handle), events, deadline)) {
+        DbDeadline moment = db_deadline(m->low_water > 1 ? A_MOMENT_US : DB_NO_DEADLINE);
+        DbDeadline *first = moment.at_us < deadline->at_us ? &moment : deadline;
+        switch (db_wait(cancel, m->lib.mysql_get_socket(m->handle), events, first)) {
         case DB_WAIT_READY:
             db_silence_begin(&m->db);
             return status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
         case DB_WAIT_DEADLINE:
-            return MYSQL_WAIT_TIMEOUT;
+            if (first == deadline)
+                return MYSQL_WAIT_TIMEOUT;
+            set_low_water(m, 1);
+            break;
         case DB_WAIT_CANCEL:
             ask_to_stop(m);
             break;
@@ -549,8 +555,11 @@ static Shape shape_of_routine(Str sql, const SqlSplitOptions *options)
                : SHAPE_MANY;
 }
 
-static Shape shape_of(Str sql, const SqlSplitOptions *options)
+static Shape shape_of(const DbStatement *statement, const SqlSplitOptions *options)
 {
+    Str sql = statement->sql;
+    if (statement->is_single)
+        return SHAPE_ONE;
     static const char *const callers[] = {"CALL", "EXECUTE", "BEGIN"};
     SqlLexer lexer = sql_lexer(sql, options);
     SqlToken token, next;
@@ -674,7 +683,7 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             return error_set(err, ERROR_UNSUPPORTED, "COPY ... FROM STDIN is PostgreSQL's");
         if (statements[i].sql.len + 16 > m->max_packet_bytes)
             return too_long(m, statements[i].sql, err);
-        Shape shape = shape_of(statements[i].sql, &options);
+        Shape shape = shape_of(&statements[i], &options);
         if (shape == SHAPE_EMPTY) {
             ret_outcome->completed = ++i;
             if (progress)
@@ -690,7 +699,7 @@ static bool mysql_run(Db *db, const DbStatement *statements, size_t count,
             strbuf_add(&text, statements[i].sql);
             while (end < count && text.len + statements[end].sql.len + 3 <= limit &&
                    !statements[end].copy_data &&
-                   shape_of(statements[end].sql, &options) == SHAPE_ONE) {
+                   shape_of(&statements[end], &options) == SHAPE_ONE) {
                 strbuf_adds(&text, "\n;\n"); /* the first line feed ends a comment */
                 strbuf_add(&text, statements[end++].sql);
             }
@@ -1675,6 +1684,8 @@ const DbDriver db_driver_mysql = {
     .dialect = SQL_MYSQL,
     .features = DB_SESSION_LOCK | DB_BATCH | DB_CREATE_DATABASE | DB_LOCK_TIMEOUT,
     .begin = "START TRANSACTION",
+    .note_began = "SET @whimbrel_began = UTC_TIMESTAMP(6)",
+    .began = "@whimbrel_began",
     .secret_params = (const char *const[]){NULL},
     .url_check = mysql_url_check,
     .open = mysql_open,

@@ -77,6 +77,7 @@ bool work_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
                  .rolled_flushed = result->rolled_back.len,
                  .began_us = clock_monotonic_us(),
                  .began_at = clock_now()};
+    run->convention->has_prepared = false; /* the session may be another one */
     run->split = db_split_options(runner->db, NULL);
     run->is_nested = db_has(runner->db, DB_NEST_RUN);
     run->is_whole = runner->policy.is_single_transaction || runner->settings.is_dry_run;

@@ -281,6 +281,14 @@ static bool add_run_log(Run *run, UnitKind kind, Error *err)
     return add_unit(run, (Unit){.kind = kind, .step = NO_STEP}, err);
 }
 
+/* Preparing costs as much as a few writes do. */
+static bool add_preparing(Run *run, Error *err)
+{
+    enum { LONG_RUN = 4 };
+    return run->plan.steps.len < LONG_RUN || !run->convention->convention->write_prepare ||
+           add_unit(run, (Unit){.kind = UNIT_PREPARING, .step = NO_STEP}, err);
+}
+
 bool compile_refuses_lone(Run *run, Error *err)
 {
     if (!run->is_whole)
@@ -385,7 +393,8 @@ bool compile_plan(Run *run, Error *err)
         return false;
     run->first_point = last_down != SIZE_MAX ? HOOK_BEFORE_ROLLBACK : HOOK_BEFORE_MIGRATE;
     run->last_point = first_up != SIZE_MAX ? HOOK_AFTER_MIGRATE : HOOK_AFTER_ROLLBACK;
-    if (!add_outer_programs(run, run->first_point, err) || !add_run_log(run, UNIT_OPENING, err))
+    if (!add_outer_programs(run, run->first_point, err) || !add_run_log(run, UNIT_OPENING, err) ||
+        !add_preparing(run, err))
         return false;
     if (last_down != SIZE_MAX && !add_hooks(run, HOOK_BEFORE_ROLLBACK, err))
         return false;

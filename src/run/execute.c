@@ -112,6 +112,19 @@ static bool produce_opening(Run *run, const Unit *unit, Error *err)
     return transaction_end(run, unit, false, err);
 }
 
+static bool produce_preparing(Run *run, Error *err)
+{
+    ConventionContext *context = run->convention;
+    DbStatementVec out = {0};
+    context->has_prepared = false;
+    if (run->cannot_prepare)
+        return true;
+    if (!context->convention->write_prepare(context, run->db, run->chunk.arena, &out, err))
+        return error_wrap(err, "preparing the writes of the history");
+    context->has_prepared = out.len > 0;
+    return chunk_add_all(run, &out, (Tag){.kind = TAG_PLUMBING}, err);
+}
+
 /* A write that is one statement needs no words around it where every statement is a transaction of its own. *ret_is_added: it was one;
  * else nothing was added. */
 static bool add_write_alone(Run *run, const Unit *unit, uint32_t done, Tag tag, bool *ret_is_added,
@@ -150,9 +163,16 @@ static bool produce_record(Run *run, const Unit *unit, Error *err)
            transaction_end(run, unit, unit->is_last_of_step, err);
 }
 
+/* Where only the session itself can say when its transaction began. */
+static bool note_began(Run *run, const Unit *unit, Error *err)
+{
+    return !write_has_clock(run, unit) ||
+           chunk_add(run, str_from(run->db->driver->note_began), (Tag){.kind = TAG_PLUMBING}, err);
+}
+
 static bool produce_transaction(Run *run, const Unit *unit, Error *err)
 {
-    if (!transaction_begin(run, unit, err))
+    if (!transaction_begin(run, unit, err) || !note_began(run, unit, err))
         return false;
     if (unit->has_before_each && !add_each_hooks(run, HOOK_BEFORE_EACH, err))
         return false;
@@ -465,6 +485,8 @@ static bool produce(Run *run, const Unit *unit, Error *err)
     switch (unit->kind) {
     case UNIT_OPENING:
         return produce_opening(run, unit, err);
+    case UNIT_PREPARING:
+        return produce_preparing(run, err);
     case UNIT_RECORD:
         return produce_record(run, unit, err);
     case UNIT_CHECK:
@@ -707,6 +729,24 @@ static bool pass_over(Run *run, Error *err)
     return true;
 }
 
+/* The server may allow no more prepared statements: then all goes as it does without. */
+static bool may_go_unprepared(const Run *run, const Error *err)
+{
+    const Failure *failure = &run->failure;
+    return err->kind == ERROR_SQL && failure->has_tag && !failure->outcome.is_fate_unknown &&
+           !run->db->is_broken && run->units.items[failure->unit].kind == UNIT_PREPARING;
+}
+
+static void go_unprepared(Run *run, Error *err)
+{
+    run->cannot_prepare = true;
+    run->last_ordinal = run->history.last_ordinal; /* nothing was written yet */
+    run->at = run->failure.unit;
+    run->sent_timeouts = (Str){0};
+    chunk_drop(run);
+    error_clear(err);
+}
+
 bool work_run(Run *run, Error *err)
 {
     Event begin = event_of_step(run, EVENT_RUN_BEGIN, NO_STEP);
@@ -736,6 +776,10 @@ bool work_run(Run *run, Error *err)
             if (go_one_by_one(run, err))
                 continue;
             break;
+        }
+        if (may_go_unprepared(run, err)) {
+            go_unprepared(run, err);
+            continue;
         }
         if (may_pass_over(run, err)) {
             if (pass_over(run, err))

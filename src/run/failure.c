@@ -436,6 +436,7 @@ static uint32_t kept_statements(const Run *run, const PlanStep *step, bool has_l
     case UNIT_TRANSACTION:
         return unit->segment.first > known ? unit->segment.first : known;
     case UNIT_OPENING:
+    case UNIT_PREPARING:
     case UNIT_CHECK:
     case UNIT_RECORD:
     case UNIT_REPLAY:

@@ -18,6 +18,7 @@ enum { NO_STEP = UINT32_MAX };
 
 typedef enum UnitKind {
     UNIT_OPENING,     /* the history tables are made, the run log says that a run begins */
+    UNIT_PREPARING,   /* the session learns what makes history writes cheaper */
     UNIT_RECORD,      /* nothing but a history write: a fake, a skip, the journal's first row */
     UNIT_CHECK,       /* the migration's own tests: whether it runs at all */
     UNIT_TRANSACTION, /* statements, all or none */
@@ -219,8 +220,9 @@ typedef struct Run {
     bool has_sent_part;   /* part of the unit produced now has been sent */
     size_t unit_start;    /* in the chunk: where the unit produced now begins */
     size_t unit_bytes;
-    bool has_set_up;   /* session_set_up() was done */
-    Str sent_timeouts; /* session settings in force; empty: as connected */
+    bool has_set_up;     /* session_set_up() was done */
+    bool cannot_prepare; /* the server refused it */
+    Str sent_timeouts;   /* session settings in force; empty: as connected */
     Arena *timeouts_arena;
     Vec(SessionSetting)
         session; /* of the step that is produced: said again after a history write in its midst */
@@ -388,6 +390,8 @@ void wait_take_as_timeout(Run *run, Error *err);
 void wait_done(Run *run);
 
 /* write.c: history writes */
+/* Whether the history row of this unit takes the server's word for when it began. */
+bool write_has_clock(const Run *run, const Unit *unit);
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err);
 bool write_texts(Run *run, Arena *arena, const Migration *migration, HistoryWrite *write,

@@ -194,6 +194,16 @@ bool write_texts(Run *run, Arena *arena, const Migration *migration, HistoryWrit
     return true;
 }
 
+bool write_has_clock(const Run *run, const Unit *unit)
+{
+    if (!run->db->driver->note_began || unit->step == NO_STEP || unit->kind != UNIT_TRANSACTION ||
+        unit->write != UNIT_WRITES_END ||
+        !(run->convention->convention->features & CONVENTION_SERVER_CLOCK))
+        return false;
+    const PlanStep *step = &run->plan.steps.items[unit->step];
+    return !step_is_down(step) && !step->is_journaled && !step->is_resumed;
+}
+
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err)
 {
@@ -213,6 +223,8 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
                           /* The server knows when a transaction began, and by its own clock. */
                           .started_at = db_has(run->db, DB_TRANSACTIONAL_DDL) ? TIMESTAMP_UNKNOWN
                                                                               : clock_now()};
+    if (write_has_clock(run, unit))
+        write.began = run->db->driver->began;
     if (step->is_fake) {
         write.is_journaled = step->is_resumed;
         write.is_said = true;

@@ -311,3 +311,70 @@ def test_the_history_says_how_long_each_took_and_the_run_as_a_whole(whimbrel, re
     # They travelled in one message, which has one now() on PostgreSQL.
     assert all(before[1] <= after[0] for before, after in zip(rows, rows[1:])), rows
     assert int(db.value("SELECT duration_us FROM whimbrel_run")) >= sum(int(row[2]) for row in rows), rows
+
+
+def mixed(whimbrel):
+    """Of each kind of write: journaled and not, long and short texts, and sessions that are not as they were."""
+    long = "".join(f"INSERT INTO t1 VALUES ({n}, 'a text like others');\n" for n in range(10, 30))
+    scripts = [
+        "CREATE TABLE t1 (id int PRIMARY KEY, name varchar(100));\n",
+        long,
+        "INSERT INTO t1 VALUES (1, 'it''s a \\\\ and a ;');\n",
+        "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES';\nCREATE TABLE t2 (\"id\" int);\nINSERT INTO t1 VALUES (2, '\\');\n",
+        "UPDATE t1 SET name = CONCAT(name, SLEEP(0.2)) WHERE id = 1;\n",
+        "USE mysql;\nSET @whimbrel_other = 1;\n",
+        "CREATE INDEX i1 ON t1 (name);\nALTER TABLE t1 ADD COLUMN n int;\n",
+        "DELETE FROM t1 WHERE id = 2;\n",
+    ]
+    for version, script in enumerate(scripts, 1):
+        whimbrel.write(f"migrations/{version}_it's.up.sql", script)
+        whimbrel.write(f"migrations/{version}_it's.down.sql", f"-- {version}\nSELECT '\\\\';\n")
+    whimbrel.write("migrations/R__again.sql", "CREATE OR REPLACE VIEW again AS SELECT id FROM t1;\n")
+    return len(scripts)
+
+
+@pytest.fixture
+def two_databases(mariadb):
+    both = [mariadb.create_database() for _ in range(2)]
+    yield both
+    for database in both:
+        mariadb.drop_database(database)
+
+
+EACH_ROW = (
+    "SELECT namespace, id, ordinal, version, name, kind, outcome, checksum, tokens, done, total, fate_unknown, failure, "
+    "HEX(up_text), HEX(down_text), applied_by, host, program FROM whimbrel_history ORDER BY ordinal"
+)
+
+
+def test_many_at_once_leave_the_history_that_they_leave_one_by_one(whimbrel, two_databases):
+    once, one_by_one = two_databases
+    for version in range(1, mixed(whimbrel) + 1):
+        whimbrel.ok("-d", one_by_one.url, "migrate", "--to", str(version))
+    whimbrel.ok("-d", one_by_one.url, "migrate")
+    whimbrel.ok("-d", once.url, "migrate")
+    assert once.sql(EACH_ROW) == one_by_one.sql(EACH_ROW)
+    assert {row[6] for row in once.sql(EACH_ROW)} == {"applied"}
+
+
+def test_a_server_that_prepares_nothing_is_migrated_all_the_same(whimbrel, mariadb, two_databases):
+    usual, without = two_databases
+    mixed(whimbrel)
+    whimbrel.ok("-d", usual.url, "migrate")
+    allowed = mariadb.execute("SELECT @@GLOBAL.max_prepared_stmt_count")[0][0]
+    mariadb.execute("SET GLOBAL max_prepared_stmt_count = 0")
+    try:
+        whimbrel.ok("-d", without.url, "migrate")
+    finally:
+        mariadb.execute(f"SET GLOBAL max_prepared_stmt_count = {allowed}")
+    assert without.sql(EACH_ROW) == usual.sql(EACH_ROW)
+
+
+def test_the_server_says_when_each_migration_began(whimbrel, maria):
+    mixed(whimbrel)
+    whimbrel.ok("-d", maria.url, "migrate")
+    rows = maria.sql("SELECT started_at, finished_at, duration_us, version FROM whimbrel_history ORDER BY ordinal")
+    assert all(before[1] <= after[0] for before, after in zip(rows, rows[1:])), rows
+    took = {version: int(duration) for _, _, duration, version in rows}
+    assert took["5"] >= 200000, rows
+    assert int(maria.value("SELECT duration_us FROM whimbrel_run")) >= sum(took.values()), rows
