@@ -371,7 +371,7 @@ static bool fill_context(Cli *cli, Db *db, ConventionContext *context, Error *er
     if (db && !cli->except && !str_eq(settings->convention, STR("auto"))) {
         const char *note = NULL;
         if (!convention_name_other(context, db, cli->arena, &note, err))
-            return error_wrap(err, "looking for history tables");
+            return err->kind == ERROR_STATE ? false : error_wrap(err, "looking for history tables");
         if (note && !vec_push(cli->arena, &context->notes, str_from(note)))
             return error_nomem(err);
     }

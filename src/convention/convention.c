@@ -496,7 +496,8 @@ bool convention_name_other(const ConventionContext *ctx, Db *db, Arena *arena,
     for (size_t i = 0; all[i]; i++) {
         ConventionGuess guess = {0};
         const char *table = all[i]->default_table;
-        if (all[i] == ctx->convention || strcmp(table, plain) == 0 ||
+        bool is_same = strcmp(table, plain) == 0;
+        if (all[i] == ctx->convention || (is_same && ctx->table.len > 0) ||
             !known_table(&asked, str_from(table)))
             continue;
         if (!is_own_known && !guess_by_tables(&asked, ctx->convention, db, arena, &own, err))
@@ -510,6 +511,15 @@ bool convention_name_other(const ConventionContext *ctx, Db *db, Arena *arena,
             return false;
         if (guess.weight < 3)
             continue;
+        if (is_same) {
+            error_set(err, ERROR_STATE, "the table %s holds a history of %s, not one of %s", table,
+                      all[i]->title, ctx->convention->title);
+            error_code(err, "foreign-history");
+            return error_hint(err,
+                              "--convention %s goes on with it; --table gives another history its "
+                              "own table.",
+                              all[i]->name);
+        }
         *ret_note =
             str_format(arena,
                        "the table %s holds a history of %s, and that of %s (%s) is empty or not "

@@ -360,7 +360,7 @@ bool convention_look_at_tables(ConventionContext *ctx, Db *db, Arena *arena, Err
 /* What convention_recognise() asks a database first, for DbOptions.question: then the answer is there already. */
 bool convention_question(SqlDialect dialect, Arena *arena, Str *ret_sql, Error *err);
 /* For a convention that somebody has chosen: where its own history is empty or not there, and another tool's has rows, a sentence that
- * names that table; else NULL. No round trip more than convention_look_at_tables() needs, unless there is a table of another tool. */
+ * names that table; else NULL. Where the two are called the same: ERROR_STATE, code "foreign-history". No round trip more than convention_look_at_tables() needs, unless there is a table of another tool. */
 bool convention_name_other(const ConventionContext *ctx, Db *db, Arena *arena,
                            const char **ret_note, Error *err);
 /* `auto`: the one convention with the strongest evidence; whimbrel's own when there is none. File names alone are a weak sign, since

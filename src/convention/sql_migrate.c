@@ -11,6 +11,11 @@
 
 /* ---- sections ------------------------------------------------------------------------------------------- */
 
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* What sql-migrate takes for the end of a statement: the last word before a comment ends in ';'. */
 static bool ends_statement(Str line)
 {
@@ -19,7 +24,7 @@ static bool ends_statement(Str line)
         Str word;
         line = str_trim(line);
         size_t len = 0;
-        while (len < line.len && !strchr(" \t\v\f\r\n", line.ptr[len]))
+        while (len < line.len && !is_space(line.ptr[len]))
             len++;
         word = str_sub(line, 0, len);
         line = str_sub(line, len, line.len);

@@ -2,6 +2,7 @@
 """What does not fit together: the files of one tool with the history of another, tables that are no tool's, changed files. The same cases
 for every tool: a message that says what is amiss and what to do, and nothing written."""
 
+import os
 import pathlib
 
 import pytest
@@ -162,6 +163,164 @@ def test_what_new_makes_stops_nobody_who_only_looks(whimbrel, db, layout):
         # tern itself stops at a file without SQL.
         assert result.code == 0 or (layout.name == "tern" and "has no SQL in its up" in result.err), repr(result)
     assert content(db) == before
+
+
+# ---- adversity: the same for every tool ----------------------------------------------------------------------------
+
+
+def up_of(project, n):
+    """The files with the up of migration n in them."""
+    signs = (f"CREATE TABLE t{n} ", f'op.create_table("t{n}"')
+    return [path for path in project.cwd.rglob("*") if path.suffix in (".sql", ".py", ".rb", ".php")
+            and any(sign in path.read_text() for sign in signs)]
+
+
+CONTENTS = {
+    "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
+    "a byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "nothing": lambda data: b"",
+    "a comment": lambda data: b"-- nothing but a comment\n",
+    "blank lines": lambda data: b"\n \t\n\n",
+    "another encoding": lambda data: data.replace(b"CREATE TABLE t3 ", b"CREATE TABLE /* \xe9 */ t3 "),
+    "a NUL byte": lambda data: data.replace(b"CREATE TABLE t3 ", b"CREATE TABLE t3 \0 "),
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "half of it": lambda data: data[: len(data) // 2],
+}
+
+
+def test_files_of_every_content_are_read_or_refused(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 3, 2)
+    before = content(db)
+    where = ["-d", db.url, *layout.arguments()]
+    (path,) = up_of(whimbrel, 3)[:1]
+    data = path.read_bytes()
+    for what, change in CONTENTS.items():
+        path.write_bytes(change(data))
+        if layout.name == "atlas":
+            whimbrel.write("migrations/atlas.sum", layout.sums(whimbrel.cwd / "migrations"))
+        for words in (["status"], ["plan"]):
+            result = whimbrel(*words, *where)
+            assert result.code in (0, 1), (what, result)
+            if result.code == 1:
+                refused(result)
+                assert str(path.relative_to(whimbrel.cwd)) in result.err, (what, result)
+    assert content(db) == before
+    path.write_bytes(data)
+
+
+def test_a_link_to_the_folder_is_the_folder(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 3, 2)
+    if layout.folder == ".":
+        pytest.skip("there is no folder")
+    top = whimbrel.cwd / layout.folder.split("/")[0]
+    top.rename(whimbrel.cwd / "elsewhere")
+    top.symlink_to("elsewhere")
+    whimbrel.ok("migrate", "-d", db.url, *layout.arguments())
+    assert db.value("SELECT count(*) FROM t3") == "1"
+    assert [m["state"] for m in whimbrel.ok("status", "--output", "json", "-d", db.url, *layout.arguments()).json["migrations"]] == [
+        "applied"] * 3
+
+
+ODD = ["it's.sql", 'a"b.sql', "a b.sql", "new\nline.sql", "\u00e9.sql", "99999999999999999999999_x.sql", "V99999999999999999999999__x.sql",
+       "0000000000000000000004_x.up.sql", "-- x.sql", "%s%n.sql", "$(x).sql", "4_" + "x" * 240 + ".sql", "4.sql", "_x.sql", ".sql",
+       b"\xff\xfe_4.sql", "4_x.SQL", "4_x.sql~", "003_make_t3 (copy).sql"]
+
+
+def test_files_of_odd_names_are_read_passed_over_or_refused(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 3, 2)
+    folder = up_of(whimbrel, 3)[0].parent
+    folder = folder.parent if layout.name in ("diesel", "prisma") else folder
+    before = content(db)
+    where = ["-d", db.url, *layout.arguments()]
+    for name in ODD:
+        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        with open(path, "wb") as file:
+            file.write(b"CREATE TABLE odd (id int);\n")
+        for words in (["status", "--output", "json"], ["validate"]):
+            result = whimbrel(*words, *where)
+            assert result.code in (0, 1, 3), (name, result)
+            if result.code == 1:
+                refused(result)
+        os.unlink(path)
+    assert content(db) == before
+    whimbrel.ok("status", *where)
+
+
+def test_a_row_that_has_lost_its_file_stops_and_is_told(whimbrel, db, layout):
+    as_left(whimbrel, db, layout, 3, 2)
+    where = ["-d", db.url, *layout.arguments()]
+    for path in up_of(whimbrel, 2):
+        path.unlink()
+        for other in [*path.parent.glob("*make_t2*"), *(path.parent.parent / "rollback").glob("*t2*")]:
+            other.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    if layout.name == "atlas":
+        whimbrel.write("migrations/atlas.sum", layout.sums(whimbrel.cwd / "migrations"))
+    before = content(db)
+    result = whimbrel("migrate", "-d", db.url, *layout.arguments())
+    refused(result)
+    assert content(db) == before
+    assert whimbrel("validate", *where).code in (1, 3)
+
+
+READS = ("applied", "applied", "pending")
+
+
+def test_who_may_only_read_is_told_what_is_missing(whimbrel, pg, layout):
+    layout.prepare(pg)
+    as_left(whimbrel, pg, layout, 3, 2)
+    role = f"reader_{pg.name}"
+    pg.sql(f"CREATE ROLE {role} LOGIN")
+    schemas = [row[0] for row in pg.sql("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information'")]
+    where = ["-d", pg.url.replace("postgres@", f"{role}@"), *layout.arguments()]
+    before = content(pg)
+    try:
+        for schema in schemas:
+            pg.sql(f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
+        document = whimbrel.ok("status", "--output", "json", *where).json
+        assert tuple(m["state"] for m in document["migrations"]) == READS
+        # At first not even the table can be made; then it can, and the history cannot be written.
+        for grants in ("", f"GRANT CREATE ON SCHEMA public TO {role}"):
+            pg.sql(grants or "SELECT 1")
+            result = whimbrel("migrate", *where)
+            assert result.code == 1 and "permission denied" in result.err and "no-privilege" in result.err, repr(result)
+            assert content(pg) == before
+        # Who may not read is not taken for somebody with an empty history.
+        for schema in schemas:
+            pg.sql(f"REVOKE SELECT ON ALL TABLES IN SCHEMA {schema} FROM {role}")
+        result = whimbrel("migrate", *where)
+        assert result.code == 1 and "permission denied" in result.err, repr(result)
+        assert content(pg) == before
+    finally:
+        pg.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+# ---- three tools, one name ------------------------------------------------------------------------------------------
+
+SAME_NAME = ("golang-migrate", "dbmate", "rails")
+
+
+@pytest.mark.parametrize("name", SAME_NAME)
+def test_of_three_tools_with_one_table_the_columns_and_files_decide(whimbrel, sqlite, name):
+    layout, others = BY_NAME[name], [BY_NAME[other] for other in SAME_NAME if other != name]
+    as_left(whimbrel, sqlite, layout, 3, 2)
+    for other in others:
+        for n in (1, 2, 3):
+            other.write(whimbrel, n)
+    before = content(sqlite)
+    # Whose files are meant is said by the folder; another tool's reading of the table is refused.
+    document = whimbrel.ok("status", "--output", "json", "-d", sqlite.url, *layout.arguments()).json
+    assert document["convention"] == name
+    for other in others:
+        result = whimbrel("migrate", "-d", sqlite.url, "--convention", other.name, *other.arguments())
+        if {name, other.name} == {"dbmate", "rails"}:
+            # Their tables are one, and so are the versions here: whose they are only the user knows.
+            assert result.code == 0 and "t3" in content(sqlite), repr(result)
+            return
+        refused(result)
+        assert "foreign-history" in result.err, repr(result)
+        assert content(sqlite) == before, other.name
 
 
 @pytest.mark.parametrize("head, down", [("-- +goose Up", "-- +goose Down"), ("-- migrate:up", "-- migrate:down"),
