@@ -461,11 +461,9 @@ static bool scan(const ConventionContext *ctx, Arena *arena, MigrationSet *ret_s
     VersionParents *parents = arena_alloc(arena, (graph->order.len + 1) * sizeof *parents);
     if (!parents)
         return error_nomem(err);
-    for (size_t i = 0; i < graph->order.len; i++) {
-        parents[i] = (VersionParents){0};
+    for (size_t i = 0; i < graph->order.len; i++)
         if (!add_node(ctx, arena, graph, graph->order.items[i], &set, &parents[i], err))
             return false;
-    }
     if (!add_labels(arena, graph, &set, err))
         return false;
     set.parents = parents;

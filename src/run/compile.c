@@ -2,18 +2,24 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "run/work.h"
 
+bool compile_refuses_script(const Script *script, ErrorKind kind, const char *code, Error *err)
+{
+    const ScriptForm *form = script->form;
+    if (!form || !form->refusal)
+        return true;
+    error_set(err, kind, "%s %s", script->path, form->refusal);
+    error_code(err, code);
+    error_at(err, str_from(script->path), form->refusal_line, 0);
+    return error_hint(err, "%s", form->refusal_hint);
+}
+
 bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Error *err)
 {
     ProblemVec problems = {0};
     if (!script_read_parts(run->arena, (Script *)(uintptr_t)script,
-                           &run->runner->set->script_options, err))
+                           &run->runner->set->script_options, err) ||
+        !compile_refuses_script(script, ERROR_STATE, "host-language", err))
         return false;
-    if (script->form && script->form->refusal) {
-        error_set(err, ERROR_STATE, "%s %s", script->path, script->form->refusal);
-        error_code(err, "host-language");
-        error_at(err, str_from(script->path), script->form->refusal_line, 0);
-        return error_hint(err, "%s", script->form->refusal_hint);
-    }
     if (!plan_cut(run->arena, script, &run->runner->policy, 0, ret_segments, &problems, err))
         return false;
     for (size_t i = 0; i < problems.len; i++) {

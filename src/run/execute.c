@@ -153,8 +153,7 @@ static bool produce_record(Run *run, const Unit *unit, Error *err)
     uint32_t done = unit->write == UNIT_WRITES_END && step->script ? step->script->statements
                                                                    : unit->segment.first;
     bool is_added = false;
-    bool has_fence = run->lock == LOCK_LEASE || run->convention->convention->lock_fence;
-    if (!db_has(run->db, DB_TRANSACTIONAL_DDL) && !run->is_whole && !has_fence &&
+    if (!db_has(run->db, DB_TRANSACTIONAL_DDL) && !run->is_whole && !lock_has_fence(run) &&
         !add_write_alone(run, unit, done, (Tag){.finishes = unit->is_last_of_step}, &is_added, err))
         return false;
     if (is_added)

@@ -96,11 +96,21 @@ static bool try_row(Run *run, Arena *arena, Attempt *attempt, Error *err)
     return true;
 }
 
+static bool has_fence_of_tool(const Run *run)
+{
+    return run->has_row && run->convention->convention->lock_fence;
+}
+
+bool lock_has_fence(const Run *run)
+{
+    return run->lock == LOCK_LEASE || has_fence_of_tool(run);
+}
+
 bool lock_fence(Run *run, Error *err)
 {
     const Convention *convention = run->convention->convention;
     Str sql = {0};
-    if (!run->has_row || !convention->lock_fence)
+    if (!has_fence_of_tool(run))
         return true;
     if (!convention->lock_fence(run->convention, run->chunk.arena, &sql, err))
         return false;

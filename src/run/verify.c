@@ -113,14 +113,9 @@ bool run_verify(Runner *runner, const Migration *migration, bool *ret_has, Error
     if (!script)
         return true;
     *ret_has = true;
-    if (!script_read_parts(arena, script, &runner->set->script_options, err))
+    if (!script_read_parts(arena, script, &runner->set->script_options, err) ||
+        !compile_refuses_script(script, ERROR_UNSUPPORTED, "bad-verify", err))
         return false;
-    if (script->form && script->form->refusal) {
-        error_set(err, ERROR_UNSUPPORTED, "%s %s", script->path, script->form->refusal);
-        error_code(err, "bad-verify");
-        error_at(err, str_from(script->path), script->form->refusal_line, 1);
-        return error_hint(err, "%s", script->form->refusal_hint);
-    }
     if (!check_parts(runner, script, err) ||
         !db_exec(runner->db, str_from(runner->db->driver->begin), err))
         return false;

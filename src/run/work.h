@@ -295,6 +295,8 @@ bool lock_lead_had(Run *run, bool *ret_is_held);
 bool lock_add_release(Run *run, Error *err);
 /* Into a transaction that begins: the tool's own lock, where that is a row, has to be ours still. And what an error of it means. */
 bool lock_fence(Run *run, Error *err);
+/* Whether a transaction carries a fence, this one or the lease's. */
+bool lock_has_fence(const Run *run);
 bool lock_says_lost(const Run *run, const Tag *tag, const Error *err);
 bool lock_lost(Run *run, Error *err); /* false */
 void lock_note_release(Run *run);
@@ -338,6 +340,8 @@ bool lease_take_over(Runner *runner, Arena *arena, int64_t token, Error *err);
 /* compile.c */
 bool compile_plan(Run *run, Error *err);
 bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Error *err);
+/* Says no, with this kind and code, to what is written in another language. */
+bool compile_refuses_script(const Script *script, ErrorKind kind, const char *code, Error *err);
 bool compile_refuses_lone(Run *run, Error *err);
 bool compile_refuses_pooled(Run *run, Error *err);
 void compile_last_commit(Run *run);

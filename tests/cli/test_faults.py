@@ -189,6 +189,11 @@ def served(request):
     return request.getfixturevalue(request.param)
 
 
+def without_kerberos(served, url):
+    """The library behind libpq does not survive a failed allocation of its own, and is not wanted here."""
+    return url + "?gssencmode=disable" if served.engine == "postgres" else url
+
+
 ON_SERVERS = [("migrate", 0), ("status", 1), ("rollback", 3)]
 
 
@@ -205,8 +210,7 @@ def test_servers_when_things_fail(sweep, whimbrel, served, tmp_path, name, appli
         if applied:
             whimbrel.ok("migrate", "--to", applied, "-d", served.url, cwd=folder)
 
-    # The Kerberos library behind libpq does not survive a failed allocation of its own, and is not wanted here.
-    url = served.url + ("?gssencmode=disable" if served.engine == "postgres" else "")
+    url = without_kerberos(served, served.url)
     args = [name, *(["--to", "1"] if name == "rollback" else []), "-d", url, "--reconnect", "5s"]
     scene = faulty.Scene(name, start, args, database=faulty.ServerState(served, prepare))
     if not EACH:
@@ -240,7 +244,7 @@ def test_passwords_when_things_fail(sweep, whimbrel, served, tmp_path, source):
         who = "mysql://asked"
     (start / "password").write_text("password\n")
     (start / "password").chmod(0o600)
-    args = ["status", *PASSWORDS[source], "-d", f"{who}@{place}"]
+    args = ["status", *PASSWORDS[source], "-d", without_kerberos(served, f"{who}@{place}")]
     scene = faulty.Scene(source, start, args, database=faulty.ServerState(served, lambda folder: None))
     if not EACH:
         sweep.points = 2

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -343,17 +344,23 @@ SHOWN int clock_gettime(clockid_t id, struct timespec *now)
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
-/* libpq asks for the user's name, and glibc cannot look one up without memory: it goes through NULL (nss_database.c,
- * nss_database_check_reload_and_get) or ends the process by an assertion (nss_database_reload_1). Nobody who calls it could mend that,
- * so the memory that is asked for in there is had. */
-SHOWN int getpwuid_r(uid_t uid, struct passwd *entry, char *buf, size_t size, struct passwd **found)
-{
-    REAL(getpwuid_r);
-    is_naming = true;
-    int code = real(uid, entry, buf, size, found);
-    is_naming = false;
-    return code;
-}
+/* The client libraries ask for the user's name and a service's port, and glibc cannot look one up without memory: it goes through
+ * NULL (nss_database.c, nss_database_check_reload_and_get) or ends the process by an assertion (nss_database_reload_1). Nobody who
+ * calls it could mend that, so the memory that is asked for in there is had. */
+#define NAMING(result, name, parameters, ...)                                                      \
+    SHOWN result name parameters                                                                   \
+    {                                                                                              \
+        REAL(name);                                                                                \
+        is_naming = true;                                                                          \
+        result found = real(__VA_ARGS__);                                                          \
+        is_naming = false;                                                                         \
+        return found;                                                                              \
+    }
+NAMING(int, getpwuid_r,
+       (uid_t uid, struct passwd *entry, char *buf, size_t size, struct passwd **out), uid, entry,
+       buf, size, out)
+NAMING(struct passwd *, getpwuid, (uid_t uid), uid)
+NAMING(struct servent *, getservbyname, (const char *name, const char *protocol), name, protocol)
 
 #ifndef WITHOUT_MALLOC
 extern void *__libc_malloc(size_t size);
