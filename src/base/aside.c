@@ -3,6 +3,16 @@
 
 #include <signal.h>
 
+int thread_begin(pthread_t *thread, void *(*work)(void *ctx), void *ctx)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(thread, NULL, work, ctx);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
 static void *work_on(void *ctx)
 {
     const Aside *aside = ctx;
@@ -13,12 +23,7 @@ static void *work_on(void *ctx)
 void aside_begin(Aside *aside, void (*work)(void *ctx), void *ctx)
 {
     *aside = (Aside){.work = work, .ctx = ctx};
-    sigset_t all, before;
-    /* Signals are for the program's own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    aside->is_under_way = pthread_create(&aside->thread, NULL, work_on, aside) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    aside->is_under_way = thread_begin(&aside->thread, work_on, aside) == 0;
     if (!aside->is_under_way)
         work(ctx);
 }

@@ -7,6 +7,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+/* pthread_create() for a thread of ours: signals are for the program's own. 0, or the number of the error. */
+int thread_begin(pthread_t *thread, void *(*work)(void *ctx), void *ctx);
+
 typedef struct Aside {
     void (*work)(void *ctx);
     void *ctx;

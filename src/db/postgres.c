@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -279,14 +278,8 @@ static CancelRequest *request_new(PgDb *s)
     request->free = s->pq.PQfreeCancel;
     atomic_init(&request->state, CANCEL_PENDING);
     atomic_init(&request->users, 2);
-    sigset_t all, before;
     pthread_t thread;
-    /* Signals are for the application's own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_started = pthread_create(&thread, NULL, request_send, request) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!is_started) {
+    if (thread_begin(&thread, request_send, request) != 0) {
         atomic_store(&request->users, 1);
         request_drop(request);
         return NULL;

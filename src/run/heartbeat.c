@@ -8,7 +8,6 @@
  *
  * It connects when it first has to renew, at a third of the lease: short runs never pay for a second connection. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -157,7 +156,6 @@ static bool copy_options(Heartbeat *beat, const HeartbeatOptions *from, Error *e
 static bool start_thread(Heartbeat *beat, Error *err)
 {
     pthread_condattr_t attributes;
-    sigset_t all, before;
     int code = pthread_condattr_init(&attributes);
     if (code == 0) {
         code = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -169,10 +167,7 @@ static bool start_thread(Heartbeat *beat, Error *err)
         return error_errno(err, code, "making the thread that keeps the lease");
     code = pthread_mutex_init(&beat->mutex, NULL);
     if (code == 0) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, &before);
-        code = pthread_create(&beat->thread, NULL, beat_on, beat);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        code = thread_begin(&beat->thread, beat_on, beat);
         if (code != 0)
             pthread_mutex_destroy(&beat->mutex);
     }
