@@ -179,8 +179,8 @@ static const WhimbrelStep *step_out(Arena *arena, const PlanStep *step, bool *ha
     }
     *out = (WhimbrelStep){
         .size = sizeof *out,
-        .version = z(arena, step->version, has_failed),
-        .name = z(arena, step->name, has_failed),
+        .version = z(arena, step_version(step), has_failed),
+        .name = z(arena, step_name(step), has_failed),
         .kind = migration_kind_of(step->migration_kind),
         .path = step->script && !step->is_stored_down ? step->script->path : NULL,
         .is_down = step->kind == STEP_DOWN,

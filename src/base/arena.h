@@ -11,6 +11,9 @@
 /* Runs done(&variable) when the variable's scope ends, on every way out. */
 #define scoped(type, done) __attribute__((cleanup(done))) type
 
+/* typedef enum SMALL Name { ... } Name; takes a byte, where there are thousands. */
+#define SMALL __attribute__((packed))
+
 #define PRINTF_LIKE(format_index, first_argument)                                                  \
     __attribute__((format(printf, format_index, first_argument)))
 

@@ -53,7 +53,7 @@ static bool migrate_verified(Cli *cli, const PlanRequest *request, const char *d
         PlanRequest one = *request;
         Error why = {.arena = cli->arena};
         bool has = false;
-        one.to = step->version;
+        one.to = step_version(step);
         one.steps = 0;
         bool is_ok = run_execute(&cli->runner, cli->arena, &one, NULL, &cli->result, err);
         for (size_t k = 0; k < cli->result.applied.len; k++)
@@ -65,7 +65,7 @@ static bool migrate_verified(Cli *cli, const PlanRequest *request, const char *d
         whole.duration_us = cli->result.duration_us = duration_us;
         if (!is_ok)
             return cli_finish_run(cli, false, false, err);
-        const Migration *migration = migration_set_find(&cli->set, step->version);
+        const Migration *migration = migration_set_find(&cli->set, step_version(step));
         if (migration && !run_verify(&cli->runner, migration, &has, &why)) {
             cli->has_result = true;
             return take_back(cli, migration, &why, err);

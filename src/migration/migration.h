@@ -62,7 +62,7 @@ bool directives_read(Arena *arena, Str trivia, const char *file, uint32_t first_
 /* ---- scripts -------------------------------------------------------------------------------------------------------------- */
 
 /* Consecutive statements of one class, so that a script of a million INSERTs is one part. */
-typedef enum PartClass {
+typedef enum SMALL PartClass {
     PART_ORDINARY,        /* may run in a transaction */
     PART_IMPLICIT_COMMIT, /* MySQL/MariaDB: each commits by itself */
     PART_LONE, /* cannot run in a transaction on any version, or must commit before what follows (new enum values) */
@@ -76,16 +76,20 @@ typedef enum PartClass {
 
 typedef struct ScriptPart {
     PartClass class;
+    bool sets_session; /* some statement changes session state */
+    bool has_copy;
     uint32_t first, count; /* statements, counted from 0 in the script */
     uint32_t line;         /* of its first statement */
     uint32_t column;
-    int since;         /* with PART_LONE_BEFORE: server version number */
-    bool sets_session; /* some statement changes session state */
-    bool has_copy;
+    int since; /* with PART_LONE_BEFORE: server version number */
     const Directives *
         directives; /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
 } ScriptPart;
-typedef Vec(ScriptPart) ScriptPartVec;
+/* Scripts whose parts are alike may share them. */
+typedef struct ScriptPartList {
+    const ScriptPart *items;
+    uint32_t len;
+} ScriptPartList;
 
 /* What a tool's file comes to, where it holds more than SQL for one direction: markers, sections, variables. */
 typedef struct ScriptText {
@@ -141,7 +145,7 @@ typedef struct Script {
     /* what script_read() finds, most of it */
     Str checksum; /* of its bytes, lower-case hexadecimal, by the convention's digest */
     Str tokens; /* SHA-256 of its tokens, hexadecimal: comments, white space and line ends do not count; empty for downs of a set */
-    ScriptPartVec parts;
+    ScriptPartList parts;
     const Directives *head; /* never NULL */
     /* Small ones together: there may be ten thousand of these. */
     uint32_t first_line; /* of a text that is held, in the file; 0: 1 */
@@ -203,7 +207,7 @@ void script_close(ScriptCursor *cursor); /* takes a zeroed one */
 
 /* ---- migrations ------------------------------------------------------------------------------------------------------------ */
 
-typedef enum MigrationKind {
+typedef enum SMALL MigrationKind {
     MIGRATION_VERSIONED,
     MIGRATION_REPEATABLE,
     MIGRATION_BASELINE
@@ -354,7 +358,7 @@ const char *migration_label(Arena *arena, Str version, Str name, MigrationKind k
 
 /* ---- history --------------------------------------------------------------------------------------------------------------- */
 
-typedef enum HistoryOutcome {
+typedef enum SMALL HistoryOutcome {
     HISTORY_APPLIED,
     HISTORY_BASELINED, /* said to be there already, or covered by a baseline */
     HISTORY_RUNNING_UP, /* journal: some statements of the up have run; partial when nobody is at it */
@@ -369,7 +373,12 @@ typedef struct HistoryRow {
     Str name;
     MigrationKind kind;
     HistoryOutcome outcome;
-    Str checksum, tokens; /* hexadecimal; empty: the convention keeps none */
+    bool has_journal;
+    bool
+        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
+    bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
+    bool is_tolerated;               /* that it has no file here is nothing to stop for */
+    Str checksum, tokens;            /* hexadecimal; empty: the convention keeps none */
     uint32_t done,
         total; /* journal: statements known to have run; of how many. With has_journal false unknown */
     Timestamp started_at, finished_at; /* TIMESTAMP_UNKNOWN where not kept */
@@ -378,11 +387,6 @@ typedef struct HistoryRow {
     Str program;                       /* version of what applied it; may be empty */
     int64_t run;                       /* 0 unknown */
     int64_t rank;                      /* order of application; for repeatables of the last */
-    bool has_journal;
-    bool
-        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
-    bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
-    bool is_tolerated;               /* that it has no file here is nothing to stop for */
     const char *failure; /* journal: what the server said when it stopped; may be NULL */
     const char *tag;     /* that marks this point, where the tool has such; NULL: none */
     const void *own;     /* the convention's */

@@ -224,7 +224,7 @@ typedef struct Pass {
     Hash tokens;
     /* what was found */
     uint32_t statements;
-    ScriptPartVec parts;
+    Vec(ScriptPart) parts;
     bool has_own_directives; /* the last part has directives of its own */
     Directives head;
 } Pass;
@@ -581,6 +581,33 @@ void reading_room_close(ReadingRoom *room)
     arena_freep(&room->scratch);
 }
 
+static bool is_same_part(const ScriptPart *a, const ScriptPart *b)
+{
+    return a->class == b->class && a->sets_session == b->sets_session &&
+           a->has_copy == b->has_copy && a->first == b->first && a->count == b->count &&
+           a->line == b->line && a->column == b->column && a->since == b->since &&
+           a->directives == b->directives;
+}
+
+/* At their exact size. Most of thousands are a few plain statements: parts that are alike are kept once. */
+static const ScriptPart *kept_parts(ReadingRoom *room, Arena *arena, const ScriptPart *parts,
+                                    size_t count)
+{
+    const ScriptPart **place = count == 1 ? &room->alike[parts->count % ALIKE_PARTS] : NULL;
+    if (place && *place && room->alike_in == arena && is_same_part(*place, parts))
+        return *place;
+    ScriptPart *kept = arena_alloc(arena, count * sizeof *kept);
+    if (!kept)
+        return NULL;
+    memcpy(kept, parts, count * sizeof *kept);
+    if (room->alike_in != arena)
+        memset(room->alike, 0, sizeof room->alike);
+    room->alike_in = arena;
+    if (place)
+        *place = kept;
+    return kept;
+}
+
 bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const ScriptOptions *options,
                     bool wants_parts, Error *err)
 {
@@ -660,12 +687,9 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     const Directives *head = directives_nothing();
     if (wants_parts && !keep_directives(arena, &pass.head, &head, err))
         return false;
-    size_t parts_bytes = pass.parts.len * sizeof *pass.parts.items;
-    ScriptPart *parts = parts_bytes > 0 ? arena_alloc(arena, parts_bytes) : NULL;
-    if (parts_bytes > 0 && !parts)
+    ScriptPartList parts = {.len = (uint32_t)pass.parts.len};
+    if (parts.len > 0 && !(parts.items = kept_parts(room, arena, pass.parts.items, parts.len)))
         return error_nomem(err);
-    if (parts)
-        memcpy(parts, pass.parts.items, parts_bytes);
     if (!keeps) {
         script->known = NULL; /* what was found is the script's own now */
         script->checksum = checksum;
@@ -677,8 +701,7 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         script->has_parts = true;
         script->crc = digest.crc;
         script->statements = pass.statements;
-        script->parts.items = parts;
-        script->parts.len = script->parts.cap = pass.parts.len;
+        script->parts = parts;
         script->head = head;
     }
     return true;

@@ -4,6 +4,8 @@
 
 #include "migration/digest_cache.h"
 
+enum { ALIKE_PARTS = 8 };
+
 /* Buffers that one script after the other uses. */
 typedef struct ReadingRoom {
     Arena *arena;   /* of buf */
@@ -12,10 +14,12 @@ typedef struct ReadingRoom {
     DigestCache *cache; /* NULL: none */
     const unsigned char *
         known; /* the digest of the very next script, where it was looked up already; NULL: it was not */
-    size_t known_len;     /* of that digest */
-    uint64_t known_bytes; /* of the file */
-    size_t opened;        /* files */
-    bool skips_tokens;    /* the digest of tokens is not wanted */
+    size_t known_len;                     /* of that digest */
+    uint64_t known_bytes;                 /* of the file */
+    size_t opened;                        /* files */
+    bool skips_tokens;                    /* the digest of tokens is not wanted */
+    const ScriptPart *alike[ALIKE_PARTS]; /* of single parts, the last with so many statements */
+    const Arena *alike_in;                /* where these are */
 } ReadingRoom;
 bool reading_room_open(ReadingRoom *room, Error *err);
 void reading_room_close(ReadingRoom *room); /* takes a zeroed one */

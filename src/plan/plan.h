@@ -9,7 +9,7 @@
 
 /* ---- the state of every migration ------------------------------------------------------------------------------------------- */
 
-typedef enum MigrationState {
+typedef enum SMALL MigrationState {
     STATE_APPLIED,
     STATE_PENDING,
     STATE_FAILED,
@@ -156,52 +156,59 @@ bool plan_range(Arena *arena, const Overview *overview, Str range, Overview *ret
 
 /* ---- steps ------------------------------------------------------------------------------------------------------------------------ */
 
-typedef enum SegmentKind {
+typedef enum SMALL SegmentKind {
     SEGMENT_TRANSACTION, /* all of it or nothing, with its history write */
     SEGMENT_LONE,        /* each statement by itself, journaled after each */
 } SegmentKind;
 typedef struct Segment {
     SegmentKind kind;
-    uint32_t first, count; /* statements of the script */
-    uint32_t line;
     bool is_implicit_commit; /* lone because the engine commits by itself */
     bool sets_session;
+    uint32_t first, count; /* statements of the script */
+    uint32_t line;
     const Directives *
         directives; /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
 } Segment;
 typedef Vec(Segment) SegmentVec;
+/* When they are all there; steps that are cut alike share them. */
+typedef struct SegmentList {
+    const Segment *items;
+    uint32_t len;
+} SegmentList;
 
-typedef enum StepKind {
+typedef enum SMALL StepKind {
     STEP_UP,
     STEP_DOWN,
     STEP_REPEATABLE,
     STEP_SKIP /* record as not for this engine */
 } StepKind;
 typedef struct PlanStep {
-    StepKind kind;
     const Migration *migration; /* NULL: rolled back from history alone */
     const HistoryRow *row;      /* NULL: no row yet */
     const Script *
         script; /* what runs; NULL with is_stored_down: to be brought from history, read and cut by plan_cut() when run */
-    Str version, name;
+    SegmentList segments;
+    uint32_t
+        resume_at; /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
+                                 * request.settles nor settled: run/ asks what became of this statement, and plans anew with the answer */
+    StepKind kind;
     MigrationKind migration_kind;
     bool is_stored_down;
     bool
         is_fake; /* record only: asked for, or a half-done up of which nothing was kept is struck out */
-    uint32_t
-        resume_at; /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
-                                 * request.settles nor settled: run/ asks what became of this statement, and plans anew with the answer */
     bool
         is_resumed; /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
     bool is_marked; /* STEP_SKIP: recorded as if it had run */
     bool
         begins_again; /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
-    SegmentVec segments;
     bool
         is_journaled; /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
                                  * only known when it is cut */
 } PlanStep;
 typedef Vec(PlanStep) PlanStepVec;
+/* The migration's, or the row's where there is no file. */
+Str step_version(const PlanStep *step);
+Str step_name(const PlanStep *step);
 
 typedef struct Problem {
     const char *

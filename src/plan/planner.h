@@ -41,6 +41,8 @@ enum {
     MARK_UP = 1 << 2,          /* a step of this plan applies it */
 };
 
+enum { ALIKE_SEGMENTS = 8 };
+
 typedef struct Planner {
     Arena *arena;
     const MigrationSet *set;
@@ -54,7 +56,8 @@ typedef struct Planner {
     Str baseline;
     unsigned char *lineage; /* of the version that one wants to get to; NULL: none was named */
     bool has_settled;       /* request->resume_from has found its migration */
-    bool lacks_memory;      /* for a label */
+    const Segment *alike[ALIKE_SEGMENTS]; /* of single segments, the last with so many statements */
+    bool lacks_memory;                    /* for a label */
     Error *err;
 } Planner;
 

@@ -72,13 +72,21 @@ Halfway halfway(const Planner *p, const StateRow *row)
 
 /* ---- what both ways share ---------------------------------------------------------------------------- */
 
+Str step_version(const PlanStep *step)
+{
+    return step->migration ? step->migration->version : step->row ? step->row->version : (Str){0};
+}
+
+Str step_name(const PlanStep *step)
+{
+    return step->migration ? step->migration->name : step->row ? step->row->name : (Str){0};
+}
+
 static PlanStep step_begin(const Planner *p, const StateRow *row, StepKind kind)
 {
     return (PlanStep){.kind = kind,
                       .migration = row->migration,
                       .row = row->row,
-                      .version = row->version,
-                      .name = row->name,
                       .migration_kind = row->kind,
                       .is_fake = p->request->is_fake};
 }
@@ -90,19 +98,43 @@ bool planner_lacks(Planner *p, const Script *script)
     return vec_push(p->arena, &p->plan->unread, wanted) || error_nomem(p->err);
 }
 
+static bool is_same_segment(const Segment *a, const Segment *b)
+{
+    return a->kind == b->kind && a->is_implicit_commit == b->is_implicit_commit &&
+           a->sets_session == b->sets_session && a->first == b->first && a->count == b->count &&
+           a->line == b->line && a->directives == b->directives;
+}
+
+/* Most of thousands are one transaction of a few statements: those that are alike are kept once. */
+static SegmentList shared_segments(Planner *p, const SegmentVec *segments)
+{
+    SegmentList list = {segments->items, (uint32_t)segments->len};
+    if (list.len != 1)
+        return list;
+    const Segment **place = &p->alike[list.items->count % ALIKE_SEGMENTS];
+    if (*place && is_same_segment(*place, list.items)) {
+        arena_trim(p->arena, list.items, 0);
+        list.items = *place;
+    } else {
+        *place = list.items;
+    }
+    return list;
+}
+
 /* Cuts step->script and has problems speak of the migration. */
 static bool step_cut(Planner *p, PlanStep *step)
 {
     ProblemVec *problems = &p->plan->problems;
     size_t before = problems->len;
+    SegmentVec segments = {0};
     if (!step->script->has_parts)
         return planner_lacks(p, step->script);
-    if (!plan_cut(p->arena, step->script, p->policy, step->resume_at, &step->segments, problems,
-                  p->err))
+    if (!plan_cut(p->arena, step->script, p->policy, step->resume_at, &segments, problems, p->err))
         return false;
+    step->segments = shared_segments(p, &segments);
     for (size_t i = before; i < problems->len; i++) {
-        problems->items[i].version = step->version;
-        problems->items[i].name = step->name;
+        problems->items[i].version = step_version(step);
+        problems->items[i].name = step_name(step);
     }
     bool is_one = step->segments.len == 0 ||
                   (step->segments.len == 1 && step->segments.items[0].kind == SEGMENT_TRANSACTION);

@@ -118,8 +118,8 @@ void report_plan(Text *text, const ReportPlace *place, const Plan *plan, const R
     add_head(text, place, plan);
     for (size_t i = 0; i < plan->steps.len; i++) {
         const PlanStep *step = &plan->steps.items[i];
-        const char *label =
-            migration_label(text->buf.arena, step->version, step->name, step->migration_kind);
+        const char *label = migration_label(text->buf.arena, step_version(step), step_name(step),
+                                            step->migration_kind);
         if (!label) {
             text->buf.has_failed = true;
             return;
@@ -173,8 +173,8 @@ static void step_json(JsonWriter *w, const PlanStep *step, const ReportStatement
     if (step->migration_kind == MIGRATION_REPEATABLE)
         json_null_value(w);
     else
-        json_str(w, step->version);
-    json_key_str(w, "name", step->name);
+        json_str(w, step_version(step));
+    json_key_str(w, "name", step_name(step));
     json_key_text(w, "kind", migration_kind_name(step->migration_kind));
     json_key_text(w, "direction", step_kind_name(step->kind));
     json_key_text(w, "path", step->script ? step->script->path : NULL);

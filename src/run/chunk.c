@@ -8,7 +8,7 @@ enum {
     DEFAULT_CHUNK_BYTES = 5 << 19,  /* a thousand small migrations, with what is said around them */
     DEFAULT_SCRIPT_BYTES = 1 << 19, /* of one unit, so that long scripts take little memory */
     LONG_RUN_STEPS = 2000, /* from here on the plan takes so much room that a message gets less */
-    LONG_RUN_CHUNK_BYTES = 1 << 19,
+    LONG_RUN_CHUNK_BYTES = 1 << 18,
     STATEMENT_COST =
         sizeof(DbStatement) + 2 * sizeof(Tag), /* what a statement takes beside its text */
     CHATTY_STATEMENTS =
@@ -150,8 +150,8 @@ static void step_finish(Run *run, uint32_t step)
     /* Room was made before the message was sent: a confirmation must not fail. */
     run->finished.items[run->finished.len++] = step;
     if (plan_step->kind != STEP_SKIP) {
-        RunItem item = {.version = plan_step->version,
-                        .name = plan_step->name,
+        RunItem item = {.version = step_version(plan_step),
+                        .name = step_name(plan_step),
                         .kind = plan_step->migration_kind,
                         .duration_us = duration_us,
                         .is_fake = plan_step->is_fake};
@@ -212,9 +212,9 @@ static void confirmed(Run *run, size_t i)
         tell_statement(run, tag, next, next ? chunk->statements.items[i + 1].sql : (Str){0});
     }
     run->has_savepoint = tag->opens || (run->has_savepoint && !tag->closes);
-    if (unit->kind == UNIT_TRANSACTION && unit->segment.count > 0 &&
+    if (unit->kind == UNIT_TRANSACTION && unit->segment->count > 0 &&
         (tag->closes || tag->kind == TAG_COMMIT))
-        run->statements_done = unit->segment.first + unit->segment.count;
+        run->statements_done = unit->segment->first + unit->segment->count;
     if (tag->finishes)
         step_finish(run, unit->step);
     if (tag->commits) {

@@ -39,8 +39,23 @@ bool compile_script(Run *run, const Script *script, SegmentVec *ret_segments, Er
     return true;
 }
 
+const Segment segment_of_none;
+
+/* Of no statements; a retry counts from there. NULL: memory is out. */
+static const Segment *segment_at(Run *run, uint32_t first)
+{
+    if (first == 0)
+        return &segment_of_none;
+    Segment *segment = arena_alloc(run->arena, sizeof *segment);
+    if (segment)
+        *segment = (Segment){.first = first};
+    return segment;
+}
+
 static bool add_unit(Run *run, Unit unit, Error *err)
 {
+    if (!unit.segment)
+        unit.segment = &segment_of_none;
     return vec_push(run->arena, &run->units, unit) || error_nomem(err);
 }
 
@@ -57,7 +72,7 @@ static bool add_script(Run *run, const Hook *hook, const Script *script, Error *
         Unit unit = {.kind = segment->kind == SEGMENT_LONE ? UNIT_LONE : UNIT_TRANSACTION,
                      .step = NO_STEP,
                      .script = script,
-                     .segment = *segment,
+                     .segment = segment,
                      .hook = hook};
         if (!add_unit(run, unit, err))
             return false;
@@ -192,10 +207,11 @@ static bool add_plain(Run *run, uint32_t at, const PlanStep *step, Error *err)
                  .is_last_of_step = true,
                  .has_before_each = has_sql(&run->hooks[HOOK_BEFORE_EACH]),
                  .has_after_each = has_sql(&run->hooks[HOOK_AFTER_EACH]),
+                 .segment = &segment_of_none,
                  .script = step->script};
     if (step->segments.len > 0)
-        unit.segment = step->segments.items[0];
-    unit.resets = unit.segment.sets_session || hooks_set_session(run);
+        unit.segment = &step->segments.items[0];
+    unit.resets = unit.segment->sets_session || hooks_set_session(run);
     return add_unit(run, unit, err);
 }
 
@@ -220,7 +236,9 @@ static bool add_journaled(Run *run, uint32_t at, const PlanStep *step, Error *er
                       UNIT_WRITES_BEGIN, /* of a resumed one too: its text may have been mended */
                   .step = at,
                   .script = step->script,
-                  .segment = {.first = step->resume_at}};
+                  .segment = segment_at(run, step->resume_at)};
+    if (!first.segment)
+        return error_nomem(err);
     if (!add_unit(run, first, err))
         return false;
     if (step->resume_at > 0 &&
@@ -238,7 +256,7 @@ static bool add_journaled(Run *run, uint32_t at, const PlanStep *step, Error *er
                      .is_last_of_step = is_last,
                      .resets = is_last && resets,
                      .script = step->script,
-                     .segment = *segment};
+                     .segment = segment};
         if (!add_unit(run, unit, err))
             return false;
     }
@@ -251,7 +269,9 @@ static bool add_journaled(Run *run, uint32_t at, const PlanStep *step, Error *er
                  .is_last_of_step = true,
                  .resets = resets,
                  .has_after_each = has_after,
-                 .segment = {.first = step->script ? step->script->statements : 0}};
+                 .segment = segment_at(run, step->script ? step->script->statements : 0)};
+    if (!last.segment)
+        return error_nomem(err);
     return add_unit(run, last, err);
 }
 
@@ -318,7 +338,7 @@ bool compile_refuses_lone(Run *run, Error *err)
                   "%s holds a statement that cannot run in a transaction, so %s is not possible",
                   label, what);
         error_code(err, "lone-in-transaction");
-        error_at(err, str_from(unit->script->path), unit->segment.line, 1);
+        error_at(err, str_from(unit->script->path), unit->segment->line, 1);
         return error_hint(
             err, "Run up to the migration before it (--to), then go on without the option.");
     }
@@ -336,7 +356,7 @@ bool compile_refuses_pooled(Run *run, Error *err)
         bool is_apart = unit->kind == UNIT_LONE || (step && step->is_journaled);
         if (!unit->script)
             continue;
-        bool is_refused = is_apart && unit->segment.sets_session;
+        bool is_refused = is_apart && unit->segment->sets_session;
         bool is_blind = unit->kind == UNIT_LONE && info->has_transient_settings;
         if (!is_refused && !is_blind)
             continue;
@@ -349,7 +369,7 @@ bool compile_refuses_pooled(Run *run, Error *err)
                         "transactions only",
                   step ? step_label(run->arena, step) : unit->script->path);
         error_code(err, "pooled-session");
-        error_at(err, str_from(unit->script->path), unit->segment.line, 1);
+        error_at(err, str_from(unit->script->path), unit->segment->line, 1);
         return error_hint(err, "Give the server's own address for this run, or leave the setting "
                                "out and name schemas in full.");
     }

@@ -64,8 +64,8 @@ Event event_of_step(const Run *run, EventKind kind, uint32_t step)
     if (step == NO_STEP || step >= run->plan.steps.len)
         return event;
     const PlanStep *plan_step = &run->plan.steps.items[step];
-    event.version = plan_step->version;
-    event.name = plan_step->name;
+    event.version = step_version(plan_step);
+    event.name = step_name(plan_step);
     event.migration_kind = plan_step->migration_kind;
     event.is_down = step_is_down(plan_step);
     event.step = (size_t)step + 1;
@@ -80,6 +80,7 @@ bool step_is_down(const PlanStep *step)
 
 const char *step_label(Arena *arena, const PlanStep *step)
 {
-    const char *label = migration_label(arena, step->version, step->name, step->migration_kind);
+    const char *label =
+        migration_label(arena, step_version(step), step_name(step), step->migration_kind);
     return label ? label : "the migration";
 }

@@ -12,7 +12,7 @@ static void set_version(Run *run, const Unit *unit)
 {
     if (run->version_placeholder < run->placeholders.len)
         run->placeholders.items[run->version_placeholder].value =
-            unit->step == NO_STEP ? (Str){0} : run->plan.steps.items[unit->step].version;
+            unit->step == NO_STEP ? (Str){0} : step_version(&run->plan.steps.items[unit->step]);
 }
 
 /* Between the parts of a journaled migration the history is written, in a session as it was at first; then the migration
@@ -40,12 +40,12 @@ static bool has_session(const Run *run, const Unit *unit)
 static bool add_segment(Run *run, const Unit *unit, Error *err)
 {
     TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
-    for (uint32_t i = 0; i < unit->segment.count; i++) {
+    for (uint32_t i = 0; i < unit->segment->count; i++) {
         SqlStatement statement = {0};
-        uint32_t index = unit->segment.first + i;
+        uint32_t index = unit->segment->first + i;
         Tag tag = {.kind = kind, .statement = index, .path = unit->script->path};
         if (!feed_next(run, unit->script, index, &statement, err) ||
-            (unit->segment.sets_session && !remember(run, unit, index, statement.text, err)) ||
+            (unit->segment->sets_session && !remember(run, unit, index, statement.text, err)) ||
             !chunk_add_statement(run, &statement, tag, err))
             return false;
     }
@@ -63,7 +63,7 @@ static bool add_each_hooks(Run *run, HookPoint point, Error *err)
                          .step = NO_STEP,
                          .hook = use->hook,
                          .script = use->hook->script,
-                         .segment = use->segments.items[s]};
+                         .segment = &use->segments.items[s]};
             if (!add_segment(run, &part, err))
                 return error_wrap(err, "the hook %s", hook_point_name(point));
         }
@@ -151,7 +151,7 @@ static bool produce_record(Run *run, const Unit *unit, Error *err)
         return false;
     const PlanStep *step = &run->plan.steps.items[unit->step];
     uint32_t done = unit->write == UNIT_WRITES_END && step->script ? step->script->statements
-                                                                   : unit->segment.first;
+                                                                   : unit->segment->first;
     bool is_added = false;
     if (!db_has(run->db, DB_TRANSACTIONAL_DDL) && !run->is_whole && !lock_has_fence(run) &&
         !add_write_alone(run, unit, done, (Tag){.finishes = unit->is_last_of_step}, &is_added, err))
@@ -182,7 +182,7 @@ static bool produce_transaction(Run *run, const Unit *unit, Error *err)
     /* The history row must hit the history table, whatever the script has done to search_path or role. */
     bool is_between = unit->write == UNIT_WRITES_STEP && has_session(run, unit);
     /* Behind a pool what is left of it would be left to others. */
-    bool is_lent = run->db->info.is_pooled && unit->segment.sets_session;
+    bool is_lent = run->db->info.is_pooled && unit->segment->sets_session;
     if (((unit->resets && !run->is_nested) || is_between || is_lent) && !reset_add(run, err))
         return false;
     /* There is no network to save here, and the row can say how long it took. */
@@ -190,7 +190,7 @@ static bool produce_transaction(Run *run, const Unit *unit, Error *err)
         return false;
     if (FAULT("run.before-history", err))
         return false;
-    uint32_t done = unit->segment.first + unit->segment.count;
+    uint32_t done = unit->segment->first + unit->segment->count;
     return add_write(run, unit, done, (Tag){0}, err) &&
            (!is_between || session_restore(run, err)) &&
            transaction_end(run, unit, unit->is_last_of_step, err);
@@ -295,13 +295,15 @@ static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_la
     if (unit->write == UNIT_WRITES_NOTHING)
         return true;
     writer.write = is_last ? unit->write : UNIT_WRITES_STEP;
-    writer.segment.count = 0; /* its timeouts are not the statements' */
+    Segment none = *unit->segment; /* its timeouts are not the statements' */
+    none.count = 0;
+    writer.segment = &none;
     bool finishes = is_last && unit->is_last_of_step;
     bool is_between = writer.write == UNIT_WRITES_STEP && has_session(run, unit);
     bool resets = (finishes && unit->resets && !run->is_nested) || is_between;
     if (FAULT("run.before-journal", err))
         return false;
-    if (unit->segment.is_implicit_commit && !run->is_nested && run->lock != LOCK_LEASE) {
+    if (unit->segment->is_implicit_commit && !run->is_nested && run->lock != LOCK_LEASE) {
         size_t before = run->chunk.statements.len;
         bool is_added = false;
         if ((resets && !reset_add(run, err)) ||
@@ -319,10 +321,10 @@ static bool add_lone_write(Run *run, const Unit *unit, uint32_t done, bool is_la
 
 static bool produce_lone(Run *run, const Unit *unit, Error *err)
 {
-    uint32_t first = unit->segment.first, end = first + unit->segment.count;
+    uint32_t first = unit->segment->first, end = first + unit->segment->count;
     TagKind kind = unit->hook ? TAG_HOOK : TAG_STATEMENT;
     bool is_batch =
-        unit->segment.is_implicit_commit && db_has(run->db, DB_BATCH) && !run->is_nested;
+        unit->segment->is_implicit_commit && db_has(run->db, DB_BATCH) && !run->is_nested;
     if (run->owes_lone_write) {
         run->owes_lone_write = false;
         if (!add_lone_write(run, unit, run->lone_at, run->lone_at == end, err))
@@ -332,7 +334,7 @@ static bool produce_lone(Run *run, const Unit *unit, Error *err)
         SqlStatement statement = {0};
         Tag tag = {.kind = kind, .statement = i, .path = unit->script->path, .commits = true};
         if (!feed_next(run, unit->script, i, &statement, err) ||
-            (unit->segment.sets_session && !remember(run, unit, i, statement.text, err)))
+            (unit->segment->sets_session && !remember(run, unit, i, statement.text, err)))
             return false;
         if (is_batch) {
             if (!timeouts_add(run, timeouts_of(run, unit), false, err) ||
@@ -448,8 +450,11 @@ static bool produce_check(Run *run, const Unit *unit, Error *err)
         tell_of_step(run, at, "is marked as run", why);
         step->kind = STEP_SKIP;
         step->is_marked = true;
-        run->units.items[run->at + 1] = (Unit){
-            .kind = UNIT_RECORD, .write = UNIT_WRITES_END, .step = at, .is_last_of_step = true};
+        run->units.items[run->at + 1] = (Unit){.kind = UNIT_RECORD,
+                                               .write = UNIT_WRITES_END,
+                                               .step = at,
+                                               .is_last_of_step = true,
+                                               .segment = &segment_of_none};
         leave_out(run, at, (size_t)run->at + 2);
         return true;
     }
@@ -562,7 +567,7 @@ static bool has_lone_done(const Run *run, uint32_t *ret_statement)
     const Failure *failure = &run->failure;
     const Unit *unit = &run->units.items[failure->unit];
     const Chunk *chunk = &run->chunk;
-    if (!unit->segment.is_implicit_commit || unit->hook || run->is_nested)
+    if (!unit->segment->is_implicit_commit || unit->hook || run->is_nested)
         return false;
     for (size_t i = failure->outcome.completed; i-- > 0;) {
         if (i >= chunk->tags.len || chunk->tags.items[i].unit != failure->unit ||
@@ -596,8 +601,8 @@ static bool may_retry(const Run *run, const Error *err)
          (sql_inspect(failure->sql, &run->split).flags & SQL_CONCURRENTLY)))
         return false;
     uint32_t retries = run->runner->settings.lock_retries;
-    if (unit->segment.count > 0 && unit->segment.directives->lock_retries >= 0)
-        retries = (uint32_t)unit->segment.directives->lock_retries;
+    if (unit->segment->count > 0 && unit->segment->directives->lock_retries >= 0)
+        retries = (uint32_t)unit->segment->directives->lock_retries;
     uint32_t attempt = run->attempt_unit == failure->unit ? run->attempt : 0;
     return attempt < retries;
 }

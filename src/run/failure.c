@@ -372,8 +372,8 @@ static void say_step(Run *run, const PlanStep *step, uint32_t kept, const Error 
 {
     RunResult *result = run->result;
     const char *label = step->migration_kind == MIGRATION_REPEATABLE
-                            ? str_z(run->arena, step->name)
-                            : str_z(run->arena, step->version);
+                            ? str_z(run->arena, step_name(step))
+                            : str_z(run->arena, step_version(step));
     const Unit *unit = &run->units.items[run->failure.unit];
     bool is_journaled = step->is_journaled || step->is_resumed;
     uint32_t total = step->script ? step->script->statements : 0;
@@ -434,7 +434,7 @@ static uint32_t kept_statements(const Run *run, const PlanStep *step, bool has_l
             return failure->tag.statement > known ? failure->tag.statement : known;
         return known;
     case UNIT_TRANSACTION:
-        return unit->segment.first > known ? unit->segment.first : known;
+        return unit->segment->first > known ? unit->segment->first : known;
     case UNIT_OPENING:
     case UNIT_PREPARING:
     case UNIT_CHECK:
@@ -485,7 +485,8 @@ static void write_down(Run *run, const PlanStep *step, uint32_t kept, const Erro
         step && (step->is_journaled || step->is_resumed) && unit->kind != UNIT_RECORD;
     bool has_log = run->has_opened && !run->is_record_only &&
                    (run->convention->convention->features & CONVENTION_RUN_LOG);
-    Unit writer = {.kind = UNIT_CLOSING, .step = unit ? unit->step : NO_STEP};
+    Unit writer = {
+        .kind = UNIT_CLOSING, .step = unit ? unit->step : NO_STEP, .segment = &segment_of_none};
     chunk_drop(run);
     run->failure.sql = run->failure.tag.source = (Str){0};
     /* Without the lease nothing may be written any more. */
@@ -564,6 +565,7 @@ static void on_error_hooks(Run *run, const Error *failure)
             Unit unit = {.kind = UNIT_PROGRAM,
                          .step = run->failure.has_unit ? run->units.items[run->failure.unit].step
                                                        : NO_STEP,
+                         .segment = &segment_of_none,
                          .hook = hook};
             is_ok = hook_run_program(run, &unit, failure, &own);
         } else if (!run->db->is_broken) {
@@ -607,8 +609,8 @@ static void on_error_hooks(Run *run, const Error *failure)
 static bool is_done(const Run *run, const History *history, const PlanStep *step)
 {
     const HistoryRow *row = step->migration_kind == MIGRATION_REPEATABLE
-                                ? history_find_repeatable(history, step->name)
-                                : history_find(history, step->version);
+                                ? history_find_repeatable(history, step_name(step))
+                                : history_find(history, step_version(step));
     /* What this very run applied again, it had rolled back before. */
     if (step_is_down(step))
         return !row || (row->outcome == HISTORY_APPLIED && row->run == run->convention->run);
@@ -672,8 +674,8 @@ static bool take_over(Run *run, const History *now, Error *err)
             break;
         if (step->kind == STEP_SKIP)
             continue;
-        RunItem item = {.version = step->version,
-                        .name = step->name,
+        RunItem item = {.version = step_version(step),
+                        .name = step_name(step),
                         .kind = step->migration_kind,
                         .is_fake = step->is_fake};
         if (i < confirmed)
@@ -752,7 +754,7 @@ static void settle_lost(Run *run, bool is_hurried, const PlanStep **step, uint32
         return;
     }
     *step = &run->plan.steps.items[done];
-    const HistoryRow *row = history_find(&run->history, (*step)->version);
+    const HistoryRow *row = history_find(&run->history, step_version(*step));
     *kept = row && row->has_journal &&
                     (row->outcome == HISTORY_RUNNING_UP || row->outcome == HISTORY_RUNNING_DOWN)
                 ? row->done
@@ -842,8 +844,8 @@ void failure_settle(Run *run, Error *err)
     if (result->is_fate_unknown && run->finished_flushed < run->finished_kept)
         result->current = (Str){0};
     if (step) {
-        result->failed_version = step->version;
-        result->failed_name = step->name;
+        result->failed_version = step_version(step);
+        result->failed_name = step_name(step);
         result->failed_path = step->script ? step->script->path : NULL;
         result->failed_done = kept;
         result->failed_total = step->script ? step->script->statements : 0;

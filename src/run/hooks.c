@@ -78,8 +78,9 @@ static bool fill_environment(const Run *run, const Unit *unit, const Error *fail
     return add_variable(arena, &environment, "WHIMBREL_HOOK",
                         str_from(hook_point_name(unit->hook->point))) &&
            add_variable(arena, &environment, "WHIMBREL_ENV", run->runner->settings.environment) &&
-           add_variable(arena, &environment, "WHIMBREL_VERSION", step ? step->version : (Str){0}) &&
-           add_variable(arena, &environment, "WHIMBREL_NAME", step ? step->name : (Str){0}) &&
+           add_variable(arena, &environment, "WHIMBREL_VERSION",
+                        step ? step_version(step) : (Str){0}) &&
+           add_variable(arena, &environment, "WHIMBREL_NAME", step ? step_name(step) : (Str){0}) &&
            add_variable(arena, &environment, "WHIMBREL_DIRECTION",
                         !step                ? (Str){0}
                         : step_is_down(step) ? STR("down")

@@ -20,7 +20,8 @@ bool mend_begin(Run *run, Runner *runner, Arena *arena, RunResult *result, Error
         return error_code(err, "read-only");
     }
     /* Tags lead to a unit; this is it. */
-    if (!vec_push(arena, &run->units, (Unit){.kind = UNIT_CLOSING, .step = NO_STEP}))
+    if (!vec_push(arena, &run->units,
+                  (Unit){.kind = UNIT_CLOSING, .step = NO_STEP, .segment = &segment_of_none}))
         return error_nomem(err);
     run->last_commit = 0;
     return true;

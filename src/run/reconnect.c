@@ -208,8 +208,8 @@ static bool is_same(const PlanStep *a, const PlanStep *b)
     bool is_same_text = a->is_stored_down || b->is_stored_down || !a->script || !b->script ||
                         str_eq(a->script->checksum, b->script->checksum);
     return a->kind == b->kind && a->migration_kind == b->migration_kind &&
-           a->is_fake == b->is_fake && str_eq(a->version, b->version) && str_eq(a->name, b->name) &&
-           is_same_text;
+           a->is_fake == b->is_fake && str_eq(step_version(a), step_version(b)) &&
+           str_eq(step_name(a), step_name(b)) && is_same_text;
 }
 
 bool reconnect_fits(const Run *run, Error *err)

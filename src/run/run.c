@@ -174,14 +174,14 @@ static bool fill_step(Runner *runner, Arena *arena, Plan *plan, PlanStep *step, 
         !plan_cut(arena, script, &runner->policy, step->resume_at, &segments, &plan->problems, err))
         return false;
     for (size_t i = problems; i < plan->problems.len; i++) {
-        plan->problems.items[i].version = step->version;
-        plan->problems.items[i].name = step->name;
+        plan->problems.items[i].version = step_version(step);
+        plan->problems.items[i].name = step_name(step);
         plan->stops = plan->stops || plan->problems.items[i].stops;
     }
     bool is_one =
         segments.len == 0 || (segments.len == 1 && segments.items[0].kind == SEGMENT_TRANSACTION);
     step->script = script;
-    step->segments = segments;
+    step->segments = (SegmentList){segments.items, (uint32_t)segments.len};
     step->is_journaled = step->is_resumed || (!is_one && !runner->policy.is_single_transaction);
     return true;
 }
@@ -220,8 +220,8 @@ const char *run_plan_digest(Arena *arena, const Plan *plan, const History *histo
     for (size_t i = 0; i < plan->steps.len; i++) {
         const PlanStep *step = &plan->steps.items[i];
         add_number(&hash, step->kind);
-        add_field(&hash, step->version);
-        add_field(&hash, step->name);
+        add_field(&hash, step_version(step));
+        add_field(&hash, step_name(step));
         add_number(&hash, step->migration_kind);
         add_number(&hash, step->is_fake);
         add_number(&hash, step->resume_at);

@@ -94,7 +94,7 @@ typedef struct RunSettings {
     Str environment;
     const DbCancel *cancel; /* the one the Db was opened with */
     size_t
-        chunk_bytes; /* of SQL that travels in one message; 0: 2.5 MiB, and 512 KiB of one script and in a long run */
+        chunk_bytes; /* of SQL that travels in one message; 0: 2.5 MiB; 512 KiB of one script, 256 KiB in a long run */
     const char *const *
         hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_*, the URL among them */
     Str command;          /* for the run log: "migrate" */
@@ -131,8 +131,8 @@ bool run_fill_stored(Runner *runner, Arena *arena, Plan *plan, Error *err);
 
 typedef struct RunItem {
     Str version, name; /* version empty for a repeatable */
-    MigrationKind kind;
     int64_t duration_us;
+    MigrationKind kind;
     bool is_fake;
 } RunItem;
 typedef Vec(RunItem) RunItemVec;

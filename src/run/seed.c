@@ -12,7 +12,7 @@ static bool add_seed(Run *run, const Seed *seed, bool *resets, Error *err)
         Unit unit = {.kind = segment->kind == SEGMENT_LONE ? UNIT_LONE : UNIT_TRANSACTION,
                      .step = NO_STEP,
                      .script = seed->script,
-                     .segment = *segment,
+                     .segment = segment,
                      .seed = i == 0 ? seed : NULL};
         *resets = *resets || segment->sets_session;
         if (!vec_push(run->arena, &run->units, unit))
@@ -56,7 +56,9 @@ static bool seed_all(Run *run, Str environment, Error *err)
     } else {
         run->is_whole = true;
     }
-    if (resets && !vec_push(run->arena, &run->units, (Unit){.kind = UNIT_RESET, .step = NO_STEP}))
+    if (resets &&
+        !vec_push(run->arena, &run->units,
+                  (Unit){.kind = UNIT_RESET, .step = NO_STEP, .segment = &segment_of_none}))
         return error_nomem(err);
     compile_last_commit(run);
     run->releases_at_end = true;

@@ -90,10 +90,16 @@ static bool hash_statement(Run *run, Reader *reader, const SqlStatement *stateme
     return true;
 }
 
+static Str label_of(const PlanStep *step)
+{
+    Str version = step_version(step);
+    return version.len > 0 ? version : step_name(step);
+}
+
 static bool refuse_prefix(const PlanStep *step, uint32_t at, uint32_t line, Error *err)
 {
     error_set(err, ERROR_STATE, "statement %u of %.*s has run, and is no longer what the file says",
-              at + 1, STR_ARG(step->version.len ? step->version : step->name));
+              at + 1, STR_ARG(label_of(step)));
     error_code(err, "resumed-prefix-changed");
     error_at(err, str_from(step->script->path), line, line > 0 ? 1 : 0);
     error_detail(err, "%u of %u statements had run when it stopped", step->row->done,
@@ -234,7 +240,7 @@ static bool refuse_doubt(Run *run, const PlanStep *step, const Script *ran,
     (void)sql_summary(run->arena, statement->text, &run->split, SUMMARY_BYTES, &summary);
     error_set(err, ERROR_STATE,
               "whether statement %u of %.*s ran before the last run stopped cannot be told",
-              step->row->done + 1, STR_ARG(step->version.len ? step->version : step->name));
+              step->row->done + 1, STR_ARG(label_of(step)));
     error_code(err, "statement-in-doubt");
     error_at(err, str_from(ran->path), statement->line, statement->column);
     if (err->arena)
@@ -255,8 +261,8 @@ static void tell(Run *run, const PlanStep *step, const SqlStatement *statement, 
     char *message = str_format(run->arena, "statement %u %s: %.*s", step->row->done + 1, what,
                                STR_ARG(summary));
     Event event = {.kind = EVENT_SETTLED,
-                   .version = step->version,
-                   .name = step->name,
+                   .version = step_version(step),
+                   .name = step_name(step),
                    .migration_kind = step->migration_kind,
                    .is_down = step_is_down(step),
                    .statement = (size_t)step->row->done + 1,

@@ -16,7 +16,7 @@ enum { NO_STEP = UINT32_MAX };
 
 /* ---- units ----------------------------------------------------------------------------------- */
 
-typedef enum UnitKind {
+typedef enum SMALL UnitKind {
     UNIT_OPENING,     /* the history tables are made, the run log says that a run begins */
     UNIT_PREPARING,   /* the session learns what makes history writes cheaper */
     UNIT_RECORD,      /* nothing but a history write: a fake, a skip, the journal's first row */
@@ -29,7 +29,7 @@ typedef enum UnitKind {
     UNIT_CLOSING,     /* the run log says that the run ended */
 } UnitKind;
 
-typedef enum UnitWrite {
+typedef enum SMALL UnitWrite {
     UNIT_WRITES_NOTHING,
     UNIT_WRITES_BEGIN, /* journal: the first statement is about to run */
     UNIT_WRITES_STEP,  /* journal: so many have run */
@@ -37,17 +37,18 @@ typedef enum UnitWrite {
 } UnitWrite;
 
 typedef struct Unit {
+    uint32_t step; /* in the plan; NO_STEP: a hook around the run, a seed */
     UnitKind kind;
     UnitWrite write;
-    uint32_t step; /* in the plan; NO_STEP: a hook around the run, a seed */
     bool is_last_of_step;
     bool has_before_each, has_after_each; /* SQL hooks within the unit's transaction */
-    bool resets;          /* session settings are undone before the history is written */
-    const Script *script; /* where the statements come from; NULL: none */
-    Segment segment;
-    const Hook *hook; /* whose script or program this is; NULL: a migration's or a seed's */
+    bool resets;            /* session settings are undone before the history is written */
+    const Script *script;   /* where the statements come from; NULL: none */
+    const Segment *segment; /* the step's, mostly; segment_of_none where it has no statements */
+    const Hook *hook;       /* whose script or program this is; NULL: a migration's or a seed's */
     const Seed *seed;
 } Unit;
+extern const Segment segment_of_none;
 typedef Vec(Unit) UnitVec;
 
 /* A hook, and its script cut into segments once. */
@@ -59,7 +60,7 @@ typedef Vec(HookUse) HookUseVec;
 
 /* ---- the message ------------------------------------------------------------------------------ */
 
-typedef enum TagKind {
+typedef enum SMALL TagKind {
     TAG_PLUMBING,  /* BEGIN, settings, history tables, run log */
     TAG_STATEMENT, /* of a migration or a seed */
     TAG_HOOK,      /* of a hook */

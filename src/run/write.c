@@ -26,9 +26,9 @@ static bool is_row_of(const Run *run, const PlanStep *step, MigrationKind kind, 
     bool is_repeatable = kind == MIGRATION_REPEATABLE;
     if (is_repeatable != (step->migration_kind == MIGRATION_REPEATABLE))
         return false;
-    return is_repeatable
-               ? str_eq(name, step->name)
-               : version_order_compare(&run->runner->set->versions, version, step->version) == 0;
+    return is_repeatable ? str_eq(name, step_name(step))
+                         : version_order_compare(&run->runner->set->versions, version,
+                                                 step_version(step)) == 0;
 }
 
 /* From the end: a rollback takes the newest first. */
@@ -45,7 +45,7 @@ static void note_gone(Outcome *outcome, const PlanStep *step)
         return;
     for (size_t i = outcome->added_count; i-- > 0;) {
         const PlanStep *other = &run->plan.steps.items[outcome->added[i]];
-        if (!is_row_of(run, step, other->migration_kind, other->version, other->name))
+        if (!is_row_of(run, step, other->migration_kind, step_version(other), step_name(other)))
             continue;
         memmove(outcome->added + i, outcome->added + i + 1,
                 (outcome->added_count - i - 1) * sizeof *outcome->added);
@@ -65,8 +65,8 @@ static HistoryRow row_of_step(Run *run, const PlanStep *step)
 {
     const Script *script =
         step->migration && step->migration->up ? step->migration->up : step->script;
-    return (HistoryRow){.version = step->version,
-                        .name = step->migration ? step->migration->name : step->name,
+    return (HistoryRow){.version = step_version(step),
+                        .name = step_name(step),
                         .kind = step->migration_kind,
                         .outcome = step->kind == STEP_SKIP && !step->is_marked ? HISTORY_SKIPPED
                                                                                : HISTORY_APPLIED,
@@ -278,7 +278,8 @@ static bool labels(Run *run, bool is_down, bool with_pending, Str *ret_labels)
         if (!tag->finishes)
             continue;
         const PlanStep *step = &run->plan.steps.items[run->units.items[tag->unit].step];
-        RunItem item = {.version = step->version, .name = step->name, .kind = step->migration_kind};
+        RunItem item = {
+            .version = step_version(step), .name = step_name(step), .kind = step->migration_kind};
         if (step_is_down(step) == is_down && step->kind != STEP_SKIP)
             add_label(&out, &item);
     }
@@ -326,12 +327,12 @@ DbTimeouts timeouts_of(const Run *run, const Unit *unit)
     if (run->lock == LOCK_LEASE)
         timeouts.abandoned_ms = run->lease->length_us / MS;
     /* A segment without statements was never given directives. */
-    if (unit->segment.count == 0)
+    if (unit->segment->count == 0)
         return timeouts;
-    if (unit->segment.directives->lock_timeout_ms >= 0)
-        timeouts.lock_ms = unit->segment.directives->lock_timeout_ms;
-    if (unit->segment.directives->statement_timeout_ms >= 0)
-        timeouts.statement_ms = unit->segment.directives->statement_timeout_ms;
+    if (unit->segment->directives->lock_timeout_ms >= 0)
+        timeouts.lock_ms = unit->segment->directives->lock_timeout_ms;
+    if (unit->segment->directives->statement_timeout_ms >= 0)
+        timeouts.statement_ms = unit->segment->directives->statement_timeout_ms;
     return timeouts;
 }
 

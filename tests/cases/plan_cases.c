@@ -42,7 +42,7 @@ static void answer_cut(World *world, Str from, StrBuf *out)
                   &plan.problems, &err));
     show_plan(out, &plan);
     strbuf_adds(out, "cut");
-    show_segments(out, &segments);
+    show_segments(out, &(SegmentList){segments.items, (uint32_t)segments.len});
     strbuf_adds(out, "\n");
 }
 

@@ -120,10 +120,12 @@ static Overview take_overview(Taker *t, Arena *arena)
 
 static PlanStep take_step(Taker *t, Arena *arena, ReportStatementVec *statements)
 {
+    Migration *migration = arena_alloc(arena, sizeof *migration);
+    FUZZ_REQUIRE(migration);
+    *migration = (Migration){.version = take_text(t), .name = take_text(t)};
     PlanStep step = {
         .kind = (StepKind)take_below(t, STEP_SKIP + 1),
-        .version = take_text(t),
-        .name = take_text(t),
+        .migration = migration,
         .migration_kind = (MigrationKind)take_below(t, MIGRATION_BASELINE + 1),
         .is_stored_down = take_bool(t),
         .is_fake = take_bool(t),
@@ -134,7 +136,9 @@ static PlanStep take_step(Taker *t, Arena *arena, ReportStatementVec *statements
                        .first = take_below(t, 3),
                        .count = 1 + take_below(t, 5),
                        .directives = directives_nothing()};
-    FUZZ_REQUIRE(vec_push(arena, &step.segments, segment));
+    SegmentVec segments = {0};
+    FUZZ_REQUIRE(vec_push(arena, &segments, segment));
+    step.segments = (SegmentList){segments.items, (uint32_t)segments.len};
     for (uint32_t i = 0; i < segment.count; i++) {
         ReportStatement statement = {.index = segment.first + i + 1,
                                      .line = (uint32_t)take_number(t),

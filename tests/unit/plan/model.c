@@ -256,7 +256,7 @@ static bool is_control(const Script *script, uint32_t statement)
 }
 
 /* Every statement from resume_at on once and in order. */
-static void check_cover(Model *m, const Script *script, const SegmentVec *segments,
+static void check_cover(Model *m, const Script *script, const SegmentList *segments,
                         uint32_t resume_at)
 {
     uint32_t next = resume_at;
@@ -276,7 +276,7 @@ static void check_cover(Model *m, const Script *script, const SegmentVec *segmen
 }
 
 /* False: the run died in it. row NULL: not journaled. */
-static bool run_segments(Model *m, Slot *slot, Row *row, const SegmentVec *segments,
+static bool run_segments(Model *m, Slot *slot, Row *row, const SegmentList *segments,
                          uint32_t statements, Doom *doom)
 {
     for (size_t i = 0; i < segments->len; i++) {
@@ -380,7 +380,8 @@ static bool run_down(Model *m, const PlanStep *step, unsigned i, Doom *doom)
 {
     Slot *slot = &m->slots[i];
     Row *row = find_row(m, i);
-    SegmentVec segments = step->segments;
+    SegmentVec cut = {0};
+    SegmentList segments = step->segments;
     const Script *script = step->script;
     bool is_journaled = step->is_journaled;
     Error err = {.arena = m->arena};
@@ -413,8 +414,9 @@ static bool run_down(Model *m, const PlanStep *step, unsigned i, Doom *doom)
             return true;
         }
         script = world_script(m->arena, "stored", str_from(row->stored_down), STR("d"));
-        if (!plan_cut(m->arena, script, &m->policy, step->resume_at, &segments, &problems, &err))
+        if (!plan_cut(m->arena, script, &m->policy, step->resume_at, &cut, &problems, &err))
             broken(m, "%s", err.message);
+        segments = (SegmentList){cut.items, (uint32_t)cut.len};
         is_journaled = step->is_resumed || segments.len > 1 ||
                        (segments.len == 1 && segments.items[0].kind == SEGMENT_LONE);
     }
@@ -446,7 +448,7 @@ static bool carry_out(Model *m, const Plan *plan, Doom *doom)
         m->run++;
     for (size_t k = 0; k < plan->steps.len && !m->broken; k++) {
         const PlanStep *step = &plan->steps.items[k];
-        unsigned i = slot_of(step->version, step->name);
+        unsigned i = slot_of(step_version(step), step_name(step));
         bool is_through = true;
         switch (step->kind) {
         case STEP_UP:
@@ -498,7 +500,7 @@ static void check_journal(Model *m, const PlanStep *step)
     for (size_t i = 0; i < step->segments.len; i++)
         needs = needs || step->segments.items[i].kind == SEGMENT_LONE;
     if (needs != step->is_journaled && !step->is_stored_down)
-        broken(m, "%.*s is %sjournaled", STR_ARG(step->version), needs ? "not " : "");
+        broken(m, "%.*s is %sjournaled", STR_ARG(step_version(step)), needs ? "not " : "");
 }
 
 static void check_steps(Model *m, const Plan *plan)
@@ -510,12 +512,13 @@ static void check_steps(Model *m, const Plan *plan)
         broken(m, "a plan that stops has steps");
     for (size_t k = 0; k < plan->steps.len; k++) {
         const PlanStep *step = &plan->steps.items[k];
-        const Slot *slot = &m->slots[slot_of(step->version, step->name)];
+        const Slot *slot = &m->slots[slot_of(step_version(step), step_name(step))];
         count += step->kind != STEP_SKIP;
         check_journal(m, step);
         if (step->kind == STEP_DOWN && !step->is_resumed) {
             if (step->row->rank > last_rank)
-                broken(m, "%.*s goes after what was applied before it", STR_ARG(step->version));
+                broken(m, "%.*s goes after what was applied before it",
+                       STR_ARG(step_version(step)));
             last_rank = step->row->rank;
         }
         if (step->kind == STEP_DOWN && (request->verb == PLAN_MIGRATE))
@@ -531,8 +534,8 @@ static void check_steps(Model *m, const Plan *plan)
             broken(m, "contract expands");
         if (!step->is_resumed && slot->phase != PHASE_CONTRACT && !m->policy.allows_out_of_order &&
             plan->overview.current.len > 0 &&
-            version_compare(step->version, plan->overview.current) < 0)
-            broken(m, "%.*s is applied out of order", STR_ARG(step->version));
+            version_compare(step_version(step), plan->overview.current) < 0)
+            broken(m, "%.*s is applied out of order", STR_ARG(step_version(step)));
     }
     if (request->verb == PLAN_MIGRATE && request->steps > 0 && count > request->steps)
         broken(m, "more steps than asked for");

@@ -153,6 +153,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
     script->checksum = copy(arena, tokens);
     script->head = directives_nothing();
     Directives directives = directives_none();
+    Vec(ScriptPart) made = {0};
     bool begins = false;
     for (size_t i = 0; i < parts.len && !str_eq(parts, STR("-")); i++) {
         if (parts.ptr[i] == '{') {
@@ -163,8 +164,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
             continue;
         }
         PartClass class = part_class(parts.ptr[i]);
-        ScriptPart *last =
-            script->parts.len > 0 ? &script->parts.items[script->parts.len - 1] : NULL;
+        ScriptPart *last = made.len > 0 ? &made.items[made.len - 1] : NULL;
         uint32_t statement = script->statements++;
         if (last && !begins && last->class == class && is_joined(class) &&
             last->directives->lock_timeout_ms < 0 && !last->directives->no_transaction &&
@@ -173,7 +173,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
             last->sets_session |= parts.ptr[i] == 's';
             continue;
         }
-        must(vec_push(arena, &script->parts,
+        must(vec_push(arena, &made,
                       ((ScriptPart){.class = class,
                                     .first = statement,
                                     .count = 1,
@@ -185,6 +185,7 @@ Script *world_script(Arena *arena, const char *path, Str parts, Str tokens)
         directives = directives_none();
         begins = false;
     }
+    script->parts = (ScriptPartList){made.items, (uint32_t)made.len};
     return script;
 }
 
@@ -475,7 +476,7 @@ static void add_setting(StrBuf *out, const char *name, int64_t value)
         strbuf_addf(out, " %s=%lld", name, (long long)value);
 }
 
-void show_segments(StrBuf *out, const SegmentVec *segments)
+void show_segments(StrBuf *out, const SegmentList *segments)
 {
     for (size_t i = 0; i < segments->len; i++) {
         const Segment *segment = &segments->items[i];
@@ -545,7 +546,7 @@ void show_plan(StrBuf *out, const Plan *plan)
     for (size_t i = 0; i < plan->steps.len; i++) {
         const PlanStep *step = &plan->steps.items[i];
         strbuf_addf(out, "%s ", kind_word(step->kind));
-        add_label(out, step->version, step->name, step->migration_kind);
+        add_label(out, step_version(step), step_name(step), step->migration_kind);
         strbuf_addf(out, "%s%s%s%s", step->is_fake ? " fake" : "",
                     step->is_stored_down ? " stored" : "", step->is_journaled ? " journaled" : "",
                     is_anew(plan, step) ? " anew" : "");

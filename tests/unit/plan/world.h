@@ -27,7 +27,7 @@ bool world_line(World *world, Str line);
 void world_finish(World *world);
 
 void show_overview(StrBuf *out, const Overview *overview);
-void show_segments(StrBuf *out, const SegmentVec *segments);
+void show_segments(StrBuf *out, const SegmentList *segments);
 void show_plan(StrBuf *out, const Plan *plan);
 void show_error(StrBuf *out, const Error *err);
 
