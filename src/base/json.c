@@ -181,6 +181,14 @@ void json_int(JsonWriter *w, int64_t value)
     strbuf_addf(w->out, "%" PRId64, value);
 }
 
+/* llround(), for which a library would have to be loaded. */
+static int64_t nearest(double value)
+{
+    int64_t whole = (int64_t)value;
+    double rest = value - (double)whole;
+    return rest >= 0.5 ? whole + 1 : rest <= -0.5 ? whole - 1 : whole;
+}
+
 void json_double(JsonWriter *w, double value)
 {
     if (!isfinite(value)) {
@@ -194,7 +202,7 @@ void json_double(JsonWriter *w, double value)
         return;
     }
     /* By integers, since printf would write the decimal comma of some locales. */
-    int64_t thousandths = llround(value * 1000);
+    int64_t thousandths = nearest(value * 1000);
     uint64_t size = thousandths < 0 ? -(uint64_t)thousandths : (uint64_t)thousandths;
     strbuf_addf(w->out, "%s%" PRIu64, thousandths < 0 ? "-" : "", size / 1000);
     unsigned fraction = (unsigned)(size % 1000);

@@ -175,6 +175,7 @@ typedef struct HistoryWrite {
     Str up_text,
         down_text; /* to be stored; empty: none. The convention compresses them and minds the limit */
     bool has_up_text, has_down_text;
+    Str tokens; /* of the migration's up, where it was read without them */
     /* runs */
     Str command, outcome, applied, rolled_back, error;
 } HistoryWrite;

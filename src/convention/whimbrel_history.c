@@ -524,7 +524,7 @@ static void put_digests(Columns *columns, const HistoryWrite *write)
                           : (Str){0},
              WORD_BYTES);
     put_text(columns, "tokens",
-             up           ? up->tokens
+             up           ? up->tokens.len > 0 ? up->tokens : write->tokens
              : write->row ? write->row->tokens
                           : (Str){0},
              WORD_BYTES);

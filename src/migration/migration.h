@@ -153,7 +153,9 @@ typedef struct Script {
         statements; /* without transaction control that is taken over? no: all, as the splitter counts */
     uint32_t
         crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
-    bool is_read;        /* checksum and tokens are there */
+    bool
+        is_read; /* checksum and tokens are there; without the latter where the set leaves them out */
+    bool is_new;         /* history knows nothing of it (migration_set_expect()) */
     bool is_undemanding; /* its bytes cannot hold a directive that requires another version */
     bool
         has_parts; /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
@@ -186,6 +188,9 @@ bool script_text_within(Arena *arena, const Script *script, uint64_t limit_bytes
                         bool *ret_has, Error *err);
 bool script_text(Arena *arena, const Script *script, uint64_t limit_bytes, Str *ret_text,
                  Error *err);
+/* The tokens of a script that was read without them: from its text, which the caller holds. */
+bool script_tokens(Arena *arena, const Script *script, Str text, const ScriptOptions *options,
+                   Str *ret_tokens, Error *err);
 /* A splitter over the script, from its beginning; text in memory or streamed. The source's state is in the arena; script_close() ends it. */
 typedef struct ScriptSource ScriptSource;
 typedef struct ScriptCursor {
@@ -312,7 +317,10 @@ typedef struct MigrationSet {
     const void *own;        /* the convention's */
     DigestCachePlace cache; /* zeroed: none */
     size_t opened;          /* files that migration_set_read() has opened so far; for tests */
-    struct SetLook *look;   /* NULL: nothing was looked at ahead */
+    /* Short scripts of which history knows nothing get no tokens: there is nothing to compare them with, and of thousands they take
+     * room. Who writes of one into the history asks script_tokens(). */
+    bool leaves_tokens;
+    struct SetLook *look; /* NULL: nothing was looked at ahead */
 } MigrationSet;
 
 /* Sorts, and refuses two with one version or two repeatables with one name: ERROR_STATE, code "duplicate-version", naming both files. */

@@ -581,6 +581,13 @@ void reading_room_close(ReadingRoom *room)
     arena_freep(&room->scratch);
 }
 
+/* Its text can be had again at little cost. */
+static bool is_short(const ScriptSource *source)
+{
+    return source->is_at_end ||
+           (source->reader.size_bytes > 0 && source->reader.size_bytes <= SCRIPT_HELD_BYTES);
+}
+
 static bool is_same_part(const ScriptPart *a, const ScriptPart *b)
 {
     return a->class == b->class && a->sets_session == b->sets_session &&
@@ -632,7 +639,6 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     room->opened += script->open_path != NULL;
     /* The digests may be there from an earlier look, and lent by the history: then they stay, if the bytes are still the same. */
     bool keeps = script->is_read && (script->tokens.len > 0 || room->skips_tokens);
-    bool finds_tokens = !keeps && !room->skips_tokens;
     Pass pass = {
         .arena = arena,
         .room = room,
@@ -641,7 +647,6 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         .split = options->split,
         .plain = {.dialect = options->split.dialect, .file = script->path},
         .wants_parts = wants_parts,
-        .hashes_tokens = finds_tokens && !has_modes(&options->split),
         .head = directives_none(),
     };
     pass.split.file = script->path;
@@ -655,6 +660,9 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
     pass.head.no_transaction =
         source.text.no_transaction ||
         (options->reads_sqlx_marker && is_no_transaction_marker(source.head));
+    bool finds_tokens = !keeps && !room->skips_tokens &&
+                        !(room->leaves_tokens && script->is_new && is_short(&source));
+    pass.hashes_tokens = finds_tokens && !has_modes(&options->split);
     digest.has_crc = true;
     source.digest = &digest;
     if (!walk_source(&pass, &source, err))
@@ -704,6 +712,28 @@ bool script_read_in(ReadingRoom *room, Arena *arena, Script *script, const Scrip
         script->parts = parts;
         script->head = head;
     }
+    return true;
+}
+
+bool script_tokens(Arena *arena, const Script *script, Str text, const ScriptOptions *options,
+                   Str *ret_tokens, Error *err)
+{
+    scoped(Arena *, arena_freep) scratch = arena_new();
+    ReadingRoom room = {.arena = arena, .scratch = scratch}; /* no file, no buffer */
+    ScriptForm form = script->form ? *script->form : (ScriptForm){0};
+    Script held = {.path = script->path,
+                   .text = text,
+                   .size_bytes = text.len,
+                   .form = script->form ? &form : NULL,
+                   .first_line = script->first_line,
+                   .head = directives_nothing()};
+    ScriptOptions digests = *options;
+    digests.only_hash = true;
+    if (!scratch)
+        return error_nomem(err);
+    if (!script_read_in(&room, arena, &held, &digests, false, err))
+        return false;
+    *ret_tokens = held.tokens;
     return true;
 }
 

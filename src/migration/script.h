@@ -18,6 +18,7 @@ typedef struct ReadingRoom {
     uint64_t known_bytes;                 /* of the file */
     size_t opened;                        /* files */
     bool skips_tokens;                    /* the digest of tokens is not wanted */
+    bool leaves_tokens;                   /* nor that of what is new and short */
     const ScriptPart *alike[ALIKE_PARTS]; /* of single parts, the last with so many statements */
     const Arena *alike_in;                /* where these are */
 } ReadingRoom;

@@ -268,7 +268,9 @@ void migration_set_expect(MigrationSet *set, const History *history)
         const HistoryRow *row = row_of(&walk, migration);
         bool is_known = row && row->outcome == HISTORY_APPLIED && row->checksum.len > 0;
         Script *up = migration->up;
-        if (up->is_read && !up->known)
+        up->is_new = !row;
+        bool has_all = up->tokens.len > 0 || (up->is_new && set->leaves_tokens);
+        if (up->is_read && !up->known && has_all)
             continue; /* what was found in it is its own */
         up->known = is_known ? row : NULL;
         /* Its bytes were read with an earlier history, which lent the digests: this one lends them if it says the same. */
@@ -300,6 +302,7 @@ static bool read_script(MigrationSet *set, ReadingRoom *room, Arena *arena, Scri
 {
     room->opened = 0;
     room->skips_tokens = is_down; /* nothing is ever compared with a down */
+    room->leaves_tokens = set->leaves_tokens;
     bool is_ok = script_read_in(room, arena, script, &set->script_options, wants_parts, err);
     set->opened += room->opened;
     return is_ok;

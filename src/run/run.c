@@ -36,6 +36,7 @@ static bool read_both(Runner *runner, Arena *scripts, Arena *arena, unsigned wit
     scoped(SetLook *, set_look_freep) look = set_look_new(runner->set);
     if (!look)
         return error_nomem(err);
+    runner->set->leaves_tokens = without & HISTORY_WITHOUT_TOKENS;
     db_meanwhile(runner->db, look_at_files, look);
     bool is_read = read_history(runner, arena, without, ret_history, err);
     db_meanwhile(runner->db, NULL, NULL);

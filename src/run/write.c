@@ -204,6 +204,19 @@ bool write_has_clock(const Run *run, const Unit *unit)
     return !step_is_down(step) && !step->is_journaled && !step->is_resumed;
 }
 
+/* Of thousands that are to run only the one that does has its tokens in memory. */
+static bool find_tokens(Run *run, Arena *arena, HistoryWrite *write, Error *err)
+{
+    const Script *up = write->migration ? write->migration->up : NULL;
+    Str text = write->up_text;
+    if (!up || !up->is_read || up->tokens.len > 0 ||
+        !(run->convention->convention->features & CONVENTION_STORES_TEXT))
+        return true;
+    return (write->has_up_text || feed_held(run, up, &text) ||
+            script_text(arena, up, 0, &text, err)) &&
+           script_tokens(arena, up, text, &run->runner->set->script_options, &write->tokens, err);
+}
+
 bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done, Tag tag,
                Error *err)
 {
@@ -247,6 +260,8 @@ bool write_add(Run *run, const Unit *unit, HistoryWriteKind kind, uint32_t done,
     if (((is_end && !write.is_begun) || (kind == WRITE_BEGIN && !write.is_down)) &&
         !write_texts(run, scratch, step->migration, &write, err))
         return error_wrap(err, "keeping the text of %s", step_label(run->chunk.arena, step));
+    if (is_new && !find_tokens(run, scratch, &write, err))
+        return error_wrap(err, "reading %s", step_label(run->chunk.arena, step));
     tag.kind = TAG_WRITE;
     tag.statement = done;
     return write_raw(run, &write, tag, err);

@@ -171,9 +171,9 @@ static void a_migration_takes_little_memory(void **state)
 {
     (void)state;
     assert_true(sizeof(Migration) <= 64);
-    assert_true(sizeof(Script) <= 136);
-    assert_true(sizeof(ScriptPart) <= 40);
-    assert_true(sizeof(HistoryRow) <= 184);
+    assert_true(sizeof(Script) <= 128);
+    assert_true(sizeof(ScriptPart) <= 32);
+    assert_true(sizeof(HistoryRow) <= 176);
 }
 
 static void words_are_those_of_the_manual(void **state)
