@@ -12,6 +12,8 @@ int main(int argc, char **argv)
      * its size come from where they can only go in the order in which they came. */
     enum { LARGE_BYTES = 128 * 1024 };
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    /* The threads beside the first have little to do: no room of their own is made for them. */
+    (void)mallopt(M_ARENA_MAX, 1);
 #endif
     return cli_main(argc, argv);
 }

@@ -391,12 +391,23 @@ void compile_last_commit(Run *run)
     }
 }
 
+/* About as many as there will be: the first write of a journaled step is one of its own. */
+static size_t units_of(const Plan *plan)
+{
+    size_t count = 2;
+    for (size_t i = 0; i < plan->steps.len; i++) {
+        const PlanStep *step = &plan->steps.items[i];
+        count += step->is_journaled ? 1 + step->segments.len : 1;
+    }
+    return count;
+}
+
 /* Room for what a run of many steps keeps, at its exact size: growing step by step would leave as much behind. */
 static bool make_room(Run *run, size_t downs, Error *err)
 {
     size_t count = run->plan.steps.len, ups = count - downs;
     RunResult *result = run->result;
-    return (vec_reserve(run->arena, &run->units, count + 2) &&
+    return (vec_reserve(run->arena, &run->units, units_of(&run->plan)) &&
             vec_reserve(run->arena, &run->finished, count) &&
             vec_reserve(run->arena, &result->applied, ups) &&
             vec_reserve(run->arena, &result->rolled_back, downs)) ||
