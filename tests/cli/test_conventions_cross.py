@@ -236,11 +236,10 @@ def test_files_of_odd_names_are_read_passed_over_or_refused(whimbrel, db, layout
         path = os.path.join(os.fsencode(folder), os.fsencode(name))
         with open(path, "wb") as file:
             file.write(b"CREATE TABLE odd (id int);\n")
-        for words in (["status", "--output", "json"], ["validate"]):
-            result = whimbrel(*words, *where)
-            assert result.code in (0, 1, 3), (name, result)
-            if result.code == 1:
-                refused(result)
+        result = whimbrel("status", *where)
+        assert result.code in (0, 1), (name, result)
+        if result.code == 1:
+            refused(result)
         os.unlink(path)
     assert content(db) == before
     whimbrel.ok("status", *where)
