@@ -154,7 +154,7 @@ struct Cli {
 };
 
 /* Paints asterisks over what is a password in a URL. */
-void hide_passwords(char *text);
+void hide_passwords(char *argument);
 
 /* The whole program: parses, loads, runs, prints the error. argv as main() gets it. Returns the exit code. */
 int cli_main(int argc, char **argv);
