@@ -1255,7 +1255,8 @@ static bool describe_server(MysqlDb *m, const DbValue *cols, Error *err)
 
 typedef struct Session {
     Str sql_mode, collation, foreign_key_checks, unique_checks, safe_updates, time_zone,
-        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout, autocommit, sync_wait;
+        max_statement_time, lock_wait_timeout, innodb_lock_wait_timeout, autocommit, sync_wait,
+        select_limit;
 } Session;
 
 static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
@@ -1273,6 +1274,7 @@ static bool read_variable(MysqlDb *m, Session *session, Str name, Str value)
                 {"lock_wait_timeout", &session->lock_wait_timeout},
                 {"innodb_lock_wait_timeout", &session->innodb_lock_wait_timeout},
                 {"autocommit", &session->autocommit},
+                {"sql_select_limit", &session->select_limit},
                 {"wsrep_sync_wait", &session->sync_wait}};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (str_eq_nocase(name, str_from(kept[i].name)))
@@ -1302,6 +1304,7 @@ static bool make_reset(MysqlDb *m, const Session *s)
                  {"unique_checks", s->unique_checks},
                  {"sql_safe_updates", s->safe_updates},
                  {"max_statement_time", s->max_statement_time},
+                 {"sql_select_limit", s->select_limit},
                  {"lock_wait_timeout", s->lock_wait_timeout},
                  {"innodb_lock_wait_timeout", s->innodb_lock_wait_timeout},
                  {"wsrep_sync_wait", m->is_galera ? s->sync_wait : (Str){0}}};
@@ -1342,9 +1345,10 @@ static bool may_write_anyway(MysqlDb *m)
     return may;
 }
 
-/* Our own session: UTC, and no transaction that nobody opened. The collation is the server's own of the character set, and not the one
+/* Our own session: UTC, no transaction that nobody opened, and all rows of what is asked for: a server may be set to cut them off. The collation is the server's own of the character set, and not the one
  * that the library happens to greet with: views, routines and literals keep it. */
-#define OUR_SETTINGS "SET SESSION time_zone = '+00:00', autocommit = 1"
+#define OUR_SETTINGS                                                                               \
+    "SET SESSION time_zone = '+00:00', autocommit = 1, sql_select_limit = 18446744073709551615"
 /* A client that vanished without a word is found out by its silence; only on a connection of our own. */
 #define OUR_LIVELINESS ", wait_timeout = 3600"
 
@@ -1383,7 +1387,7 @@ static bool describe(MysqlDb *m, Error *err)
         "('sql_mode', 'collation_connection', 'foreign_key_checks', 'unique_checks', "
         "'sql_safe_updates', 'time_zone', "
         "'max_statement_time', 'lock_wait_timeout', 'innodb_lock_wait_timeout', 'autocommit', "
-        "'max_allowed_packet', "
+        "'max_allowed_packet', 'sql_select_limit', "
         "'wsrep_on', 'wsrep_sync_wait', 'read_only', 'super_read_only', 'innodb_read_only')";
     /* What an application has set is read before it is changed. */
     char *sql =

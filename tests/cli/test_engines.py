@@ -378,3 +378,17 @@ def test_the_server_says_when_each_migration_began(whimbrel, maria):
     took = {version: int(duration) for _, _, duration, version in rows}
     assert took["5"] >= 200000, rows
     assert int(maria.value("SELECT duration_us FROM whimbrel_run")) >= sum(took.values()), rows
+
+
+@pytest.mark.parametrize("setting", ["sql_select_limit = 1", "sql_safe_updates = 1"])
+def test_what_a_server_is_set_to_for_careless_clients(whimbrel, mariadb, maria, setting):
+    for version in range(1, 4):
+        whimbrel.write(f"migrations/{version}_t.up.sql", f"CREATE TABLE t{version} (id int);\n")
+        whimbrel.write(f"migrations/{version}_t.down.sql", f"DROP TABLE t{version};\n")
+    mariadb.execute(f"SET GLOBAL {setting}")
+    try:
+        whimbrel.ok("-d", maria.url, "migrate")
+        whimbrel.ok("-d", maria.url, "status", "--check")
+        assert whimbrel.ok("-d", maria.url, "rollback", "--all", "--output", "json").json["rolled_back"] == ["3", "2", "1"]
+    finally:
+        mariadb.execute(f"SET GLOBAL {setting.split()[0]} = DEFAULT")
