@@ -780,6 +780,13 @@ const Explanation explanations[] = {
          "In a graph of revisions, as Alembic has it, two people may have added one behind the\n"
          "same revision. Say which is meant by its version, or heads for all of them. A\n"
          "revision that merges them (alembic merge heads) makes them one again."},
+    {.code = "several-lines",
+     .title = "several lines go on from there, and none of them is the one that was named",
+     .text = "What stands before the @ names a line, and the revision that is counted from\n"
+             "has successors in other lines only.\n"
+             "Name a revision or a label of the line that is meant:\n"
+             "\n"
+             "    whimbrel migrate --to ae1027a@+2"},
     {.code = "statement-in-doubt",
      .title = "it is not known whether a statement has run",
      .text = "The connection broke while it was under way, and the catalog cannot tell: it\n"
