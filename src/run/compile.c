@@ -307,11 +307,12 @@ static bool add_run_log(Run *run, UnitKind kind, Error *err)
     return add_unit(run, (Unit){.kind = kind, .step = NO_STEP}, err);
 }
 
-/* Preparing costs as much as a few writes do. */
+/* Preparing costs as much as a few writes do; and a connection that was handed to us is given back without statements of ours. */
 static bool add_preparing(Run *run, Error *err)
 {
     enum { LONG_RUN = 4 };
-    return run->plan.steps.len < LONG_RUN || !run->convention->convention->write_prepare ||
+    return run->plan.steps.len < LONG_RUN || run->db->is_adopted ||
+           !run->convention->convention->write_prepare ||
            add_unit(run, (Unit){.kind = UNIT_PREPARING, .step = NO_STEP}, err);
 }
 

@@ -454,6 +454,8 @@ def test_an_adopted_mariadb_session_keeps_what_it_had(library, tmp_path, maria):
     folder = one_migration(tmp_path)
     path = folder / "1_migrated.sql"
     path.write_text(path.read_text().replace("public.", ""))
+    for version in range(2, 7):  # so many that statements would be prepared
+        (folder / f"{version}_more.sql").write_text(f"CREATE TABLE more{version} (x integer);\n")
     done = library.run(tmp_path / "adopt", *maria_place(maria), folder)
     assert done.stdout == ""
 

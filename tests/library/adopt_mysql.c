@@ -39,6 +39,8 @@ int main(int argc, char **argv)
         {"SELECT @@autocommit", "1"},
         {"SELECT IS_USED_LOCK('kept_lock') = CONNECTION_ID()", "1"},
         {"EXECUTE kept_statement", "9"},
+        {"DEALLOCATE PREPARE whimbrel_insert", /* nothing of ours stays with it */
+         "Unknown prepared statement handler (whimbrel_insert) given to DEALLOCATE PREPARE"},
     };
     const char *folders[2] = {NULL, NULL};
     WhimbrelOptions options;
