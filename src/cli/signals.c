@@ -1,4 +1,4 @@
-/* SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, the second ends at once. SPDX-License-Identifier: Apache-2.0
+/* SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, a later one ends at once. SPDX-License-Identifier: Apache-2.0
  *
  * The handler only sets a flag and writes a byte to a pipe, which wakes whatever waits in poll(). The byte is never read,
  * so that every later wait sees it too. */
@@ -15,14 +15,28 @@ static const int asking[] = {SIGINT, SIGTERM, SIGHUP};
 enum { ASKING = sizeof asking / sizeof *asking };
 
 /* A signal handler has no other way to hand anything on. */
-static volatile sig_atomic_t received;
+static volatile sig_atomic_t received, echoes;
+/* Written before `received` is set, and by nobody afterwards. */
+static int64_t received_us;
 static bool is_taken[ASKING];
 static int wake_pipe[2] = {-1, -1};
 
+/* A terminal gives its Ctrl-C to every process in front of it, and what started us may hand on its own a moment later: that is the
+ * same one again. Not more often than that, should the clock stand still. */
+static bool is_echo(void)
+{
+    enum { ECHO_US = 200000, MOST_ECHOES = 3 };
+    return echoes++ < MOST_ECHOES && clock_monotonic_us() - received_us < ECHO_US;
+}
+
 static void on_signal(int number)
 {
-    if (received)
-        _exit(128 + number);
+    if (received) {
+        if (!is_echo())
+            _exit(128 + number);
+        return;
+    }
+    received_us = clock_monotonic_us();
     received = number;
     int saved = errno;
     if (write(wake_pipe[1], "", 1) < 0) {
@@ -36,7 +50,10 @@ bool signals_begin(Error *err)
     if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return error_errno(err, errno, "cannot make a pipe");
     struct sigaction action = {.sa_handler = on_signal};
+    /* One at a time. */
     sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < ASKING; i++)
+        sigaddset(&action.sa_mask, asking[i]);
     /* No SA_RESTART: a blocked read is to notice. */
     for (size_t i = 0; i < ASKING; i++) {
         struct sigaction before;

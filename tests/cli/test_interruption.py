@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -176,6 +177,36 @@ def test_in_a_password_command_that_does_not_heed_it(whimbrel):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=LIMIT) == 130
     assert "interrupted" in (whimbrel.cwd / "err").read_text()
+
+
+def test_the_same_ctrl_c_from_the_terminal_and_from_a_wrapper(whimbrel, server_db, gate):  # noqa: F811
+    holder = gate(server_db)
+    whimbrel.write("migrations/1_a.sql", f"{holder.sql};")
+    process = whimbrel.start("migrate", "-d", server_db.url, "--log", "json", "--lock-timeout", "600s")
+    events_until(process, lambda e: e["event"] in ("progress", "table-wait"))
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (130, 143)  # the kernel tells the two in any order
+    assert "cancelled" in err, err
+
+
+def test_a_later_ctrl_c_ends_at_once(whimbrel, server_db, gate):  # noqa: F811
+    holder = gate(server_db)
+    whimbrel.write("migrations/1_a.sql", f"{holder.sql};")
+    proxy = StallingProxy(server_db.server.port)
+    try:
+        url = server_db.url.replace(f":{server_db.server.port}/", f":{proxy.port}/")
+        process = whimbrel.start("migrate", "-d", url, "--log", "json", "--lock-timeout", "600s")
+        events_until(process, lambda e: e["event"] in ("progress", "table-wait"))
+        proxy.is_stalled.set()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=LIMIT) == 130
+        assert "could not be told" not in process.stderr.read()
+    finally:
+        proxy.close()
 
 
 class StallingProxy:
