@@ -74,8 +74,8 @@ typedef struct WhimbrelError {
     const char *file;      /* where in the migrations, as whimbrel was told the folder; or NULL */
     uint32_t line, column; /* from 1, column in bytes; 0: none */
     const char *excerpt;   /* that line of the file, or a piece of it; or NULL */
-    const char
-        *migration; /* version of the migration that failed, "" for a repeatable one; or NULL */
+    /* version of the migration that failed, "" for a repeatable one; or NULL */
+    const char *migration;
     const char *statement;   /* the statement that failed, cut to a readable length; or NULL */
     const char *sqlstate;    /* "42703", "" when no server spoke or has none; never NULL */
     int server_code;         /* MySQL's error number, SQLite's extended result code; 0: none */
@@ -98,8 +98,8 @@ typedef struct WhimbrelEmbedded {
     size_t size;
     const WhimbrelFile *files; /* in any order */
     size_t count;
-    const char
-        *digest; /* of all names and bytes, "sha256:..."; for the program's own use; or NULL */
+    /* of all names and bytes, "sha256:..."; for the program's own use; or NULL */
+    const char *digest;
 } WhimbrelEmbedded;
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
@@ -125,8 +125,8 @@ typedef struct WhimbrelOptions {
      * Neither: the folder "migrations". Both: WHIMBREL_USAGE. */
     const char *const *folders;
     const WhimbrelEmbedded *embedded;
-    const char *
-        convention; /* NULL: "whimbrel"; "sqlx", "flyway" ...; "auto": by what files and database show */
+    /* NULL: "whimbrel"; "sqlx", "flyway" ...; "auto": by what files and database show */
+    const char *convention;
     const char *table;      /* of the history, may be "schema.table"; NULL: the convention's own */
     const char *name_space; /* keeps several sets of migrations in one database apart; NULL: none */
     const char *environment; /* the value of ${env}; NULL: none */
@@ -134,10 +134,10 @@ typedef struct WhimbrelOptions {
     const char *const *placeholders;
     const char *password;   /* instead of one in the URL; NULL: none */
     const char *applied_by; /* for the history; NULL: the operating system's user */
-    const char *
-        program; /* for the history and the server's list of sessions: "shop 2.3"; NULL: "libwhimbrel 0.1.0" */
-    const char
-        *client_path; /* the shared library of libpq or libmariadb; NULL: as the loader finds it */
+    /* for the history and the server's list of sessions: "shop 2.3"; NULL: "libwhimbrel 0.1.0" */
+    const char *program;
+    /* the shared library of libpq or libmariadb; NULL: as the loader finds it */
+    const char *client_path;
     /* Milliseconds. 0: the default; WHIMBREL_FOREVER and WHIMBREL_AT_ONCE where noted. */
     int64_t connect_timeout_ms; /* default 10 s */
     int64_t lock_wait_ms;       /* for the migration lock; default 60 s, or forever, or at once */
@@ -366,8 +366,8 @@ typedef struct WhimbrelDone {
 
 typedef struct WhimbrelResult {
     size_t size;
-    int64_t
-        run; /* its number in the history; 0: there was nothing to do, or the convention keeps none */
+    /* its number in the history; 0: there was nothing to do, or the convention keeps none */
+    int64_t run;
     const WhimbrelDone *const *applied;
     size_t applied_count;
     const WhimbrelDone *const *rolled_back;

@@ -44,8 +44,8 @@ typedef enum FlagKind {
 } FlagKind;
 typedef struct FlagAlias {
     const char *name; /* without hyphens */
-    const char *
-        means; /* an option of ours; NULL with FLAG_ARGUMENT, FLAG_TO_REPAIR and FLAG_DESTINATION */
+    /* an option of ours; NULL with FLAG_ARGUMENT, FLAG_TO_REPAIR and FLAG_DESTINATION */
+    const char *means;
     FlagKind kind;
     const char *command; /* with this one only; NULL: any that has the option */
 } FlagAlias;

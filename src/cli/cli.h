@@ -65,8 +65,8 @@ const char *origin_name(
 /* Where a setting came from, and its texts as they stand after ${VAR} and relative paths were worked out. */
 typedef struct SettingSource {
     Origin origin;
-    const char
-        *where; /* "--database", "WHIMBREL_ENV", ".env:3", "whimbrel.toml:7"; "" for the default */
+    /* "--database", "WHIMBREL_ENV", ".env:3", "whimbrel.toml:7"; "" for the default */
+    const char *where;
     StrVec texts;
     bool is_set;
 } SettingSource;
@@ -136,8 +136,8 @@ struct Cli {
     int exit_code;     /* what to leave with when run() returns true */
     DbCancel cancel;
     Progress progress;
-    DbUrl
-        known_url; /* driver NULL until cli_url() has found it; holds the one copy of the password that is kept */
+    /* driver NULL until cli_url() has found it; holds the one copy of the password that is kept */
+    DbUrl known_url;
     /* after cli_open() */
     DbUrl url;
     Db *db;
@@ -178,8 +178,8 @@ DigestCachePlace cli_cache(Cli *cli, const StrVec *folders);
 typedef struct Ahead Ahead;
 void ahead_begin(Cli *cli, const DbUrl *url, unsigned needs);
 bool ahead_take(
-    Cli *
-        cli); /* whether cli->set is what a scan of cli->context makes, looks at its files included */
+    /* whether cli->set is what a scan of cli->context makes, looks at its files included */
+    Cli *cli);
 void ahead_end(Cli *cli);
 void cli_close(Cli *cli);
 /* Where a report comes from; the environment's name included. */

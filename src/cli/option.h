@@ -61,8 +61,8 @@ typedef struct Argument {
     OptionType type;  /* OPTION_STRING, OPTION_STRINGS or OPTION_CHOICE */
     size_t offset;
     bool is_optional;
-    bool
-        ends_options; /* what follows the first of these is not looked at: another program's command line */
+    /* what follows the first of these is not looked at: another program's command line */
+    bool ends_options;
     const char *const *choices;
     const char *help;
     Completion complete;

@@ -90,16 +90,16 @@ typedef struct ConventionContext {
     SqlDialect dialect;
     Str table; /* --table or the configuration; empty: the convention's own name. May be "schema.table" */
     Str name_space; /* "" unless configured */
-    const FileTree *
-        files; /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
+    /* where the folders are: NULL: on disk; else linked into the program, folders then being { "." } */
+    const FileTree *files;
     bool are_folders_default; /* nobody named them: a tool's own configuration may */
     StrVec folders; /* -m; at least one; as given, so that paths read as people wrote them */
-    const char
-        *project_folder; /* where whimbrel.toml or the tool's own configuration is; NULL: none */
+    /* where whimbrel.toml or the tool's own configuration is; NULL: none */
+    const char *project_folder;
     Str who, host,
         program; /* for history: operating system user or configured name, host name, "whimbrel 0.1.0" */
-    uint64_t
-        store_limit_bytes; /* texts longer than this are not kept in history; 0: none is kept */
+    /* texts longer than this are not kept in history; 0: none is kept */
+    uint64_t store_limit_bytes;
     /* of sqlx.toml, by configure(); unused by whimbrel's own */
     Str ignored_chars;     /* migrate.ignored-chars, the characters in a row */
     StrVec create_schemas; /* migrate.create-schemas */
@@ -116,8 +116,8 @@ typedef struct ConventionContext {
     bool allows_out_of_order;
     Str target; /* migrate goes no further unless it is told where to: as its --to; empty: all */
     bool runs_each_alone; /* a run is not one transaction, although CONVENTION_WHOLE_RUN says so */
-    bool
-        mends_files; /* what is amiss between the tool's files is put right afterwards: see settle_files() */
+    /* what is amiss between the tool's files is put right afterwards: see settle_files() */
+    bool mends_files;
     const void *own; /* the convention's, by configure() */
     StrVec notes;    /* sentences: what of it is not followed; by configure() */
     const Db *db;    /* that the files are read for; NULL: none is open */
@@ -130,8 +130,8 @@ typedef struct ConventionContext {
     bool has_prepared;         /* the session knows what write_prepare() said, set by run/ */
     unsigned without;          /* HISTORY_WITHOUT_...: of what is read now; set by run/ */
     const NewListing *listing; /* during `new`; else NULL */
-    bool
-        verifies; /* the tool's configuration wants verify_script() after each migration; by configure() */
+    /* the tool's configuration wants verify_script() after each migration; by configure() */
+    bool verifies;
 } ConventionContext;
 
 /* One thing to write into history, as SQL that travels with the migration itself. */
@@ -166,8 +166,8 @@ typedef struct HistoryWrite {
     bool is_begun;  /* WRITE_APPLIED: this run's WRITE_BEGIN has written all but how it ended */
     uint32_t done, total;
     int64_t ordinal; /* of a row that becomes the last one; 0: the database is to find it */
-    int64_t
-        duration_us; /* -1: let the server compute it from the start of the transaction, where it can */
+    /* -1: let the server compute it from the start of the transaction, where it can */
+    int64_t duration_us;
     Timestamp started_at;
     /* SQL for when the migration's transaction began, by the server's clock; NULL: started_at says it. For conventions that have
      * CONVENTION_SERVER_CLOCK */
@@ -215,8 +215,8 @@ struct Convention {
     const char *name;    /* "whimbrel", "sqlx" */
     const char *title;   /* "SQLx" */
     const char *summary; /* one line for `whimbrel conventions` */
-    const char *
-        default_table; /* with its schema ("public.x"), where the tool names that itself: on PostgreSQL alone */
+    /* with its schema ("public.x"), where the tool names that itself: on PostgreSQL alone */
+    const char *default_table;
     const char *const
         *other_tables; /* more by which it is told, likewise; NULL-terminated; may be NULL */
     unsigned features;
@@ -347,8 +347,8 @@ bool conversion_make(const ConventionContext *from, MigrationSet *set, Conventio
 struct ConventionGuess {
     const Convention *convention;
     int weight;
-    bool
-        has_files; /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
+    /* the folders hold at least one migration that it can read, and nothing that it stumbles over */
+    bool has_files;
     bool has_markers; /* they are written for it: another tool would take for SQL what is not */
     Str stray; /* a table of its columns, named as its history in other letters: another one to the database; empty: none */
     StrVec evidence; /* sentences: "the table _sqlx_migrations is there" */

@@ -24,11 +24,11 @@ bool draft_pairs(Arena *arena, const DraftVec *drafts, int width, const char *lo
                  const char *alone, TreeFileVec *files, Error *err);
 /* The markers of a form that has both directions in one file. */
 typedef struct DraftMarkers {
-    const char *
-        first_alone; /* the first line of a file of which a direction runs outside of a transaction; NULL: none */
+    /* the first line of a file of which a direction runs outside of a transaction; NULL: none */
+    const char *first_alone;
     const char *up, *down; /* up: empty: what stands before down */
-    const char
-        *alone; /* behind up or down, when that runs outside of a transaction; NULL: nothing */
+    /* behind up or down, when that runs outside of a transaction; NULL: nothing */
+    const char *alone;
     /* Lines around each statement that the tool itself would cut in two; NULL: it has none. */
     const char *block_begin, *block_end;
 } DraftMarkers;

@@ -24,8 +24,8 @@ typedef struct Settings {
     Str search_path;              /* of pgSettings */
     Vec(Placeholder) pg_settings; /* the others */
     Vec(Action) actions;
-    const char
-        *folder; /* of current.sql, and what actions name files below; NULL: it is not known */
+    /* of current.sql, and what actions name files below; NULL: it is not known */
+    const char *folder;
 } Settings;
 
 /* ---- files ---------------------------------------------------------------------------------------------- */

@@ -208,10 +208,10 @@ typedef struct PeerSigns {
     unsigned depth;      /* of the files */
     /* Whether the tool would take this file for a migration. Without reads there is neither a text nor a path. */
     bool (*takes)(const ConventionContext *ctx, const PeerFile *file, Str text);
-    bool
-        reads; /* takes() wants the text (of the first files only), and what it takes is written for this tool alone */
-    const char *
-        marker; /* without reads: what a file has that is written for this tool alone; NULL: nothing tells */
+    /* takes() wants the text (of the first files only), and what it takes is written for this tool alone */
+    bool reads;
+    /* without reads: what a file has that is written for this tool alone; NULL: nothing tells */
+    const char *marker;
     const char *suffix; /* of the files that it wants; NULL: ".sql" */
 } PeerSigns;
 /* Fills a guess as ConventionGuess says. */

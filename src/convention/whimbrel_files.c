@@ -223,8 +223,8 @@ static bool bad_name(Arena *arena, const char *path, Str name, Error *err)
 
 typedef struct Down {
     Str version;
-    const char *
-        path; /* both in the scratch memory: most downs lie beside their ups, where their paths need not be kept */
+    /* both in the scratch memory: most downs lie beside their ups, where their paths need not be kept */
+    const char *path;
 } Down;
 
 typedef struct Walk {

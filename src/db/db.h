@@ -78,8 +78,8 @@ typedef struct DbDeadline {
 typedef struct DbOptions {
     const DbCancel *cancel;     /* may be NULL; must outlive the Db */
     int64_t connect_timeout_ms; /* 0: 10 s */
-    int64_t
-        answer_timeout_ms; /* a server that is silent for so long counts as lost; 0: it may take its time */
+    /* a server that is silent for so long counts as lost; 0: it may take its time */
+    int64_t answer_timeout_ms;
     bool is_read_only;            /* SQLite: open read-only; others: a read-only session */
     bool may_create;              /* SQLite: create the file when absent */
     const char *application_name; /* NULL: "whimbrel" */
@@ -138,16 +138,16 @@ typedef struct DbInfo {
     const char *schema;       /* PostgreSQL: where new tables go; "" if nowhere, and elsewhere */
     const char *search_path;  /* PostgreSQL: as the server writes it; elsewhere "" */
     const char *place;        /* "db:5432", "/run/mysqld.sock", the SQLite file's folder */
-    const char *
-        session; /* the number by which other sessions know this one; "": there is none, or not always the same */
+    /* the number by which other sessions know this one; "": there is none, or not always the same */
+    const char *session;
     bool is_read_only; /* a standby, read_only=1, a read-only file */
     bool is_in_recovery;
-    bool
-        is_pooled; /* a transaction-pooling proxy stands between: session locks cannot be trusted */
-    bool
-        has_transient_settings; /* is_pooled, and what the URL sets reaches transactions only, no statement that stands alone */
-    bool
-        has_leases; /* a table whimbrel_lock is in the search path; PostgreSQL, and only on a connection of our own */
+    /* a transaction-pooling proxy stands between: session locks cannot be trusted */
+    bool is_pooled;
+    /* is_pooled, and what the URL sets reaches transactions only, no statement that stands alone */
+    bool has_transient_settings;
+    /* a table whimbrel_lock is in the search path; PostgreSQL, and only on a connection of our own */
+    bool has_leases;
     bool is_cluster; /* Galera and the like: GET_LOCK holds on one node only */
     bool no_backslash_escapes, ansi_quotes, nonconforming_strings; /* for SqlSplitOptions */
 } DbInfo;
@@ -181,17 +181,17 @@ typedef struct DbStatement {
     /* It neither writes nor minds with what it becomes one transaction: outside a block it may stand behind others in their message */
     bool joins;
     bool is_brief; /* surely done in no time: nobody looks for when it began */
-    bool
-        is_single; /* answers once, although its words leave that open: EXECUTE of what we have prepared */
+    /* answers once, although its words leave that open: EXECUTE of what we have prepared */
+    bool is_single;
 } DbStatement;
 typedef Vec(DbStatement) DbStatementVec;
 
 typedef struct DbOutcome {
     size_t completed; /* statements that the server confirmed, from the first on */
-    bool
-        is_fate_unknown; /* the connection broke (or the answer did not come) while statement [completed] was under way */
-    int64_t
-        error_offset; /* where in statement [completed] the server points, in bytes from 0; -1: nowhere */
+    /* the connection broke (or the answer did not come) while statement [completed] was under way */
+    bool is_fate_unknown;
+    /* where in statement [completed] the server points, in bytes from 0; -1: nowhere */
+    int64_t error_offset;
     int error_line; /* MySQL: the line in that statement that its message names, from 1; 0: none */
     int64_t rows;   /* affected by the last completed statement; -1 unknown */
 } DbOutcome;
@@ -293,14 +293,14 @@ struct DbDriver {
     const char *const *schemes; /* NULL-terminated */
     SqlDialect dialect;
     unsigned features;
-    const char *
-        begin; /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
-    const char *
-        lazy_commit; /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
-    const char *
-        flush_commits; /* said outside of one: all that was committed lazily is on the disk; with lazy_commit */
-    const char *
-        note_began; /* said inside a transaction: began, an expression, is from now on when that was; NULL: the server's now() says it, or nothing */
+    /* what opens a transaction for writing: "BEGIN", "BEGIN IMMEDIATE", "START TRANSACTION" */
+    const char *begin;
+    /* said inside a transaction: its commit need not wait for the disk; NULL: no such thing */
+    const char *lazy_commit;
+    /* said outside of one: all that was committed lazily is on the disk; with lazy_commit */
+    const char *flush_commits;
+    /* said inside a transaction: began, an expression, is from now on when that was; NULL: the server's now() says it, or nothing */
+    const char *note_began;
     const char *began;
     const char *const *secret_params; /* URL parameters never to be shown; NULL-terminated */
     /* MUST */

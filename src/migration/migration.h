@@ -82,8 +82,8 @@ typedef struct ScriptPart {
     uint32_t line;         /* of its first statement */
     uint32_t column;
     int since; /* with PART_LONE_BEFORE: server version number */
-    const Directives *
-        directives; /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
+    /* of its statements (lock-timeout and so on); a statement with its own begins a new part. Never NULL */
+    const Directives *directives;
 } ScriptPart;
 /* Scripts whose parts are alike may share them. */
 typedef struct ScriptPartList {
@@ -128,13 +128,13 @@ typedef struct ScriptForm {
     const char *refusal, *refusal_hint;
     uint32_t refusal_line;
     bool is_conditional; /* it has tests of its own: Convention.check */
-    bool
-        may_fail; /* a statement that the server refuses undoes this migration and stops no other */
+    /* a statement that the server refuses undoes this migration and stops no other */
+    bool may_fail;
 } ScriptForm;
 
 typedef struct Script {
-    const char *
-        path; /* as people see it, from the current folder; for a stored or embedded one what it is called */
+    /* as people see it, from the current folder; for a stored or embedded one what it is called */
+    const char *path;
     const char *open_path; /* what to open; NULL when the text is held */
     Str text;              /* the whole text when it is held (embedded, or stored in history) */
     uint64_t size_bytes;
@@ -149,16 +149,16 @@ typedef struct Script {
     const Directives *head; /* never NULL */
     /* Small ones together: there may be ten thousand of these. */
     uint32_t first_line; /* of a text that is held, in the file; 0: 1 */
-    uint32_t
-        statements; /* without transaction control that is taken over? no: all, as the splitter counts */
-    uint32_t
-        crc; /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
-    bool
-        is_read; /* checksum and tokens are there; without the latter where the set leaves them out */
+    /* without transaction control that is taken over? no: all, as the splitter counts */
+    uint32_t statements;
+    /* of its bytes; with has_parts. By it script_next() notices a file that changes under way */
+    uint32_t crc;
+    /* checksum and tokens are there; without the latter where the set leaves them out */
+    bool is_read;
     bool is_new;         /* history knows nothing of it (migration_set_expect()) */
     bool is_undemanding; /* its bytes cannot hold a directive that requires another version */
-    bool
-        has_parts; /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
+    /* statements, parts and head are there too: not with only_hash, nor when the bytes are the known ones */
+    bool has_parts;
 } Script;
 
 typedef struct ScriptOptions {
@@ -197,8 +197,8 @@ typedef struct ScriptCursor {
     SqlSplitter *splitter; /* for sql_splitter_copy_data() */
     ScriptSource *source;
     uint32_t next; /* index of the statement that script_next() returns next */
-    bool
-        is_lasting; /* statements' slices live as long as the arena (short scripts, texts that are held); else until the next call */
+    /* statements' slices live as long as the arena (short scripts, texts that are held); else until the next call */
+    bool is_lasting;
 } ScriptCursor;
 /* Files of up to SCRIPT_HELD_BYTES are held whole, longer ones streamed. A file whose bytes are not those that script_read_parts() saw is
  * ERROR_STATE, code "file-changed": at once when it is short, at its end when it is streamed. */
@@ -229,13 +229,13 @@ typedef struct Migration {
     uint8_t reruns;     /* Reruns */
     bool may_come_late; /* its tool applies it though newer ones are applied already */
     bool is_mere_tag;   /* it does nothing but set its tag */
-    bool
-        has_down_beside; /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
-    const char *
-        tag; /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
+    /* x.down.sql lies beside x.up.sql or x.sql, and is no script as long as nobody asks for it */
+    bool has_down_beside;
+    /* that marks this point, where the tool has such; several with blanks in between; NULL: none */
+    const char *tag;
     Script *up; /* NULL: only a down is here */
-    Script
-        *down; /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
+    /* NULL: there is none, or has_down_beside; who only reads asks migration_down() */
+    Script *down;
 } Migration;
 typedef Vec(Migration) MigrationVec;
 
@@ -306,14 +306,14 @@ typedef struct MigrationSet {
     /* In a graph, for each migration the versions that come right before it: a version then stands for what leads to it, not for all
      * that is listed before it. NULL: they are a line. */
     const VersionParents *parents;
-    bool
-        counts_in_lines; /* a target "+N" goes N up the one line that the database is in, not N in the order of all */
+    /* a target "+N" goes N up the one line that the database is in, not N in the order of all */
+    bool counts_in_lines;
     Vec(VersionLabel) labels; /* a target may be one of these */
     /* The version that the tool's own way of naming a place means ("t1@v2"); false: none. Where it is there, "@HEAD" and "@ROOT" are places
      * too, and behind any of them "^", "^^", "^3" lead back and "~", "~~", "~3" ahead. NULL: the tool has no such way */
     bool (*place)(const struct MigrationSet *set, Str text, Str *ret_version);
-    Arena *
-        arena; /* of what is made later: downs that lie beside their ups; NULL where there are none such */
+    /* of what is made later: downs that lie beside their ups; NULL where there are none such */
+    Arena *arena;
     const void *own;        /* the convention's */
     DigestCachePlace cache; /* zeroed: none */
     size_t opened;          /* files that migration_set_read() has opened so far; for tests */
@@ -382,8 +382,8 @@ typedef struct HistoryRow {
     MigrationKind kind;
     HistoryOutcome outcome;
     bool has_journal;
-    bool
-        is_fate_unknown; /* the statement [done] was under way when the run stopped: settle it before going on */
+    /* the statement [done] was under way when the run stopped: settle it before going on */
+    bool is_fate_unknown;
     bool has_up_text, has_down_text; /* stored with it: convention's history_text() brings them */
     bool is_tolerated;               /* that it has no file here is nothing to stop for */
     Str checksum, tokens;            /* hexadecimal; empty: the convention keeps none */
@@ -415,18 +415,18 @@ typedef Vec(RunRow) RunRowVec;
 /* What a convention read from the database, in order of application (rank). */
 struct History {
     bool exists; /* the history table is there */
-    int64_t
-        last_ordinal; /* that a row of the table has, of any namespace; -1: the convention does not say */
-    bool
-        is_older_format; /* it is there and can be read, but history_prepare() has something to bring up to date */
+    /* that a row of the table has, of any namespace; -1: the convention does not say */
+    int64_t last_ordinal;
+    /* it is there and can be read, but history_prepare() has something to bring up to date */
+    bool is_older_format;
     bool is_short; /* something was left out of the rows that the reader said it could do without */
-    const char *
-        note; /* a sentence for the user: something in it is odd, and passed over; NULL: nothing is */
+    /* a sentence for the user: something in it is odd, and passed over; NULL: nothing is */
+    const char *note;
     HistoryRowVec rows;
     int64_t last_run;
     const VersionOrder *versions; /* NULL: numbered. Set before history_finish() */
-    uint32_t *
-        order; /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
+    /* rows sorted by identity, made by history_finish(); NULL: look-ups go through all rows */
+    uint32_t *order;
 };
 /* Sorts an index of the rows for the look-ups below; every convention calls it when all rows are there. */
 bool history_finish(Arena *arena, History *history, Error *err);

@@ -12,8 +12,8 @@ typedef struct ReadingRoom {
     Arena *scratch; /* emptied before each script */
     char *buf;
     DigestCache *cache; /* NULL: none */
-    const unsigned char *
-        known; /* the digest of the very next script, where it was looked up already; NULL: it was not */
+    /* the digest of the very next script, where it was looked up already; NULL: it was not */
+    const unsigned char *known;
     size_t known_len;                     /* of that digest */
     uint64_t known_bytes;                 /* of the file */
     size_t opened;                        /* files */

@@ -316,10 +316,10 @@ struct SetLook {
     atomic_bool is_awaited;  /* and will be made use of at once */
     Aside aside;             /* looking; all that follows is its own until it is waited for */
     DigestCache cache;
-    uint32_t *
-        entries; /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
-    unsigned char *
-        digests; /* of all of them, when the cache has told all there is to know and is closed; else NULL */
+    /* for each migration's up: where the cache has its digest, from 1; 0: nowhere. NULL: nobody has looked */
+    uint32_t *entries;
+    /* of all of them, when the cache has told all there is to know and is closed; else NULL */
+    unsigned char *digests;
     uint32_t *sizes;
     size_t each; /* bytes of digests */
 };

@@ -71,14 +71,14 @@ typedef struct PlanPolicy {
     bool allows_out_of_order; /* --out-of-order, or the convention's habit */
     bool allows_missing;      /* missing ones do not stop a migrate */
     bool skips_irreversible;  /* CONVENTION_SKIPS_IRREVERSIBLE */
-    bool
-        allows_empty; /* CONVENTION_EMPTY: a script without statements is a migration like others */
-    bool has_journal; /* the convention can say how far a migration came */
+    /* CONVENTION_EMPTY: a script without statements is a migration like others */
+    bool allows_empty;
+    bool has_journal;           /* the convention can say how far a migration came */
     bool is_single_transaction; /* --single-transaction, or the convention's habit */
-    bool
-        is_single_by_habit; /* only the latter: given up where a statement cannot run in a transaction */
-    Phase phase;            /* PHASE_NONE: all */
-    Str target; /* what PLAN_MIGRATE with neither to nor steps takes for to; empty: nothing */
+    /* only the latter: given up where a statement cannot run in a transaction */
+    bool is_single_by_habit;
+    Phase phase; /* PHASE_NONE: all */
+    Str target;  /* what PLAN_MIGRATE with neither to nor steps takes for to; empty: nothing */
 } PlanPolicy;
 
 /* Merges files and history. All ups of the set must have been read; what is not applied needs its parts too (directives stand in the
@@ -119,8 +119,8 @@ typedef struct PlanRequest {
     bool is_all;      /* rollback --all */
     bool is_last_run; /* rollback --last-run */
     bool is_fake;     /* record only */
-    bool
-        settles; /* resume --from, --skip: resume_from counts, for the first half-way one that the plan comes to */
+    /* resume --from, --skip: resume_from counts, for the first half-way one that the plan comes to */
+    bool settles;
     int64_t resume_from; /* statement (from 0) at which it goes on; -1: as the journal says */
     SettledVec settled;  /* run/ has looked at these, by script and catalog */
 } PlanRequest;
@@ -131,10 +131,10 @@ typedef enum PlaceAmong { AMONG_FILES, AMONG_APPLIED } PlaceAmong;
 typedef struct PlanTarget {
     Str version;  /* empty: before the first */
     bool is_base; /* before the first of everything */
-    size_t
-        line; /* in a graph: only the line of this row of the overview is meant; SIZE_MAX: whatever hangs on the version */
-    bool
-        with_needing; /* for plan_lineage(): what only needs the version to be there comes after it, too */
+    /* in a graph: only the line of this row of the overview is meant; SIZE_MAX: whatever hangs on the version */
+    size_t line;
+    /* for plan_lineage(): what only needs the version to be there comes after it, too */
+    bool with_needing;
 } PlanTarget;
 /* Finds the version that `to` means among files and history: exact version, then unique prefix of a version, then a unique name.
  * "head" is the newest on disk, "base" is before the first, "+N"/"-N" count from the current one. In a graph also "V+N" and "V-N", and
@@ -166,8 +166,8 @@ typedef struct Segment {
     bool sets_session;
     uint32_t first, count; /* statements of the script */
     uint32_t line;
-    const Directives *
-        directives; /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
+    /* merged: the migration's, overridden by the statements' own. NULL in a segment without statements */
+    const Directives *directives;
 } Segment;
 typedef Vec(Segment) SegmentVec;
 /* When they are all there; steps that are cut alike share them. */
@@ -185,8 +185,8 @@ typedef enum SMALL StepKind {
 typedef struct PlanStep {
     const Migration *migration; /* NULL: rolled back from history alone */
     const HistoryRow *row;      /* NULL: no row yet */
-    const Script *
-        script; /* what runs; NULL with is_stored_down: to be brought from history, read and cut by plan_cut() when run */
+    /* what runs; NULL with is_stored_down: to be brought from history, read and cut by plan_cut() when run */
+    const Script *script;
     SegmentList segments;
     uint32_t
         resume_at; /* first statement to run: > 0 when it goes on after a stop. row->is_fate_unknown and neither
@@ -194,13 +194,13 @@ typedef struct PlanStep {
     StepKind kind;
     MigrationKind migration_kind;
     bool is_stored_down;
-    bool
-        is_fake; /* record only: asked for, or a half-done up of which nothing was kept is struck out */
-    bool
-        is_resumed; /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
+    /* record only: asked for, or a half-done up of which nothing was kept is struck out */
+    bool is_fake;
+    /* a journal row exists; a down that undoes a half-done up starts at statement 0 */
+    bool is_resumed;
     bool is_marked; /* STEP_SKIP: recorded as if it had run */
-    bool
-        begins_again; /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
+    /* is_resumed, but of another text: a repeatable that was changed since runs from its first statement */
+    bool begins_again;
     bool
         is_journaled; /* more than one segment, or a lone one: its history row is written first and stepped. Of a stored down
                                  * only known when it is cut */

@@ -150,11 +150,11 @@ typedef struct Progress {
     Str label, doing, phase;
     size_t step, total, statement, statements;
     int64_t statement_us; /* when the running statement began; 0: not known */
-    Event
-        work; /* the last EVENT_PROGRESS of it, without its texts; kind tells whether there is one */
+    /* the last EVENT_PROGRESS of it, without its texts; kind tells whether there is one */
+    Event work;
     int64_t work_us; /* when that came */
-    int64_t
-        next_line_us; /* PROGRESS_PLAIN: a statement that has run for so long is told of again */
+    /* PROGRESS_PLAIN: a statement that has run for so long is told of again */
+    int64_t next_line_us;
     int64_t waited_us,
         next_wait_us;     /* for the migration lock: at the last event; at the next line of it */
     char told_holder[32]; /* who had it in the last line */

@@ -37,8 +37,8 @@ typedef struct HeartbeatOptions {
     Str renewal; /* one statement that changes one row, or none when the lease is lost */
     int64_t length_us;
     int64_t good_until_us; /* of clock_boottime_us() */
-    bool
-        may_be_held_up; /* what the run does holds renewals up: it is the run that asks whether it is lost */
+    /* what the run does holds renewals up: it is the run that asks whether it is lost */
+    bool may_be_held_up;
 } HeartbeatOptions;
 /* All is copied. */
 Heartbeat *heartbeat_start(const HeartbeatOptions *options, Error *err);

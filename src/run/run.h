@@ -76,25 +76,25 @@ typedef struct EventSink {
 typedef enum LockKind { LOCK_KIND_AUTO, LOCK_KIND_SESSION, LOCK_KIND_LEASE } LockKind;
 
 typedef struct RunSettings {
-    int64_t
-        lock_wait_ms; /* how long to poll for the migration lock; 0: one try; -1: for ever. Default 60 s is the caller's business */
+    /* how long to poll for the migration lock; 0: one try; -1: for ever. Default 60 s is the caller's business */
+    int64_t lock_wait_ms;
     LockKind lock_kind;
     int64_t lease_ms;      /* 0: 30 s */
     DbTimeouts timeouts;   /* of DDL: lock_ms (default 3 s), statement_ms (0) */
     uint32_t lock_retries; /* after a lock timeout; default 10 */
-    int64_t
-        retry_pause_ms; /* first pause, doubled each time up to 30 s, with jitter; default 500 */
-    int64_t
-        reconnect_ms; /* a connection that is lost amid a run is sought again for so long, and the run goes on; 0: never */
-    bool
-        is_dry_run; /* everything in a transaction that is rolled back; ERROR_UNSUPPORTED where DDL cannot be */
+    /* first pause, doubled each time up to 30 s, with jitter; default 500 */
+    int64_t retry_pause_ms;
+    /* a connection that is lost amid a run is sought again for so long, and the run goes on; 0: never */
+    int64_t reconnect_ms;
+    /* everything in a transaction that is rolled back; ERROR_UNSUPPORTED where DDL cannot be */
+    bool is_dry_run;
     bool has_placeholders;
-    SqlPlaceholderVec
-        placeholders; /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
+    /* configured ones; the built-in ${env} ${database} ${user} ${timestamp} ${version} are added here */
+    SqlPlaceholderVec placeholders;
     Str environment;
     const DbCancel *cancel; /* the one the Db was opened with */
-    size_t
-        chunk_bytes; /* of SQL that travels in one message; 0: 2.5 MiB; 512 KiB of one script, 256 KiB in a long run */
+    /* of SQL that travels in one message; 0: 2.5 MiB; 512 KiB of one script, 256 KiB in a long run */
+    size_t chunk_bytes;
     const char *const *
         hook_environment; /* NULL-terminated NAME=VALUE for executables; they get nothing else but PATH, HOME, LANG and WHIMBREL_*, the URL among them */
     Str command;          /* for the run log: "migrate" */
@@ -152,8 +152,8 @@ typedef struct RunResult {
         failed_total; /* statement from 1; how many of the failed migration have run and are kept */
     bool is_fate_unknown;
     StrVec holds; /* sentences: what holds now */
-    StrVec
-        next; /* commands and what they do: "whimbrel migrate" "goes on at statement 4", in pairs */
+    /* commands and what they do: "whimbrel migrate" "goes on at statement 4", in pairs */
+    StrVec next;
 } RunResult;
 
 /* Plans, and if there is anything to do: takes the lock, reads the history again, plans again and carries it out. PLAN_MIGRATE, ROLLBACK, GOTO, REDO,

@@ -77,8 +77,8 @@ typedef struct Tag {
     bool is_lazy;       /* ... but for the disk, which the commit did not wait for */
     bool opens, closes; /* a savepoint */
     uint32_t unit;
-    uint32_t
-        statement; /* TAG_STATEMENT, TAG_HOOK: index in the script; TAG_WRITE: statements that have run by then */
+    /* TAG_STATEMENT, TAG_HOOK: index in the script; TAG_WRITE: statements that have run by then */
+    uint32_t statement;
     uint32_t line, column;
     const char *path;
     Str source; /* the statement as the file has it, before placeholders; empty: as sent */
@@ -123,8 +123,8 @@ typedef enum LockState { LOCK_NONE, LOCK_SESSION, LOCK_FILE, LOCK_LEASE } LockSt
 /* What failed, and where. */
 typedef struct Failure {
     bool has_tag; /* the server refused (or lost) a statement; else the failure is ours */
-    bool
-        is_committing; /* the connection broke while a message was under way that ends transactions */
+    /* the connection broke while a message was under way that ends transactions */
+    bool is_committing;
     Tag tag;
     Str sql; /* as sent */
     uint32_t unit;
@@ -206,10 +206,10 @@ typedef struct Run {
     bool is_nested; /* the run is one transaction with a savepoint per migration (DB_NEST_RUN) */
     bool is_whole;  /* all of it or nothing: --single-transaction, --dry-run */
     bool has_outer; /* the surrounding transaction is open */
-    bool
-        has_savepoint; /* ... and so is a migration's savepoint, as far as the server has confirmed */
-    bool
-        commits_each; /* a nested run that commits after each migration, to find the one that breaks a constraint */
+    /* ... and so is a migration's savepoint, as far as the server has confirmed */
+    bool has_savepoint;
+    /* a nested run that commits after each migration, to find the one that breaks a constraint */
+    bool commits_each;
     uint32_t kept_unit; /* nested: the first unit that is not durable yet */
     bool has_opened;    /* the run log's row was sent */
 
@@ -241,8 +241,8 @@ typedef struct Run {
     /* progress */
     uint32_t begun_step; /* NO_STEP: none is open */
     int64_t step_began_us, last_told_us;
-    uint32_t
-        statements_done; /* of the step that is open: have run, and stay if the transaction around them does */
+    /* of the step that is open: have run, and stay if the transaction around them does */
+    uint32_t statements_done;
     uint32_t statements_kept;             /* ... and stay whatever comes */
     size_t applied_kept, rolled_kept;     /* of result's vectors: durable */
     size_t applied_before, rolled_before; /* ... from a connection before this one */

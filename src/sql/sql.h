@@ -54,8 +54,8 @@ typedef struct SqlStatement {
     uint32_t line, column; /* of text, from 1; columns count bytes */
     uint32_t trivia_line;
     SqlTerminator terminator;
-    bool
-        has_copy_data; /* PostgreSQL COPY ... FROM STDIN: sql_splitter_copy_data() must be read to its end next */
+    /* PostgreSQL COPY ... FROM STDIN: sql_splitter_copy_data() must be read to its end next */
+    bool has_copy_data;
 } SqlStatement;
 typedef Vec(SqlStatement) SqlStatementVec;
 
@@ -231,12 +231,12 @@ typedef struct SqlInfo {
         table; /* the table an index, trigger, rule or policy belongs to, or that an ALTER TABLE, INSERT ... names */
     Str sub_name; /* ALTER TABLE t ADD/DROP [COLUMN|CONSTRAINT|INDEX] name, RENAME ... TO name (the new one), ATTACH/DETACH
                                 PARTITION name, when it is the only action */
-    SqlVerb
-        sub_verb; /* CREATE for ADD, DROP, RENAME, ALTER for other single actions; OTHER when several or unknown */
-    SqlObject
-        sub_object; /* OBJECT_OTHER: a constraint; OBJECT_NONE with a sub_name: a column; OBJECT_INDEX, OBJECT_TABLE (rename) */
-    unsigned
-        action_count; /* of ALTER TABLE: top-level commas + 1; MySQL's ALGORITHM= and LOCK= do not count */
+    /* CREATE for ADD, DROP, RENAME, ALTER for other single actions; OTHER when several or unknown */
+    SqlVerb sub_verb;
+    /* OBJECT_OTHER: a constraint; OBJECT_NONE with a sub_name: a column; OBJECT_INDEX, OBJECT_TABLE (rename) */
+    SqlObject sub_object;
+    /* of ALTER TABLE: top-level commas + 1; MySQL's ALGORITHM= and LOCK= do not count */
+    unsigned action_count;
     int transaction_since; /* server version number (120000) from which it may run in a transaction; with SQL_NO_TRANSACTION_OLD */
 } SqlInfo;
 SqlInfo sql_inspect(Str statement, const SqlSplitOptions *options);

@@ -238,8 +238,8 @@ static void row_is_of_file(Model *m, Row *row)
 /* When this run dies: after so many statements more; UINT_MAX: never. */
 typedef struct Doom {
     unsigned countdown;
-    unsigned
-        manner; /* 0: the server refuses a statement; 1: killed before it took effect; 2: after */
+    /* 0: the server refuses a statement; 1: killed before it took effect; 2: after */
+    unsigned manner;
 } Doom;
 
 static bool is_control(const Script *script, uint32_t statement)
