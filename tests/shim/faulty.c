@@ -198,6 +198,14 @@ static void reset(int fd)
 OPEN(open)
 OPEN(open64)
 
+/* The descriptor is gone even when closing it fails. */
+SHOWN int close(int fd)
+{
+    REAL(close);
+    int code = real(fd);
+    return fails("close") ? -1 : code;
+}
+
 /* One that is given count bytes, of which some may go. */
 #define PIECE(name, call, type, ...)                                                               \
     {                                                                                              \
@@ -212,22 +220,24 @@ OPEN(open64)
         }                                                                                          \
         return real(__VA_ARGS__);                                                                  \
     }
+/* clang-format off */
 SHOWN ssize_t read(int fd, void *buf, size_t count)
-    PIECE(read, "read", ssize_t, fd, buf, count) SHOWN ssize_t
-    write(int fd, const void *buf, size_t count)
-        PIECE(write, "write", ssize_t, fd, buf, count) SHOWN ssize_t
-    pread(int fd, void *buf, size_t count, off_t at)
-        PIECE(pread, "pread", ssize_t, fd, buf, count, at) SHOWN ssize_t
-    pread64(int fd, void *buf, size_t count, off64_t at)
-        PIECE(pread64, "pread", ssize_t, fd, buf, count, at) SHOWN ssize_t
-    pwrite(int fd, const void *buf, size_t count, off_t at)
-        PIECE(pwrite, "pwrite", ssize_t, fd, buf, count, at) SHOWN ssize_t
-    pwrite64(int fd, const void *buf, size_t count, off64_t at)
-        PIECE(pwrite64, "pwrite", ssize_t, fd, buf, count, at) SHOWN ssize_t
-    send(int fd, const void *buf, size_t count, int flags)
-        PIECE(send, "send", ssize_t, fd, buf, count, flags) SHOWN ssize_t
-    recv(int fd, void *buf, size_t count, int flags)
-        PIECE(recv, "recv", ssize_t, fd, buf, count, flags)
+PIECE(read, "read", ssize_t, fd, buf, count)
+SHOWN ssize_t write(int fd, const void *buf, size_t count)
+PIECE(write, "write", ssize_t, fd, buf, count)
+SHOWN ssize_t pread(int fd, void *buf, size_t count, off_t at)
+PIECE(pread, "pread", ssize_t, fd, buf, count, at)
+SHOWN ssize_t pread64(int fd, void *buf, size_t count, off64_t at)
+PIECE(pread64, "pread", ssize_t, fd, buf, count, at)
+SHOWN ssize_t pwrite(int fd, const void *buf, size_t count, off_t at)
+PIECE(pwrite, "pwrite", ssize_t, fd, buf, count, at)
+SHOWN ssize_t pwrite64(int fd, const void *buf, size_t count, off64_t at)
+PIECE(pwrite64, "pwrite", ssize_t, fd, buf, count, at)
+SHOWN ssize_t send(int fd, const void *buf, size_t count, int flags)
+PIECE(send, "send", ssize_t, fd, buf, count, flags)
+SHOWN ssize_t recv(int fd, void *buf, size_t count, int flags)
+PIECE(recv, "recv", ssize_t, fd, buf, count, flags)
+/* clang-format on */
 
 #define CALL(result, name, call, bad, parameters, ...)                                             \
     SHOWN result name parameters                                                                   \
@@ -235,62 +245,50 @@ SHOWN ssize_t read(int fd, void *buf, size_t count)
         REAL(name);                                                                                \
         return fails(call) ? bad : real(__VA_ARGS__);                                              \
     }
-    /* clang-format off: one a line */
-    CALL(ssize_t, sendmsg, "send", (reset(fd), -1),
-         (int fd, const struct msghdr *message, int flags), fd, message,
-         flags) CALL(ssize_t, recvmsg, "recv", (reset(fd), -1),
-                     (int fd, struct msghdr *message, int flags), fd, message,
-                     flags) CALL(int, fsync, "sync", -1, (int fd),
-                                 fd) CALL(int, fdatasync, "sync", -1, (int fd), fd)
-        CALL(int, rename, "rename", -1, (const char *from, const char *to), from,
-             to) CALL(int, link, "rename", -1, (const char *from, const char *to), from,
-                      to) CALL(int, mkdir, "mkdir", -1, (const char *path, mode_t mode), path, mode)
-            CALL(int, stat, "stat", -1, (const char *path, struct stat *info), path, info)
-                CALL(int, lstat, "stat", -1, (const char *path, struct stat *info), path,
-                     info) CALL(int, fstat, "stat", -1, (int fd, struct stat *info), fd,
-                                info) CALL(int, fstatat, "stat", -1,
-                                           (int fd, const char *path, struct stat *info, int flags),
-                                           fd, path, info, flags)
-                    CALL(int, stat64, "stat", -1, (const char *path, struct stat64 *info), path,
-                         info) CALL(int, lstat64, "stat", -1,
-                                    (const char *path, struct stat64 *info), path, info)
-                        CALL(int, fstat64, "stat", -1, (int fd, struct stat64 *info), fd,
-                             info) CALL(DIR *, opendir, "readdir", NULL, (const char *path), path)
-                            CALL(struct dirent *, readdir, "readdir", NULL, (DIR * folder), folder)
-                                CALL(struct dirent64 *, readdir64, "readdir", NULL, (DIR * folder),
-                                     folder)
-                                    CALL(int, unlink, "unlink", -1, (const char *path), path)
-                                        CALL(int, ftruncate, "truncate", -1, (int fd, off_t size),
-                                             fd, size) CALL(int, ftruncate64, "truncate", -1,
-                                                            (int fd, off64_t size), fd, size)
-                                            CALL(int, flock, "lock", -1, (int fd, int operation),
-                                                 fd, operation)
-                                                CALL(ssize_t, getrandom, "random", -1,
-                                                     (void *buf, size_t size, unsigned flags), buf,
-                                                     size, flags)
-    /* ---- network and programs --------------------------------------------------------------------- */
-    CALL(int, poll, "poll", -1, (struct pollfd * fds, nfds_t count, int timeout), fds, count,
-         timeout) CALL(int, socket, "socket", -1, (int domain, int type, int protocol), domain,
-                       type, protocol)
-        CALL(int, connect, "connect", -1, (int fd, const struct sockaddr *address, socklen_t size),
-             fd, address, size) CALL(pid_t, fork, "fork", -1, (void), )
-            CALL(int, pipe2, "pipe", -1, (int fds[2], int flags), fds, flags)
-                CALL(pid_t, waitpid, "waitpid", -1, (pid_t pid, int *status, int options), pid,
-                     status, options)
+
+    /* clang-format off */
+CALL(ssize_t, sendmsg, "send", (reset(fd), -1),
+     (int fd, const struct msghdr *message, int flags), fd, message, flags)
+CALL(ssize_t, recvmsg, "recv", (reset(fd), -1),
+     (int fd, struct msghdr *message, int flags), fd, message, flags)
+CALL(int, fsync, "sync", -1, (int fd), fd)
+CALL(int, fdatasync, "sync", -1, (int fd), fd)
+CALL(int, rename, "rename", -1, (const char *from, const char *to), from, to)
+CALL(int, link, "rename", -1, (const char *from, const char *to), from, to)
+CALL(int, mkdir, "mkdir", -1, (const char *path, mode_t mode), path, mode)
+CALL(int, stat, "stat", -1, (const char *path, struct stat *info), path, info)
+CALL(int, lstat, "stat", -1, (const char *path, struct stat *info), path, info)
+CALL(int, fstat, "stat", -1, (int fd, struct stat *info), fd, info)
+CALL(int, fstatat, "stat", -1,
+     (int fd, const char *path, struct stat *info, int flags), fd, path, info, flags)
+CALL(int, stat64, "stat", -1, (const char *path, struct stat64 *info), path, info)
+CALL(int, lstat64, "stat", -1, (const char *path, struct stat64 *info), path, info)
+CALL(int, fstat64, "stat", -1, (int fd, struct stat64 *info), fd, info)
+CALL(DIR *, opendir, "readdir", NULL, (const char *path), path)
+CALL(struct dirent *, readdir, "readdir", NULL, (DIR *folder), folder)
+CALL(struct dirent64 *, readdir64, "readdir", NULL, (DIR *folder), folder)
+CALL(int, unlink, "unlink", -1, (const char *path), path)
+CALL(int, ftruncate, "truncate", -1, (int fd, off_t size), fd, size)
+CALL(int, ftruncate64, "truncate", -1, (int fd, off64_t size), fd, size)
+CALL(int, flock, "lock", -1, (int fd, int operation), fd, operation)
+CALL(ssize_t, getrandom, "random", -1, (void *buf, size_t size, unsigned flags), buf, size, flags)
+
+/* ---- network and programs --------------------------------------------------------------------- */
+
+CALL(int, poll, "poll", -1, (struct pollfd *fds, nfds_t count, int timeout), fds, count, timeout)
+CALL(int, socket, "socket", -1, (int domain, int type, int protocol), domain, type, protocol)
+CALL(int, connect, "connect", -1,
+     (int fd, const struct sockaddr *address, socklen_t size), fd, address, size)
+CALL(pid_t, fork, "fork", -1, (void), )
+CALL(int, pipe2, "pipe", -1, (int fds[2], int flags), fds, flags)
+CALL(pid_t, waitpid, "waitpid", -1, (pid_t pid, int *status, int options), pid, status, options)
     /* clang-format on */
 
-    /* The descriptor is gone even when closing it fails. */
-    SHOWN int close(int fd)
-{
-    REAL(close);
-    int code = real(fd);
-    return fails("close") ? -1 : code;
-}
+    /* ---- what gives its error as its result -------------------------------------------------------- */
 
-/* ---- what gives its error as its result -------------------------------------------------------- */
-
-SHOWN int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+    SHOWN
+    int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                    const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
     REAL(posix_spawn);
     return fails("spawn") ? failure : real(pid, path, actions, attributes, argv, envp);
