@@ -56,9 +56,10 @@ def test_the_last_number_is_asked_for_once_and_not_for_each_row(whimbrel, proxy,
     whimbrel.ok("migrate", "-d", via.url)
     via.wait()
     sent = b"".join(message.payload for message in via.messages if message.side == "client").decode(errors="replace")
-    inserts = re.findall(rf"INSERT INTO .?{HISTORY}.? [^;]*;", sent)
-    assert len(inserts) == 10
-    assert not [insert for insert in inserts if "SELECT" in insert or "max(" in insert.lower()]
+    # MariaDB prepares the INSERT once.
+    added = re.findall(rf"INSERT INTO .?{HISTORY}.? [^;?]*;|EXECUTE whimbrel_insert [^;]*;", sent)
+    assert len(added) == 10
+    assert not [one for one in added if "max(" in one.lower()]
 
 
 def marks(whimbrel, program_command, maria, code):
