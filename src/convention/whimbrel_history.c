@@ -1412,8 +1412,9 @@ static bool read_one_by_one(const ConventionContext *ctx, const Tables *tables, 
     bool has_history = false, has_meta = false, has_run = false;
     int64_t format = 0;
     Error local = {.arena = err ? err->arena : arena};
-    if (!has_table(db, arena, &tables->name, "", &has_history, err) ||
-        !has_table(db, arena, &tables->meta, tables->meta_suffix, &has_meta, err))
+    /* In the order opposite to their making: another run may make them meanwhile. */
+    if (!has_table(db, arena, &tables->meta, tables->meta_suffix, &has_meta, err) ||
+        !has_table(db, arena, &tables->name, "", &has_history, err))
         return false;
     if (!has_history)
         return !has_meta || lost_history(tables, arena, err);
