@@ -83,17 +83,9 @@ static bool wants_verify(const Cli *cli, const MigrateArgs *options)
 
 static bool migrate_saved(Cli *cli, const MigrateArgs *options, Error *err)
 {
-    const char *path = str_z(cli->arena, options->plan);
     SavedPlan saved;
-    if (!path)
-        return error_nomem(err);
-    if (!saved_plan_read(cli, path, &saved, err))
+    if (!saved_plan_read(cli, options->plan, PLAN_MIGRATE, &saved, err))
         return false;
-    if (saved.request.verb != PLAN_MIGRATE) {
-        error_set(err, ERROR_USAGE, "%s is the plan of a rollback: whimbrel rollback --plan %s",
-                  path, path);
-        return error_code(err, "bad-plan-file");
-    }
     cli->runner.policy.phase = saved.phase;
     cli->runner.policy.is_single_transaction = saved.is_single_transaction;
     cli->runner.policy.allows_out_of_order = saved.allows_out_of_order;

@@ -36,17 +36,9 @@ static bool make_backup(Cli *cli, Error *err)
 
 static bool rollback_saved(Cli *cli, const RollbackArgs *options, Error *err)
 {
-    const char *path = str_z(cli->arena, options->plan);
     SavedPlan saved;
-    if (!path)
-        return error_nomem(err);
-    if (!saved_plan_read(cli, path, &saved, err))
+    if (!saved_plan_read(cli, options->plan, PLAN_ROLLBACK, &saved, err))
         return false;
-    if (saved.request.verb != PLAN_ROLLBACK) {
-        error_set(err, ERROR_USAGE, "%s is the plan of a migrate: whimbrel migrate --plan %s", path,
-                  path);
-        return error_code(err, "bad-plan-file");
-    }
     if (options->backup && !make_backup(cli, err))
         return false;
     bool is_ok =

@@ -135,7 +135,7 @@ static bool read_request(Cli *cli, const json_t *root, SavedPlan *saved)
     return saved->digest && str_copy(cli->arena, str_from(to), &saved->request.to);
 }
 
-bool saved_plan_read(Cli *cli, const char *path, SavedPlan *ret_saved, Error *err)
+static bool read_file(Cli *cli, const char *path, SavedPlan *ret_saved, Error *err)
 {
     Str text;
     json_error_t why;
@@ -157,6 +157,21 @@ bool saved_plan_read(Cli *cli, const char *path, SavedPlan *ret_saved, Error *er
     if (is_ok)
         *ret_saved = saved;
     return is_ok;
+}
+
+bool saved_plan_read(Cli *cli, Str path, PlanVerb verb, SavedPlan *ret_saved, Error *err)
+{
+    const char *other = verb == PLAN_MIGRATE ? "rollback" : "migrate";
+    const char *file = str_z(cli->arena, path);
+    if (!file)
+        return error_nomem(err);
+    if (!read_file(cli, file, ret_saved, err))
+        return false;
+    if (ret_saved->request.verb == verb)
+        return true;
+    error_set(err, ERROR_USAGE, "%s is the plan of a %s: whimbrel %s --plan %s", file, other, other,
+              file);
+    return error_code(err, "bad-plan-file");
 }
 
 static bool show_instead(Cli *cli, const PlanRequest *request, Error *err)

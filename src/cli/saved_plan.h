@@ -14,8 +14,8 @@ typedef struct SavedPlan {
 /* Writes the plan as JSON; an existing file is replaced. */
 bool saved_plan_write(Cli *cli, const char *path, const Plan *plan, const ReportSteps *steps,
                       const char *digest, Error *err);
-/* ERROR_USAGE (code "bad-plan-file") when it is none. */
-bool saved_plan_read(Cli *cli, const char *path, SavedPlan *ret_saved, Error *err);
+/* ERROR_USAGE (code "bad-plan-file") when it is none, or one for the other verb. */
+bool saved_plan_read(Cli *cli, Str path, PlanVerb verb, SavedPlan *ret_saved, Error *err);
 
 /* The statements of each step, as text; stored downs included (run_fill_stored() must have been called). */
 bool plan_statements(Cli *cli, const Plan *plan, ReportSteps *ret_steps, Error *err);
