@@ -248,6 +248,7 @@ static void chunk_reset(Run *run)
 
 void chunk_drop(Run *run)
 {
+    run->sent_timeouts = (Str){0}; /* they may stand in it, behind what failed */
     chunk_reset(run);
 }
 

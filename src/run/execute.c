@@ -664,7 +664,6 @@ static bool wait_and_rewind(Run *run, Error *err)
     /* The failure points into the message: an interrupted pause is told with its place. */
     if (!wait_pause(run, unit_at, run->failure.sql, pause_ms, &cause, err))
         return false;
-    run->sent_timeouts = (Str){0}; /* what failed may have stood before them */
     chunk_drop(run);
     return true;
 }
@@ -726,7 +725,6 @@ static bool pass_over(Run *run, Error *err)
     run->begun_step = NO_STEP;
     run->lone_at = run->attempt = 0;
     run->owes_lone_write = false;
-    run->sent_timeouts = (Str){0};
     run->at = (uint32_t)first;
     chunk_drop(run);
     error_clear(err);
@@ -746,7 +744,6 @@ static void go_unprepared(Run *run, Error *err)
     run->cannot_prepare = true;
     run->last_ordinal = run->history.last_ordinal; /* nothing was written yet */
     run->at = run->failure.unit;
-    run->sent_timeouts = (Str){0};
     chunk_drop(run);
     error_clear(err);
 }
