@@ -241,10 +241,9 @@ static const Example tag_examples[] = {
 const Command cmd_tag = {
     .name = "tag",
     .summary = "give the point where the database is a name to go back to",
-    .about =
-        "Names what was applied last, in the history of a tool that has tags (Liquibase), or what "
-        "is "
-        "planned last, in its plan (Sqitch). Wherever a version is asked for, the tag will do.",
+    .about = "Names what was applied last, in the history of a tool that has tags (Liquibase), or "
+             "what is planned last, in its plan (Sqitch). Wherever a version is asked for, the tag "
+             "will do.",
     .group = GROUP_MENDING,
     .options = tag_options,
     .arguments = tag_arguments,

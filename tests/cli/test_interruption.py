@@ -3,6 +3,7 @@
 
 Nothing here asks a clock how long it took; that it is no matter of minutes, the limits of waiting see to."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -191,24 +192,6 @@ def test_the_same_ctrl_c_from_the_terminal_and_from_a_wrapper(whimbrel, server_d
     assert "cancelled" in err, err
 
 
-def test_a_later_ctrl_c_ends_at_once(whimbrel, server_db, gate):  # noqa: F811
-    holder = gate(server_db)
-    whimbrel.write("migrations/1_a.sql", f"{holder.sql};")
-    proxy = StallingProxy(server_db.server.port)
-    try:
-        url = server_db.url.replace(f":{server_db.server.port}/", f":{proxy.port}/")
-        process = whimbrel.start("migrate", "-d", url, "--log", "json", "--lock-timeout", "600s")
-        events_until(process, lambda e: e["event"] in ("progress", "table-wait"))
-        proxy.is_stalled.set()
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=LIMIT) == 130
-        assert "could not be told" not in process.stderr.read()
-    finally:
-        proxy.close()
-
-
 class StallingProxy:
     """Hands on what goes to and from a server, until it is told to stall: then nothing is handed on or answered any more."""
 
@@ -248,22 +231,38 @@ class StallingProxy:
             one.close()
 
 
-def test_with_a_network_that_has_gone_silent(whimbrel, server_db, gate):  # noqa: F811
-    db, holder = server_db, gate(server_db)
-    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x integer);")
-    whimbrel.write("migrations/2_b.sql", f"{holder.sql};")
+@contextlib.contextmanager
+def silenced(whimbrel, db):
+    """A run in the midst of a long statement, and then its network silent."""
     proxy = StallingProxy(db.server.port)
     try:
         url = db.url.replace(f":{db.server.port}/", f":{proxy.port}/")
         process = whimbrel.start("migrate", "-d", url, "--log", "json", "--lock-timeout", "600s")
         events_until(process, lambda e: e["event"] in ("progress", "table-wait"))
         proxy.is_stalled.set()
+        yield process
+    finally:
+        proxy.close()
+
+
+def test_with_a_network_that_has_gone_silent(whimbrel, server_db, gate):  # noqa: F811
+    whimbrel.write("migrations/1_a.sql", "CREATE TABLE a (x integer);")
+    whimbrel.write("migrations/2_b.sql", f"{gate(server_db).sql};")
+    with silenced(whimbrel, server_db) as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "could not be told" in err and "whimbrel status" in err
-    finally:
-        proxy.close()
+
+
+def test_a_later_ctrl_c_ends_at_once(whimbrel, server_db, gate):  # noqa: F811
+    whimbrel.write("migrations/1_a.sql", f"{gate(server_db).sql};")
+    with silenced(whimbrel, server_db) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=LIMIT) == 130
+        assert "could not be told" not in process.stderr.read()
 
 
 def test_a_reader_of_the_output_that_goes_away_does_not_stop_the_run(whimbrel, sqlite):
